@@ -1,1 +1,88 @@
-//! Placeholder.
+//! The command `pki`: a private certificate authority without openssl scripts.
+//!
+//! This crate is the edge: it alone reads the command line, the environment, the clock and the terminal, and it alone
+//! prints. What a certificate may hold and how it is made is the business of the library `pki`.
+//!
+//! One file per command stands in `commands`; [`command_error`] holds every exit code; [`output`] is the only place
+//! that writes to stdout and stderr.
+
+pub mod command_error;
+mod commands;
+pub mod output;
+mod passphrase;
+
+use std::{ffi::OsString, path::PathBuf, process::ExitCode};
+
+use clap::{CommandFactory, FromArgMatches, Parser};
+
+use crate::{
+    command_error::{CommandError, Kind},
+    commands::Command,
+    output::Output,
+};
+
+/// A private certificate authority in one command: safe by default, crash-proof, without openssl scripts
+///
+/// Everything lives in one folder (--dir): the CA in DIR/ca, and one folder per certificate, DIR/NAME, with
+/// tls.crt, tls.key and ca.crt, the layout that cert-manager mounts in Kubernetes.
+#[derive(Debug, Parser)]
+#[command(name = "pki", version, arg_required_else_help = true, after_help = command_error::EXIT_CODES_HELP)]
+struct Arguments {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command understands.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Global {
+    /// The folder that holds everything: the CA in DIR/ca, certificates in DIR/NAME
+    #[arg(
+        long,
+        global = true,
+        env = "PKI_DIR",
+        default_value = "certs",
+        value_name = "DIR",
+        hide_env_values = true
+    )]
+    pub(crate) dir: PathBuf,
+    /// Print one JSON document on stdout instead of text for people
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+/// Runs `pki` with these arguments (the first is the program's name) and returns the exit code of the process.
+pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let mut output = Output::from_process();
+    let arguments = match parse(args) {
+        Ok(arguments) => arguments,
+        Err(error) => return usage(&error),
+    };
+    output.set_json(arguments.global.json);
+    let outcome = commands::run(&arguments.global, arguments.command, &mut output)
+        .and_then(|()| output.finish().map_err(CommandError::from));
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        // Whoever reads us has seen enough (`pki list | head`): nothing failed.
+        Err(error) if error.kind() == Kind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => {
+            output.error(&error);
+            ExitCode::from(error.kind().exit_code())
+        }
+    }
+}
+
+fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Arguments, clap::Error> {
+    let matches = Arguments::command().try_get_matches_from(args)?;
+    Arguments::from_arg_matches(&matches)
+}
+
+/// clap prints its own usage errors, help and version; only the exit code is ours.
+fn usage(error: &clap::Error) -> ExitCode {
+    if error.print().is_err() || error.use_stderr() {
+        ExitCode::from(Kind::Usage.exit_code())
+    } else {
+        ExitCode::SUCCESS
+    }
+}

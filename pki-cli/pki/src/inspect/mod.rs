@@ -1,0 +1,1 @@
+//! Certificates, requests, CRLs and keys, shown to people and machines.

@@ -1,0 +1,112 @@
+//! Text from files, made safe for a terminal.
+//!
+//! Names in certificates are written by strangers. A control character in them can move the cursor, change colours or
+//! hide lines; a bidirectional mark can turn “evil.example” round. [`escape`] makes all of them visible. It does not
+//! judge the text otherwise: a Cyrillic “а” is still shown as what it is.
+
+/// Makes control characters, bidirectional marks and other invisible characters visible as `\u{202e}`.
+///
+/// A backslash is doubled, so that two different texts never look the same.
+pub fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\\' => out.push_str("\\\\"),
+            c if is_hostile(c) => out.extend(c.escape_unicode()),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// Makes finished JSON safe for a terminal: what [`escape`] would show as `\u{202e}` becomes JSON's own `\u202e`, so
+/// that a reader of the JSON still gets the exact text.
+pub fn escape_json(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        // Line feeds outside strings are the layout; inside strings a JSON writer has escaped them already.
+        if c != '\n' && is_hostile(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                out.push_str(&format!("\\u{unit:04x}"));
+            }
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+/// Whether a character could change how a terminal shows the text around it, or is not seen at all.
+pub(crate) fn is_hostile(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{00ad}' | '\u{034f}' | '\u{061c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}' // zero width, left-to-right and right-to-left marks
+            | '\u{2028}' | '\u{2029}' // line and paragraph separators
+            | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' // embeddings, overrides, isolates
+            | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e0fff}' | '\u{f0000}'..='\u{10ffff}')
+}
+
+/// Octets as `0a1b2c…`, lower case.
+pub(crate) fn hex(octets: &[u8]) -> String {
+    let mut out = String::with_capacity(octets.len() * 2);
+    for octet in octets {
+        out.push(HEX[usize::from(octet >> 4)]);
+        out.push(HEX[usize::from(octet & 15)]);
+    }
+    out
+}
+
+/// Octets as `0A:1B:2C…`, as fingerprints and key identifiers are compared by eye.
+pub(crate) fn hex_colons(octets: &[u8]) -> String {
+    let mut out = String::with_capacity(octets.len() * 3);
+    for (i, octet) in octets.iter().enumerate() {
+        if i > 0 {
+            out.push(':');
+        }
+        out.push(HEX[usize::from(octet >> 4)].to_ascii_uppercase());
+        out.push(HEX[usize::from(octet & 15)].to_ascii_uppercase());
+    }
+    out
+}
+
+const HEX: [char; 16] = [
+    '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f',
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_and_bidirectional_marks_become_visible() {
+        for (hostile, shown) in [
+            ("plain näme 例え.テスト", "plain näme 例え.テスト"),
+            ("red\u{1b}[31m", "red\\u{1b}[31m"),
+            ("a\nb\tc\r", "a\\u{a}b\\u{9}c\\u{d}"),
+            ("\u{202e}moc.live", "\\u{202e}moc.live"),
+            ("zero\u{200b}width", "zero\\u{200b}width"),
+            ("c1\u{9b}31m", "c1\\u{9b}31m"),
+            ("\\u{1b}", "\\\\u{1b}"),
+        ] {
+            assert_eq!(escape(hostile), shown);
+        }
+    }
+
+    #[test]
+    fn escaped_json_still_means_the_same_text() {
+        let json = "{\n  \"name\": \"a\u{202e}b\u{7f}c\u{e0001}\"\n}";
+        assert_eq!(
+            escape_json(json),
+            "{\n  \"name\": \"a\\u202eb\\u007fc\\udb40\\udc01\"\n}"
+        );
+    }
+
+    #[test]
+    fn octets_are_shown_in_both_customary_ways() {
+        assert_eq!(hex(&[0, 0x1f, 0xa0]), "001fa0");
+        assert_eq!(hex_colons(&[0, 0x1f, 0xa0]), "00:1F:A0");
+        assert_eq!(hex_colons(&[]), "");
+    }
+}

@@ -1,0 +1,92 @@
+//! The only place that prints. Results go to stdout, notices and errors to stderr, so that a pipe gets results only;
+//! colour appears on a terminal only (`anstream` takes it out elsewhere).
+
+use std::io::{self, Write};
+
+use anstyle::{AnsiColor, Style};
+use serde::Serialize;
+
+use crate::command_error::CommandError;
+
+/// Bold red, for the word `error`.
+pub const ERROR: Style = AnsiColor::Red.on_default().bold();
+/// Bold yellow, for the word `notice`.
+pub const NOTICE: Style = AnsiColor::Yellow.on_default().bold();
+/// Bold green, for what is new or well.
+pub const GOOD: Style = AnsiColor::Green.on_default().bold();
+/// Bold cyan, for the word `hint`.
+pub const HINT: Style = AnsiColor::Cyan.on_default().bold();
+
+/// Where a command writes.
+pub struct Output {
+    stdout: Box<dyn Write>,
+    stderr: Box<dyn Write>,
+    json: bool,
+}
+
+impl Output {
+    /// The stdout and stderr of this process.
+    pub fn from_process() -> Self {
+        Self {
+            // Buffered: `inspect` of a large bundle writes thousands of lines.
+            stdout: Box::new(io::BufWriter::new(anstream::stdout())),
+            stderr: Box::new(anstream::stderr()),
+            json: false,
+        }
+    }
+
+    /// Whether the caller asked for JSON; a command then prints one document with [`Output::document`] and no text.
+    pub fn json(&self) -> bool {
+        self.json
+    }
+
+    pub(crate) fn set_json(&mut self, json: bool) {
+        self.json = json;
+    }
+
+    /// Prints one line for people. Escape what comes from a file with `pki::text` first.
+    pub fn line(&mut self, line: impl std::fmt::Display) -> io::Result<()> {
+        writeln!(self.stdout, "{line}")
+    }
+
+    /// Prints text for people, or bytes for machines, as they are.
+    pub fn write(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
+        self.stdout.write_all(bytes.as_ref())
+    }
+
+    /// Prints one JSON document, indented, with a line end.
+    pub fn document(&mut self, document: &impl Serialize) -> io::Result<()> {
+        serde_json::to_writer_pretty(&mut self.stdout, document)?;
+        writeln!(self.stdout)
+    }
+
+    /// Tells the person something that they did not ask for and should know. Never fails: a closed stderr must not stop
+    /// a certificate from being written.
+    pub fn notice(&mut self, notice: impl std::fmt::Display) {
+        let _ = writeln!(self.stderr, "{NOTICE}notice{NOTICE:#}: {notice}");
+    }
+
+    pub(crate) fn error(&mut self, error: &CommandError) {
+        // What was printed before the failure comes first.
+        let _ = self.stdout.flush();
+        if self.json {
+            let _ = self.document(&serde_json::json!({
+                "error": {
+                    "kind": error.kind().name(),
+                    "exit_code": error.kind().exit_code(),
+                    "message": error.to_string(),
+                    "hints": error.hints(),
+                }
+            }));
+            let _ = self.stdout.flush();
+        }
+        let _ = writeln!(self.stderr, "{ERROR}error{ERROR:#}: {error}");
+        for hint in error.hints() {
+            let _ = writeln!(self.stderr, "{HINT}hint{HINT:#}: {hint}");
+        }
+    }
+
+    pub(crate) fn finish(&mut self) -> io::Result<()> {
+        self.stdout.flush()
+    }
+}
