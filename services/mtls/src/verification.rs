@@ -1,0 +1,282 @@
+//! Whom this side trusts, and the decision whether a chain leads there: webpki's path validation (RFC 5280, section 6)
+//! plus what it leaves out.
+//!
+//! webpki accepts an end-entity certificate without any extended key usage, a trust anchor outside its own validity,
+//! and an issuer whose key usage lacks keyCertSign. Here all three are refused. Revocation is checked along the whole
+//! chain when there is a list, and fails closed: unknown and expired count as revoked.
+
+use std::cell::Cell;
+use std::sync::Arc;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::{DigitallySignedStruct, DistinguishedName, SignatureScheme};
+use rustls_pki_types::{
+    CertificateDer, CertificateRevocationListDer, ServerName, TrustAnchor, UnixTime,
+};
+use webpki::{
+    CertRevocationList, EndEntityCert, Error as PathError, ExpirationPolicy, KeyUsage,
+    OwnedCertRevocationList, RevocationCheckDepth, RevocationOptionsBuilder, UnknownStatusPolicy,
+    VerifiedPath, anchor_from_trusted_cert,
+};
+use x509_parser::certificate::X509Certificate;
+use x509_parser::prelude::FromDer;
+
+use crate::certificate_problem::{CertificateProblem, Purpose, unix_time};
+use crate::provider::crypto_provider;
+
+/// DER of `1.3.6.1.5.5.7.3.1`.
+const SERVER_AUTH: &[u8] = &[0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x01];
+/// DER of `1.3.6.1.5.5.7.3.2`.
+const CLIENT_AUTH: &[u8] = &[0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x02];
+
+/// Trust anchors with their dates, and revocation lists. Immutable: new trust is a new value.
+pub(crate) struct Trust {
+    anchors: Vec<TrustAnchor<'static>>,
+    /// The validity of each anchor, at the same position: a [`TrustAnchor`] carries no dates.
+    validity: Vec<(UnixTime, UnixTime)>,
+    subjects: Vec<DistinguishedName>,
+    revocation_lists: Vec<CertRevocationList<'static>>,
+    algorithms: WebPkiSupportedAlgorithms,
+}
+
+impl Trust {
+    /// # Errors
+    /// The position of the certificate that is none.
+    pub(crate) fn new(
+        anchors: &[CertificateDer<'static>],
+        revocation_lists: &[CertificateRevocationListDer<'_>],
+    ) -> Result<Self, TrustError> {
+        let mut trust = Self {
+            anchors: Vec::new(),
+            validity: Vec::new(),
+            subjects: Vec::new(),
+            revocation_lists: Vec::new(),
+            algorithms: crypto_provider().signature_verification_algorithms,
+        };
+        for (position, der) in anchors.iter().enumerate() {
+            let anchor = anchor_from_trusted_cert(der).map_err(|_| TrustError::Anchor(position))?;
+            let (_, certificate) =
+                X509Certificate::from_der(der).map_err(|_| TrustError::Anchor(position))?;
+            let validity = certificate.validity();
+            trust.validity.push((
+                unix_time(validity.not_before.to_datetime()),
+                unix_time(validity.not_after.to_datetime()),
+            ));
+            trust
+                .subjects
+                .push(DistinguishedName::in_sequence(anchor.subject.as_ref()));
+            trust.anchors.push(anchor.to_owned());
+        }
+        for (position, der) in revocation_lists.iter().enumerate() {
+            let list = OwnedCertRevocationList::from_der(der)
+                .map_err(|error| TrustError::RevocationList(position, format!("{error:?}")))?;
+            trust.revocation_lists.push(CertRevocationList::Owned(list));
+        }
+        Ok(trust)
+    }
+
+    /// Decides whether `end_entity` is good for `purpose` at `now`, with the help of the `intermediates` it came with.
+    pub(crate) fn verify(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        purpose: Purpose,
+        name: Option<&ServerName<'_>>,
+        now: UnixTime,
+    ) -> Result<(), CertificateProblem> {
+        let certificate = EndEntityCert::try_from(end_entity)
+            .map_err(|e| CertificateProblem::from_path_error(&e))?;
+        // `required`, where rustls says `required_if_present`: a certificate without the extension is for everything,
+        // and nobody who issues exact roles means that.
+        let usage = match purpose {
+            Purpose::Server => KeyUsage::required(SERVER_AUTH),
+            Purpose::Client => KeyUsage::required(CLIENT_AUTH),
+        };
+        let lists: Vec<&CertRevocationList<'_>> = self.revocation_lists.iter().collect();
+        // No list, no check: `Material` sees to it that a crl.pem that exists holds at least one.
+        let revocation = RevocationOptionsBuilder::new(&lists).ok().map(|options| {
+            options
+                .with_depth(RevocationCheckDepth::Chain)
+                .with_status_policy(UnknownStatusPolicy::Deny)
+                .with_expiration_policy(ExpirationPolicy::Enforce)
+                .build()
+        });
+        let anchor_not_valid = Cell::new(false);
+        certificate
+            .verify_for_usage(
+                self.algorithms.all,
+                &self.anchors,
+                intermediates,
+                now,
+                usage,
+                revocation,
+                Some(&|path| self.check_path(path, now, &anchor_not_valid)),
+            )
+            .map_err(|error| match error {
+                PathError::RequiredEkuNotFoundContext(_) | PathError::EmptyEkuExtension => {
+                    CertificateProblem::WrongPurpose { required: purpose }
+                }
+                PathError::CertDistrusted if anchor_not_valid.get() => {
+                    CertificateProblem::TrustAnchorNotValid
+                }
+                other => CertificateProblem::from_path_error(&other),
+            })?;
+        if let Some(name) = name {
+            certificate
+                .verify_is_valid_for_subject_name(name)
+                .map_err(|e| CertificateProblem::from_path_error(&e))?;
+        }
+        Ok(())
+    }
+
+    /// The names of the anchors, which a server sends so that a client can choose among its certificates.
+    pub(crate) fn subjects(&self) -> &[DistinguishedName] {
+        &self.subjects
+    }
+
+    pub(crate) fn anchor_count(&self) -> usize {
+        self.anchors.len()
+    }
+
+    pub(crate) fn revocation_list_count(&self) -> usize {
+        self.revocation_lists.len()
+    }
+
+    /// Runs on every path that webpki found good; a refusal makes it look for another one.
+    fn check_path(
+        &self,
+        path: &VerifiedPath<'_>,
+        now: UnixTime,
+        anchor_not_valid: &Cell<bool>,
+    ) -> Result<(), PathError> {
+        let position = self
+            .anchors
+            .iter()
+            .position(|anchor| std::ptr::eq(anchor, path.anchor()));
+        let valid = position
+            .and_then(|position| self.validity.get(position))
+            .is_some_and(|(not_before, not_after)| (*not_before..=*not_after).contains(&now));
+        if !valid {
+            // webpki's error cannot say this, so the cell does; the variant only has to outrank the lesser ones.
+            anchor_not_valid.set(true);
+            return Err(PathError::CertDistrusted);
+        }
+        for issuer in path.intermediate_certificates() {
+            let der = issuer.der();
+            let (_, issuer) = X509Certificate::from_der(&der).map_err(|_| PathError::BadDer)?;
+            let usage = issuer
+                .key_usage()
+                .map_err(|_| PathError::MalformedExtensions)?;
+            // RFC 5280, 6.1.4 (n): if a key usage extension is present, verify that the keyCertSign bit is set.
+            if usage.is_some_and(|usage| !usage.value.key_cert_sign()) {
+                return Err(PathError::EndEntityUsedAsCa);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What cannot become trust: the position in its file.
+#[derive(Debug)]
+pub(crate) enum TrustError {
+    Anchor(usize),
+    RevocationList(usize, String),
+}
+
+/// [`Trust`] in the shape that rustls asks, for either side.
+pub(crate) struct PeerVerifier(pub(crate) Arc<Trust>);
+
+impl std::fmt::Debug for PeerVerifier {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PeerVerifier")
+            .field("anchors", &self.0.anchor_count())
+            .field("revocation_lists", &self.0.revocation_list_count())
+            .finish()
+    }
+}
+
+impl ClientCertVerifier for PeerVerifier {
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        self.0.subjects()
+    }
+
+    fn verify_client_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<ClientCertVerified, rustls::Error> {
+        self.0
+            .verify(end_entity, intermediates, Purpose::Client, None, now)
+            .map(|()| ClientCertVerified::assertion())
+            .map_err(|problem| problem.to_rustls(now).into())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, cert, dss, &self.0.algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, cert, dss, &self.0.algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.algorithms.supported_schemes()
+    }
+}
+
+impl ServerCertVerifier for PeerVerifier {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        self.0
+            .verify(
+                end_entity,
+                intermediates,
+                Purpose::Server,
+                Some(server_name),
+                now,
+            )
+            .map(|()| ServerCertVerified::assertion())
+            .map_err(|problem| problem.to_rustls(now).into())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, cert, dss, &self.0.algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, cert, dss, &self.0.algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.algorithms.supported_schemes()
+    }
+}
