@@ -1,0 +1,92 @@
+//! The common `main` of a service.
+//!
+//! A service implements [`Service`] and its binary is one line. Everything that can be wrong before the first call is
+//! found at start and said in one sentence on standard error that names the thing and the remedy; the exit code is
+//! then 1 (2 for a command line that is not understood). A service that was asked to stop by SIGTERM or SIGINT and
+//! has drained exits with 0.
+
+mod start;
+
+use std::collections::BTreeMap;
+
+use serde::de::DeserializeOwned;
+
+use crate::client::Client;
+use crate::database::{Database, Migrations};
+use crate::server::{Services, Shutdown};
+
+pub use self::start::StartError;
+
+/// What a service is.
+pub trait Service: 'static {
+    /// Its name: the domain of its errors and the prefix of its environment variables.
+    const NAME: &'static str;
+    /// One sentence for `--help`.
+    const ABOUT: &'static str;
+    /// The port on the loopback address where it listens when nobody says otherwise.
+    const PORT: u16;
+    /// The file descriptors of its gRPC services and of those that it calls: what reflection serves, and where the
+    /// client stack reads which methods may be repeated.
+    const DESCRIPTORS: &'static [u8];
+    /// Its schema.
+    const MIGRATIONS: Migrations;
+
+    /// The table `[service]` of its configuration. Use `#[serde(default, deny_unknown_fields)]`.
+    type Settings: DeserializeOwned + Default + Send;
+
+    /// Wires it up. The database is open, the peers are known (they are connected to when they are first called), and
+    /// what this returns is served at once.
+    ///
+    /// # Errors
+    /// [`StartError::Service`] with a sentence for the person who starts it.
+    fn start(
+        context: Context<Self::Settings>,
+    ) -> impl Future<Output = Result<Services, StartError>> + Send;
+}
+
+/// What a service is given.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Context<T> {
+    /// Its own settings.
+    pub settings: T,
+    /// Its database, at its schema.
+    pub database: Database,
+    /// Completes when the service is asked to stop.
+    pub shutdown: Shutdown,
+    name: &'static str,
+    clients: BTreeMap<String, Client>,
+}
+
+impl<T> Context<T> {
+    /// For a test that starts a service without the common `main`.
+    pub fn new(
+        name: &'static str,
+        settings: T,
+        database: Database,
+        shutdown: Shutdown,
+        clients: BTreeMap<String, Client>,
+    ) -> Self {
+        Self {
+            settings,
+            database,
+            shutdown,
+            name,
+            clients,
+        }
+    }
+
+    /// The client stack for the peer of that name, for a generated client.
+    ///
+    /// # Errors
+    /// When nobody said where it is.
+    pub fn client(&self, peer: &str) -> Result<Client, StartError> {
+        self.clients
+            .get(peer)
+            .cloned()
+            .ok_or_else(|| StartError::NoPeer {
+                peer: peer.to_owned(),
+                variable: crate::config::variable(self.name, "PEER"),
+            })
+    }
+}
