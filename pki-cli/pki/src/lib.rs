@@ -5,5 +5,6 @@
 //! `issuer` alone uses a CA key, `profile` alone decides extensions, `folder` alone writes files.
 
 pub mod inspect;
+mod parse;
 pub mod path_validation;
 pub mod text;

@@ -138,3 +138,55 @@ impl fmt::Display for Rejected {
 }
 
 impl std::error::Error for Rejected {}
+
+/// A broken rule, before it is known at which place of the path.
+#[derive(Clone, Debug)]
+pub(super) struct Finding {
+    pub(super) kind: FailureKind,
+    reason: String,
+    clause: &'static str,
+    advice: String,
+}
+
+impl Finding {
+    pub(super) fn new(
+        kind: FailureKind,
+        clause: &'static str,
+        reason: impl Into<String>,
+        advice: impl Into<String>,
+    ) -> Self {
+        Self {
+            kind,
+            reason: reason.into(),
+            clause,
+            advice: advice.into(),
+        }
+    }
+
+    /// The certificate breaks the profile: only who issues it can repair that.
+    pub(super) fn profile(clause: &'static str, reason: impl Into<String>) -> Self {
+        Self::new(
+            FailureKind::Malformed,
+            clause,
+            reason,
+            "have it issued again as the clause asks",
+        )
+    }
+
+    pub(super) fn at(self, position: Position, subject: String) -> Rejected {
+        let Self {
+            kind,
+            reason,
+            clause,
+            advice,
+        } = self;
+        Rejected {
+            kind,
+            position,
+            subject,
+            reason,
+            clause,
+            advice,
+        }
+    }
+}

@@ -1,13 +1,35 @@
 //! Path validation by RFC 5280 section 6, with path building, strict by default.
+//!
+//! [`validate`] answers one [`Request`]: may this certificate be relied on, at this time, for this use, under these
+//! trust anchors? It builds paths (`build`), asks of every certificate what the profile of section 4 asks (`profile`),
+//! of the path what section 6.1 asks (`check`, `name_constraints`, `policies`), of the CRLs what section 6.3 asks
+//! (`revocation`), and compares names by RFC 9525 (`names`). A refusal names the rule, the certificate, the clause and
+//! the way out.
+//!
+//! The trust anchor is held to the same rules as every other certificate: an expired root, or one that says it is no
+//! CA, ends the path. What it deliberately does not do: read files, the clock or the network. Nothing is fetched, and
+//! what is unknown is refused.
 
+mod build;
+mod candidate;
+mod check;
 mod error;
+mod name_constraints;
 pub(crate) mod names;
+mod policies;
+mod profile;
 mod request;
+mod revocation;
 mod rustls;
+mod signature;
 
 pub use error::{FailureKind, Position, Rejected};
 pub use request::{ExpectedName, ExpectedNameError, Purpose, Request};
 pub use rustls::rustls_verdict;
+
+use build::{Pool, Search, Work};
+use candidate::Candidate;
+use profile::Role;
 
 /// The answer yes, with the path that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,17 +45,40 @@ pub struct Accepted {
 
 /// Validates the certificate of `request`.
 pub fn validate(request: &Request<'_>) -> Result<Accepted, Rejected> {
-    rustls_verdict(request).map_err(|reason| Rejected {
-        kind: FailureKind::NoPath,
-        position: Position::Path,
-        subject: String::new(),
-        reason,
-        clause: "RFC 5280 section 6.1",
-        advice: "give the missing certificates".to_owned(),
+    let leaf = Candidate::read(request.leaf)
+        .map_err(|finding| finding.at(Position::Leaf, String::new()))?;
+    check::validity(&leaf, request.time)
+        .and_then(|()| profile::check(&leaf, Role::Leaf))
+        .and_then(|()| check::purpose_of_leaf(&leaf, request.purpose))
+        .and_then(|()| names::check(&leaf, &request.names))
+        .map_err(|finding| finding.at(Position::Leaf, leaf.label()))?;
+    let pool = Pool::new(request);
+    let (lists, unreadable) =
+        revocation::List::read_all(request.crls.as_deref().unwrap_or_default());
+    let mut work = Work::new();
+    let path = Search::new(request, &pool, &mut work).path(&leaf, &mut |path, work| {
+        check::path(path, request, work)?;
+        match request.crls {
+            Some(_) => revocation::check(path, &lists, &unreadable, request, &pool, work),
+            None => Ok(()),
+        }
     })?;
+    let mut notices = Vec::new();
+    if pool.unreadable > 0 {
+        notices.push(format!(
+            "{} of the certificates given cannot be read and were left out.",
+            pool.unreadable
+        ));
+    }
+    if request.purpose.is_some() && leaf.extensions.extended_key_usage.is_none() {
+        notices.push("The leaf has no extendedKeyUsage: it may be used for anything (RFC 5280 section 4.2.1.12).".to_owned());
+    }
     Ok(Accepted {
-        path: Vec::new(),
-        subjects: Vec::new(),
-        notices: Vec::new(),
+        path: path
+            .iter()
+            .map(|node| node.candidate.certificate.raw.to_vec())
+            .collect(),
+        subjects: path.iter().map(|node| node.candidate.label()).collect(),
+        notices,
     })
 }

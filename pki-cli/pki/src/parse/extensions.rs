@@ -1,0 +1,744 @@
+//! The extensions of certificates and CRLs (RFC 5280 sections 4.2, 5.2 and 5.3, RFC 6962, RFC 7633), decoded.
+
+use super::{
+    der::{self, BitString, DerError, Reader, Result, Value, tag},
+    general_name::GeneralName,
+    name::{Attribute, Name, read_rdn, string},
+    oid::{Oid, known},
+    time::{self, Timestamp},
+};
+
+/// One extension, as it stands in the certificate.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Extension<'a> {
+    pub(crate) oid: Oid<'a>,
+    pub(crate) critical: bool,
+    pub(crate) value: &'a [u8],
+}
+
+/// What an extension says.
+#[derive(Clone, Debug)]
+pub(crate) enum Content<'a> {
+    SubjectKeyIdentifier(&'a [u8]),
+    AuthorityKeyIdentifier(AuthorityKeyIdentifier<'a>),
+    KeyUsage(BitString<'a>),
+    PrivateKeyUsagePeriod {
+        not_before: Option<Timestamp>,
+        not_after: Option<Timestamp>,
+    },
+    CertificatePolicies(Vec<Policy<'a>>),
+    PolicyMappings(Vec<(Oid<'a>, Oid<'a>)>),
+    SubjectAltName(Vec<GeneralName<'a>>),
+    IssuerAltName(Vec<GeneralName<'a>>),
+    SubjectDirectoryAttributes(Vec<(Oid<'a>, Vec<Value<'a>>)>),
+    BasicConstraints(BasicConstraints),
+    NameConstraints(NameConstraints<'a>),
+    PolicyConstraints {
+        require_explicit: Option<u64>,
+        inhibit_mapping: Option<u64>,
+    },
+    ExtendedKeyUsage(Vec<Oid<'a>>),
+    CrlDistributionPoints(Vec<DistributionPoint<'a>>),
+    FreshestCrl(Vec<DistributionPoint<'a>>),
+    InhibitAnyPolicy(u64),
+    AuthorityInfoAccess(Vec<(Oid<'a>, GeneralName<'a>)>),
+    SubjectInfoAccess(Vec<(Oid<'a>, GeneralName<'a>)>),
+    TlsFeature(Vec<u64>),
+    OcspNoCheck,
+    SignedCertificateTimestamps(Vec<SignedCertificateTimestamp<'a>>),
+    PrecertificatePoison,
+    NetscapeCertType(BitString<'a>),
+    NetscapeText(String),
+    CrlNumber(&'a [u8]),
+    DeltaCrlIndicator(&'a [u8]),
+    IssuingDistributionPoint(IssuingDistributionPoint<'a>),
+    ReasonCode(u8),
+    InvalidityDate(Timestamp),
+    CertificateIssuer(Vec<GeneralName<'a>>),
+    Unknown,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct AuthorityKeyIdentifier<'a> {
+    pub(crate) key_identifier: Option<&'a [u8]>,
+    pub(crate) issuer: Option<Vec<GeneralName<'a>>>,
+    pub(crate) serial: Option<&'a [u8]>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Policy<'a> {
+    pub(crate) oid: Oid<'a>,
+    pub(crate) qualifiers: Vec<Qualifier<'a>>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Qualifier<'a> {
+    Cps(&'a [u8]),
+    UserNotice {
+        organization: Option<String>,
+        numbers: Vec<u64>,
+        text: Option<String>,
+    },
+    Other {
+        oid: Oid<'a>,
+        value: &'a [u8],
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct BasicConstraints {
+    pub(crate) ca: bool,
+    pub(crate) path_length: Option<u64>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct NameConstraints<'a> {
+    pub(crate) permitted: Vec<Subtree<'a>>,
+    pub(crate) excluded: Vec<Subtree<'a>>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Subtree<'a> {
+    pub(crate) base: GeneralName<'a>,
+    /// RFC 5280 section 4.2.1.10: always zero and absent.
+    pub(crate) has_minimum_or_maximum: bool,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct DistributionPoint<'a> {
+    pub(crate) name: Option<DistributionPointName<'a>>,
+    pub(crate) reasons: Option<BitString<'a>>,
+    pub(crate) crl_issuer: Option<Vec<GeneralName<'a>>>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum DistributionPointName<'a> {
+    Full(Vec<GeneralName<'a>>),
+    RelativeToIssuer(Vec<Attribute<'a>>),
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct IssuingDistributionPoint<'a> {
+    pub(crate) name: Option<DistributionPointName<'a>>,
+    pub(crate) only_user: bool,
+    pub(crate) only_ca: bool,
+    pub(crate) only_attribute: bool,
+    pub(crate) indirect: bool,
+    pub(crate) reasons: Option<BitString<'a>>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct SignedCertificateTimestamp<'a> {
+    pub(crate) version: u8,
+    pub(crate) log: &'a [u8],
+    pub(crate) milliseconds: u64,
+    pub(crate) extensions: &'a [u8],
+    pub(crate) hash: u8,
+    pub(crate) algorithm: u8,
+    pub(crate) signature: &'a [u8],
+}
+
+impl<'a> Extension<'a> {
+    /// `Extensions ::= SEQUENCE SIZE (1..MAX) OF Extension`
+    pub(crate) fn read_all(octets: &'a [u8]) -> Result<Vec<Self>> {
+        let what = "the list of extensions";
+        let mut list = Reader::new(der::whole(octets, tag::SEQUENCE, what)?.content);
+        let mut extensions = Vec::new();
+        while !list.is_empty() {
+            let what = "an extension";
+            let mut extension = list.sequence(what)?;
+            let oid = extension.oid(what)?;
+            let critical = match extension.optional(tag::BOOLEAN, what)? {
+                None => false,
+                Some(value) => match der::boolean(value.content, "an extension's criticality")? {
+                    true => true,
+                    // X.690 section 11.5
+                    false => {
+                        return Err(DerError::new(
+                            "an extension's criticality",
+                            "is the default, written out",
+                        ));
+                    }
+                },
+            };
+            let value = extension.octet_string("an extension's value")?;
+            extension.end(what)?;
+            extensions.push(Self {
+                oid,
+                critical,
+                value,
+            });
+        }
+        if extensions.is_empty() {
+            Err(DerError::new(what, "is empty"))
+        } else {
+            Ok(extensions)
+        }
+    }
+
+    /// Decodes the content; [`Content::Unknown`] when this extension has no meaning for us.
+    pub(crate) fn decode(&self) -> Result<Content<'a>> {
+        let der = self.value;
+        Ok(match self.oid {
+            known::SUBJECT_KEY_IDENTIFIER => Content::SubjectKeyIdentifier(
+                der::whole(der, tag::OCTET_STRING, "the subject key identifier")?.content,
+            ),
+            known::AUTHORITY_KEY_IDENTIFIER => {
+                Content::AuthorityKeyIdentifier(authority_key_identifier(der)?)
+            }
+            known::KEY_USAGE => Content::KeyUsage(bits(der, "the key usage")?),
+            known::PRIVATE_KEY_USAGE_PERIOD => private_key_usage_period(der)?,
+            known::CERTIFICATE_POLICIES => Content::CertificatePolicies(certificate_policies(der)?),
+            known::POLICY_MAPPINGS => Content::PolicyMappings(policy_mappings(der)?),
+            known::SUBJECT_ALT_NAME => {
+                Content::SubjectAltName(names(der, "the subject alternative name")?)
+            }
+            known::ISSUER_ALT_NAME => {
+                Content::IssuerAltName(names(der, "the issuer alternative name")?)
+            }
+            known::SUBJECT_DIRECTORY_ATTRIBUTES => Content::SubjectDirectoryAttributes(attributes(
+                der,
+                "the subject directory attributes",
+            )?),
+            known::BASIC_CONSTRAINTS => Content::BasicConstraints(basic_constraints(der)?),
+            known::NAME_CONSTRAINTS => Content::NameConstraints(name_constraints(der)?),
+            known::POLICY_CONSTRAINTS => policy_constraints(der)?,
+            known::EXTENDED_KEY_USAGE => Content::ExtendedKeyUsage(extended_key_usage(der)?),
+            known::CRL_DISTRIBUTION_POINTS => Content::CrlDistributionPoints(distribution_points(
+                der,
+                "the CRL distribution points",
+            )?),
+            known::FRESHEST_CRL => {
+                Content::FreshestCrl(distribution_points(der, "the freshest CRL")?)
+            }
+            known::INHIBIT_ANY_POLICY => {
+                let what = "the inhibit any-policy number";
+                Content::InhibitAnyPolicy(der::unsigned(
+                    der::whole(der, tag::INTEGER, what)?.content,
+                    what,
+                )?)
+            }
+            known::AUTHORITY_INFO_ACCESS => Content::AuthorityInfoAccess(access_descriptions(
+                der,
+                "the authority information access",
+            )?),
+            known::SUBJECT_INFO_ACCESS => Content::SubjectInfoAccess(access_descriptions(
+                der,
+                "the subject information access",
+            )?),
+            known::TLS_FEATURE => Content::TlsFeature(tls_feature(der)?),
+            known::OCSP_NO_CHECK => {
+                der::whole(der, tag::NULL, "the OCSP no-check mark")?;
+                Content::OcspNoCheck
+            }
+            known::CT_PRECERT_SCTS => Content::SignedCertificateTimestamps(timestamps(der)?),
+            known::CT_POISON => {
+                der::whole(der, tag::NULL, "the precertificate poison")?;
+                Content::PrecertificatePoison
+            }
+            known::NETSCAPE_CERT_TYPE => {
+                Content::NetscapeCertType(bits(der, "the Netscape certificate type")?)
+            }
+            known::NETSCAPE_BASE_URL
+            | known::NETSCAPE_REVOCATION_URL
+            | known::NETSCAPE_CA_REVOCATION_URL
+            | known::NETSCAPE_RENEWAL_URL
+            | known::NETSCAPE_CA_POLICY_URL
+            | known::NETSCAPE_SSL_SERVER_NAME
+            | known::NETSCAPE_COMMENT => {
+                let what = "the Netscape text";
+                let value = der::whole(der, tag::IA5_STRING, what)?;
+                // The comment is known to hold anything.
+                Content::NetscapeText(String::from_utf8_lossy(value.content).into_owned())
+            }
+            known::CRL_NUMBER => Content::CrlNumber(number(der, "the CRL number")?),
+            known::DELTA_CRL_INDICATOR => {
+                Content::DeltaCrlIndicator(number(der, "the base CRL number")?)
+            }
+            known::ISSUING_DISTRIBUTION_POINT => {
+                Content::IssuingDistributionPoint(issuing_distribution_point(der)?)
+            }
+            known::REASON_CODE => {
+                let what = "the reason code";
+                let code = der::unsigned(der::whole(der, tag::ENUMERATED, what)?.content, what)?;
+                Content::ReasonCode(
+                    u8::try_from(code).map_err(|_| DerError::new(what, "is too large"))?,
+                )
+            }
+            known::INVALIDITY_DATE => {
+                let what = "the invalidity date";
+                Content::InvalidityDate(time::from_value(
+                    der::whole(der, tag::GENERALIZED_TIME, what)?,
+                    what,
+                )?)
+            }
+            known::CERTIFICATE_ISSUER => {
+                Content::CertificateIssuer(names(der, "the certificate issuer")?)
+            }
+            _ => Content::Unknown,
+        })
+    }
+}
+
+fn bits<'a>(octets: &'a [u8], what: &'static str) -> Result<BitString<'a>> {
+    BitString::new(der::whole(octets, tag::BIT_STRING, what)?.content, what)
+}
+
+fn number<'a>(octets: &'a [u8], what: &'static str) -> Result<&'a [u8]> {
+    der::integer(der::whole(octets, tag::INTEGER, what)?.content, what)
+}
+
+fn names<'a>(octets: &'a [u8], what: &'static str) -> Result<Vec<GeneralName<'a>>> {
+    GeneralName::read_all(der::whole(octets, tag::SEQUENCE, what)?.content, what)
+}
+
+/// The elements of a SEQUENCE OF SEQUENCE, at least one.
+fn list<'a, T>(
+    octets: &'a [u8],
+    what: &'static str,
+    each: impl Fn(Reader<'a>) -> Result<T>,
+) -> Result<Vec<T>> {
+    let mut reader = Reader::new(der::whole(octets, tag::SEQUENCE, what)?.content);
+    let mut items = Vec::new();
+    while !reader.is_empty() {
+        items.push(each(reader.sequence(what)?)?);
+    }
+    if items.is_empty() {
+        Err(DerError::new(what, "holds nothing"))
+    } else {
+        Ok(items)
+    }
+}
+
+fn authority_key_identifier(octets: &[u8]) -> Result<AuthorityKeyIdentifier<'_>> {
+    let what = "the authority key identifier";
+    let mut reader = Reader::new(der::whole(octets, tag::SEQUENCE, what)?.content);
+    let key_identifier = reader
+        .optional(tag::context(0), what)?
+        .map(|value| value.content);
+    let issuer = match reader.optional(tag::context_constructed(1), what)? {
+        Some(value) => Some(GeneralName::read_all(value.content, what)?),
+        None => None,
+    };
+    let serial = match reader.optional(tag::context(2), what)? {
+        Some(value) => Some(der::integer(value.content, what)?),
+        None => None,
+    };
+    reader.end(what)?;
+    // RFC 5280 section 4.2.1.1: issuer and serial number come together or not at all.
+    if issuer.is_some() != serial.is_some() {
+        return Err(DerError::new(
+            what,
+            "names an issuer without a serial number, or the reverse",
+        ));
+    }
+    Ok(AuthorityKeyIdentifier {
+        key_identifier,
+        issuer,
+        serial,
+    })
+}
+
+fn private_key_usage_period(octets: &[u8]) -> Result<Content<'_>> {
+    let what = "the private key usage period";
+    let mut reader = Reader::new(der::whole(octets, tag::SEQUENCE, what)?.content);
+    let mut time = |n| match reader.optional(tag::context(n), what)? {
+        Some(value) => time::from_value(
+            Value {
+                tag: tag::GENERALIZED_TIME,
+                ..value
+            },
+            what,
+        )
+        .map(Some),
+        None => Ok(None),
+    };
+    let (not_before, not_after) = (time(0)?, time(1)?);
+    reader.end(what)?;
+    Ok(Content::PrivateKeyUsagePeriod {
+        not_before,
+        not_after,
+    })
+}
+
+fn certificate_policies(octets: &[u8]) -> Result<Vec<Policy<'_>>> {
+    let what = "the certificate policies";
+    list(octets, what, |mut policy| {
+        let oid = policy.oid(what)?;
+        let qualifiers = match policy.optional(tag::SEQUENCE, what)? {
+            Some(value) => list(value.raw, what, |mut qualifier| {
+                let oid = qualifier.oid(what)?;
+                let value = qualifier.any(what)?;
+                qualifier.end(what)?;
+                Ok(match oid {
+                    known::QUALIFIER_CPS if value.tag == tag::IA5_STRING => {
+                        Qualifier::Cps(value.content)
+                    }
+                    known::QUALIFIER_USER_NOTICE => user_notice(value, what)?,
+                    _ => Qualifier::Other {
+                        oid,
+                        value: value.raw,
+                    },
+                })
+            })?,
+            None => Vec::new(),
+        };
+        policy.end(what)?;
+        Ok(Policy { oid, qualifiers })
+    })
+}
+
+fn user_notice<'a>(value: Value<'a>, what: &'static str) -> Result<Qualifier<'a>> {
+    let broken = DerError::new(what, "holds a user notice that cannot be read");
+    if value.tag != tag::SEQUENCE {
+        return Err(broken);
+    }
+    let mut notice = Reader::new(value.content);
+    let (mut organization, mut numbers) = (None, Vec::new());
+    if let Some(reference) = notice.optional(tag::SEQUENCE, what)? {
+        let mut reference = Reader::new(reference.content);
+        organization = Some(string(reference.any(what)?).ok_or(broken.clone())?);
+        let mut list = reference.sequence(what)?;
+        while !list.is_empty() {
+            numbers.push(list.unsigned(what)?);
+        }
+        reference.end(what)?;
+    }
+    let text = match notice.is_empty() {
+        true => None,
+        false => Some(string(notice.any(what)?).ok_or(broken)?),
+    };
+    notice.end(what)?;
+    Ok(Qualifier::UserNotice {
+        organization,
+        numbers,
+        text,
+    })
+}
+
+fn policy_mappings(octets: &[u8]) -> Result<Vec<(Oid<'_>, Oid<'_>)>> {
+    let what = "the policy mappings";
+    list(octets, what, |mut mapping| {
+        let pair = (mapping.oid(what)?, mapping.oid(what)?);
+        mapping.end(what)?;
+        Ok(pair)
+    })
+}
+
+/// `SEQUENCE OF Attribute`, each a type and a SET of values; also in certificate requests.
+pub(crate) fn attributes<'a>(
+    octets: &'a [u8],
+    what: &'static str,
+) -> Result<Vec<(Oid<'a>, Vec<Value<'a>>)>> {
+    list(octets, what, |attribute| read_attribute(attribute, what))
+}
+
+pub(crate) fn read_attribute<'a>(
+    mut attribute: Reader<'a>,
+    what: &'static str,
+) -> Result<(Oid<'a>, Vec<Value<'a>>)> {
+    let oid = attribute.oid(what)?;
+    let mut set = attribute.constructed(tag::SET, what)?;
+    attribute.end(what)?;
+    let mut values = Vec::new();
+    while !set.is_empty() {
+        values.push(set.any(what)?);
+    }
+    Ok((oid, values))
+}
+
+fn basic_constraints(octets: &[u8]) -> Result<BasicConstraints> {
+    let what = "the basic constraints";
+    let mut reader = Reader::new(der::whole(octets, tag::SEQUENCE, what)?.content);
+    let ca = match reader.optional(tag::BOOLEAN, what)? {
+        None => false,
+        Some(value) => match der::boolean(value.content, what)? {
+            true => true,
+            // X.690 section 11.5
+            false => {
+                return Err(DerError::new(
+                    what,
+                    "write out a default (cA FALSE), which DER forbids",
+                ));
+            }
+        },
+    };
+    let path_length = match reader.is_empty() {
+        true => None,
+        false => Some(reader.unsigned(what)?),
+    };
+    reader.end(what)?;
+    Ok(BasicConstraints { ca, path_length })
+}
+
+fn name_constraints(octets: &[u8]) -> Result<NameConstraints<'_>> {
+    let what = "the name constraints";
+    let mut reader = Reader::new(der::whole(octets, tag::SEQUENCE, what)?.content);
+    let mut subtrees = |n| -> Result<Vec<Subtree<'_>>> {
+        let Some(value) = reader.optional(tag::context_constructed(n), what)? else {
+            return Ok(Vec::new());
+        };
+        let mut list = Reader::new(value.content);
+        let mut subtrees = Vec::new();
+        while !list.is_empty() {
+            let mut subtree = list.sequence(what)?;
+            let base = GeneralName::read(&mut subtree, what)?;
+            let minimum = subtree.optional(tag::context(0), what)?;
+            let maximum = subtree.optional(tag::context(1), what)?;
+            subtree.end(what)?;
+            subtrees.push(Subtree {
+                base,
+                has_minimum_or_maximum: minimum.is_some() || maximum.is_some(),
+            });
+        }
+        if subtrees.is_empty() {
+            Err(DerError::new(what, "hold an empty list"))
+        } else {
+            Ok(subtrees)
+        }
+    };
+    let (permitted, excluded) = (subtrees(0)?, subtrees(1)?);
+    reader.end(what)?;
+    // RFC 5280 section 4.2.1.10: never an empty sequence.
+    if permitted.is_empty() && excluded.is_empty() {
+        return Err(DerError::new(what, "permit and exclude nothing"));
+    }
+    Ok(NameConstraints {
+        permitted,
+        excluded,
+    })
+}
+
+fn policy_constraints(octets: &[u8]) -> Result<Content<'_>> {
+    let what = "the policy constraints";
+    let mut reader = Reader::new(der::whole(octets, tag::SEQUENCE, what)?.content);
+    let mut skip = |n| match reader.optional(tag::context(n), what)? {
+        Some(value) => der::unsigned(value.content, what).map(Some),
+        None => Ok(None),
+    };
+    let (require_explicit, inhibit_mapping) = (skip(0)?, skip(1)?);
+    reader.end(what)?;
+    // RFC 5280 section 4.2.1.11: never an empty sequence.
+    if require_explicit.is_none() && inhibit_mapping.is_none() {
+        return Err(DerError::new(what, "constrain nothing"));
+    }
+    Ok(Content::PolicyConstraints {
+        require_explicit,
+        inhibit_mapping,
+    })
+}
+
+fn extended_key_usage(octets: &[u8]) -> Result<Vec<Oid<'_>>> {
+    let what = "the extended key usage";
+    let mut reader = Reader::new(der::whole(octets, tag::SEQUENCE, what)?.content);
+    let mut usages = Vec::new();
+    while !reader.is_empty() {
+        usages.push(reader.oid(what)?);
+    }
+    if usages.is_empty() {
+        Err(DerError::new(what, "names no usage"))
+    } else {
+        Ok(usages)
+    }
+}
+
+fn distribution_points<'a>(
+    octets: &'a [u8],
+    what: &'static str,
+) -> Result<Vec<DistributionPoint<'a>>> {
+    list(octets, what, |mut point| {
+        let name = match point.optional(tag::context_constructed(0), what)? {
+            Some(value) => Some(distribution_point_name(value.content, what)?),
+            None => None,
+        };
+        let reasons = match point.optional(tag::context(1), what)? {
+            Some(value) => Some(BitString::new(value.content, what)?),
+            None => None,
+        };
+        let crl_issuer = match point.optional(tag::context_constructed(2), what)? {
+            Some(value) => Some(GeneralName::read_all(value.content, what)?),
+            None => None,
+        };
+        point.end(what)?;
+        // RFC 5280 section 4.2.1.13
+        if name.is_none() && crl_issuer.is_none() {
+            return Err(DerError::new(
+                what,
+                "hold a point with neither a name nor a CRL issuer",
+            ));
+        }
+        Ok(DistributionPoint {
+            name,
+            reasons,
+            crl_issuer,
+        })
+    })
+}
+
+fn distribution_point_name<'a>(
+    content: &'a [u8],
+    what: &'static str,
+) -> Result<DistributionPointName<'a>> {
+    let mut reader = Reader::new(content);
+    let value = reader.any(what)?;
+    reader.end(what)?;
+    match value.tag {
+        0xa0 => GeneralName::read_all(value.content, what).map(DistributionPointName::Full),
+        0xa1 => read_rdn(value.content, what).map(DistributionPointName::RelativeToIssuer),
+        _ => Err(DerError::new(
+            what,
+            "hold a name of a kind that does not exist",
+        )),
+    }
+}
+
+fn access_descriptions<'a>(
+    octets: &'a [u8],
+    what: &'static str,
+) -> Result<Vec<(Oid<'a>, GeneralName<'a>)>> {
+    list(octets, what, |mut description| {
+        let method = description.oid(what)?;
+        let location = GeneralName::read(&mut description, what)?;
+        description.end(what)?;
+        Ok((method, location))
+    })
+}
+
+fn tls_feature(octets: &[u8]) -> Result<Vec<u64>> {
+    let what = "the TLS feature";
+    let mut reader = Reader::new(der::whole(octets, tag::SEQUENCE, what)?.content);
+    let mut features = Vec::new();
+    while !reader.is_empty() {
+        features.push(reader.unsigned(what)?);
+    }
+    Ok(features)
+}
+
+fn issuing_distribution_point(octets: &[u8]) -> Result<IssuingDistributionPoint<'_>> {
+    let what = "the issuing distribution point";
+    let mut reader = Reader::new(der::whole(octets, tag::SEQUENCE, what)?.content);
+    let name = match reader.optional(tag::context_constructed(0), what)? {
+        Some(value) => Some(distribution_point_name(value.content, what)?),
+        None => None,
+    };
+    let flag = |reader: &mut Reader<'_>, n| match reader.optional(tag::context(n), what)? {
+        Some(value) => der::boolean(value.content, what),
+        None => Ok(false),
+    };
+    let only_user = flag(&mut reader, 1)?;
+    let only_ca = flag(&mut reader, 2)?;
+    let reasons = match reader.optional(tag::context(3), what)? {
+        Some(value) => Some(BitString::new(value.content, what)?),
+        None => None,
+    };
+    let indirect = flag(&mut reader, 4)?;
+    let only_attribute = flag(&mut reader, 5)?;
+    reader.end(what)?;
+    Ok(IssuingDistributionPoint {
+        name,
+        only_user,
+        only_ca,
+        only_attribute,
+        indirect,
+        reasons,
+    })
+}
+
+/// `SignedCertificateTimestampList` in an OCTET STRING, in the TLS presentation language (RFC 6962 section 3.3).
+fn timestamps(octets: &[u8]) -> Result<Vec<SignedCertificateTimestamp<'_>>> {
+    let what = "the list of signed certificate timestamps";
+    let broken = DerError::new(what, "cannot be read");
+    let content = der::whole(octets, tag::OCTET_STRING, what)?.content;
+    let (mut list, rest) = with_length(content).ok_or(broken.clone())?;
+    if !rest.is_empty() {
+        return Err(broken);
+    }
+    let mut timestamps = Vec::new();
+    while !list.is_empty() {
+        let (one, rest) = with_length(list).ok_or(broken.clone())?;
+        timestamps.push(timestamp(one).ok_or(broken.clone())?);
+        list = rest;
+    }
+    Ok(timestamps)
+}
+
+fn with_length(octets: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = octets.split_first_chunk::<2>()?;
+    rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))
+}
+
+fn timestamp(octets: &[u8]) -> Option<SignedCertificateTimestamp<'_>> {
+    let (&version, rest) = octets.split_first()?;
+    let (log, rest) = rest.split_at_checked(32)?;
+    let (milliseconds, rest) = rest.split_first_chunk::<8>()?;
+    let (extensions, rest) = with_length(rest)?;
+    let (&[hash, algorithm], rest) = rest.split_first_chunk::<2>()?;
+    let (signature, rest) = with_length(rest)?;
+    rest.is_empty().then_some(SignedCertificateTimestamp {
+        version,
+        log,
+        milliseconds: u64::from_be_bytes(*milliseconds),
+        extensions,
+        hash,
+        algorithm,
+        signature,
+    })
+}
+
+/// The names of the bits of keyUsage (RFC 5280 section 4.2.1.3), in order.
+pub(crate) const KEY_USAGES: [&str; 9] = [
+    "digitalSignature",
+    "nonRepudiation",
+    "keyEncipherment",
+    "dataEncipherment",
+    "keyAgreement",
+    "keyCertSign",
+    "cRLSign",
+    "encipherOnly",
+    "decipherOnly",
+];
+
+/// The bits of keyUsage that decisions hang on.
+pub(crate) mod key_usage {
+    pub(crate) const DIGITAL_SIGNATURE: usize = 0;
+    pub(crate) const KEY_ENCIPHERMENT: usize = 2;
+    pub(crate) const KEY_AGREEMENT: usize = 4;
+    pub(crate) const KEY_CERT_SIGN: usize = 5;
+    pub(crate) const CRL_SIGN: usize = 6;
+}
+
+/// The names of the reasons (RFC 5280 section 5.3.1), by number; 7 is not used.
+pub(crate) const REASONS: [&str; 11] = [
+    "unspecified",
+    "keyCompromise",
+    "cACompromise",
+    "affiliationChanged",
+    "superseded",
+    "cessationOfOperation",
+    "certificateHold",
+    "",
+    "removeFromCRL",
+    "privilegeWithdrawn",
+    "aACompromise",
+];
+
+/// The names of the bits of ReasonFlags (RFC 5280 section 4.2.1.13), which are numbered differently.
+pub(crate) const REASON_FLAGS: [&str; 9] = [
+    "unused",
+    "keyCompromise",
+    "cACompromise",
+    "affiliationChanged",
+    "superseded",
+    "cessationOfOperation",
+    "certificateHold",
+    "privilegeWithdrawn",
+    "aACompromise",
+];
+
+/// The directory name among `names`, if there is one.
+pub(crate) fn directory_name<'b, 'a>(names: &'b [GeneralName<'a>]) -> Option<&'b Name<'a>> {
+    names.iter().find_map(|name| match name {
+        GeneralName::Directory(name) => Some(name),
+        _ => None,
+    })
+}

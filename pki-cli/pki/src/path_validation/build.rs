@@ -1,0 +1,345 @@
+//! Path building: from the certificate to a trust anchor, through whatever intermediates were given, in any order.
+//!
+//! Depth first, with the most likely issuer first (RFC 4158 section 3.5.12: the one whose key identifier matches). A
+//! path that breaks a rule is dropped and the next one is tried; the failure that came nearest to an accepted path is
+//! the one that is told. All work is counted, so that no bundle can hang the validator.
+
+use std::collections::HashMap;
+
+use super::{
+    FailureKind, Rejected,
+    candidate::Candidate,
+    check,
+    error::{Finding, Position},
+    profile::{self, Role},
+    request::Request,
+    signature,
+};
+
+/// More certificates than this are no path. The longest that is known from practice has seven.
+const LONGEST_PATH: usize = 20;
+
+/// What may be spent on one request. Generous for any honest bundle: the system's whole bundle given as intermediates
+/// takes a handful of signatures.
+pub(super) struct Work {
+    signatures: usize,
+    steps: usize,
+    names: usize,
+}
+
+impl Work {
+    pub(super) fn new() -> Self {
+        Self {
+            signatures: 256,
+            steps: 10_000,
+            names: 1_000_000,
+        }
+    }
+
+    pub(super) fn verify_signature(&mut self) -> Result<(), Finding> {
+        spend(&mut self.signatures, "256 signatures")
+    }
+
+    fn take_step(&mut self) -> Result<(), Finding> {
+        spend(&mut self.steps, "10,000 steps of path building")
+    }
+
+    pub(super) fn compare_name(&mut self) -> Result<(), Finding> {
+        spend(
+            &mut self.names,
+            "1,000,000 comparisons of names with name constraints",
+        )
+    }
+}
+
+fn spend(budget: &mut usize, what: &str) -> Result<(), Finding> {
+    match budget.checked_sub(1) {
+        Some(left) => {
+            *budget = left;
+            Ok(())
+        }
+        None => Err(Finding::new(
+            FailureKind::WorkLimit,
+            "RFC 4158 section 2.3",
+            format!("{what} were spent without finding a path"),
+            "give fewer certificates: only those that stand between the leaf and its trust anchor",
+        )),
+    }
+}
+
+/// Everything a path may be built from.
+pub(super) struct Pool<'a> {
+    certificates: Vec<(Candidate<'a>, bool)>,
+    by_subject: HashMap<Vec<Vec<u8>>, Vec<usize>>,
+    /// How many of the certificates given could not be read; they are left out, as any other unused certificate.
+    pub(super) unreadable: usize,
+}
+
+impl<'a> Pool<'a> {
+    pub(super) fn new(request: &Request<'a>) -> Self {
+        let mut pool = Self {
+            certificates: Vec::new(),
+            by_subject: HashMap::new(),
+            unreadable: 0,
+        };
+        let mut seen = std::collections::HashSet::new();
+        let anchors = request.trust.iter().map(|der| (*der, true));
+        for (der, trusted) in anchors.chain(request.intermediates.iter().map(|der| (*der, false))) {
+            // A certificate that is trusted needs no path of its own; one that came twice is one.
+            if !seen.insert(der) {
+                continue;
+            }
+            match Candidate::read(der) {
+                Ok(candidate) => {
+                    pool.by_subject
+                        .entry(candidate.subject.clone())
+                        .or_default()
+                        .push(pool.certificates.len());
+                    pool.certificates.push((candidate, trusted));
+                }
+                Err(_) => pool.unreadable += 1,
+            }
+        }
+        pool
+    }
+
+    /// Those that bear the name `subject`.
+    pub(super) fn named(&self, subject: &[Vec<u8>]) -> impl Iterator<Item = Node<'_, 'a>> {
+        self.by_subject
+            .get(subject)
+            .into_iter()
+            .flatten()
+            .filter_map(|id| {
+                let (candidate, trusted) = self.certificates.get(*id)?;
+                Some(Node {
+                    id: Some(*id),
+                    candidate,
+                    trusted: *trusted,
+                })
+            })
+    }
+}
+
+/// A certificate in a path; the leaf has no place in the pool.
+#[derive(Clone, Copy)]
+pub(super) struct Node<'p, 'a> {
+    id: Option<usize>,
+    pub(super) candidate: &'p Candidate<'a>,
+    pub(super) trusted: bool,
+}
+
+/// One search for a path.
+pub(super) struct Search<'p, 'a> {
+    pub(super) request: &'p Request<'a>,
+    pub(super) pool: &'p Pool<'a>,
+    pub(super) work: &'p mut Work,
+    /// Whether (certificate, issuer) fit together, since paths share edges.
+    signatures: HashMap<(Option<usize>, Option<usize>), Result<(), Finding>>,
+    /// Why a certificate may not issue, wherever it stands.
+    issuers: HashMap<Option<usize>, Result<(), Finding>>,
+    /// The failure that came nearest to an accepted path.
+    nearest: Option<((Stage, usize), Rejected)>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Stage {
+    NoIssuer,
+    WrongKey,
+    UnfitIssuer,
+    WholePath,
+}
+
+/// What is still to be checked on a path that reaches a trust anchor: nothing, or the finding and its place.
+pub(super) type Judge<'j, 'p, 'a> =
+    &'j mut dyn FnMut(&[Node<'p, 'a>], &mut Work) -> Result<(), (usize, Finding)>;
+
+impl<'p, 'a> Search<'p, 'a> {
+    pub(super) fn new(request: &'p Request<'a>, pool: &'p Pool<'a>, work: &'p mut Work) -> Self {
+        Self {
+            request,
+            pool,
+            work,
+            signatures: HashMap::new(),
+            issuers: HashMap::new(),
+            nearest: None,
+        }
+    }
+
+    /// Finds a path from `leaf` that `judge` accepts.
+    pub(super) fn path(
+        mut self,
+        leaf: &'p Candidate<'a>,
+        judge: Judge<'_, 'p, 'a>,
+    ) -> Result<Vec<Node<'p, 'a>>, Rejected> {
+        let mut path = vec![Node {
+            id: None,
+            candidate: leaf,
+            trusted: false,
+        }];
+        if self.extend(&mut path, judge)? {
+            return Ok(path);
+        }
+        Err(self.nearest.map_or_else(
+            || no_issuer(leaf).at(Position::Leaf, leaf.label()),
+            |(_, rejected)| rejected,
+        ))
+    }
+
+    /// Tries every issuer of the last certificate of `path`. True: `path` is complete and accepted.
+    fn extend(
+        &mut self,
+        path: &mut Vec<Node<'p, 'a>>,
+        judge: Judge<'_, 'p, 'a>,
+    ) -> Result<bool, Rejected> {
+        let Some(last) = path.last().copied() else {
+            return Ok(false);
+        };
+        let depth = path.len();
+        let mut issuers: Vec<_> = self
+            .pool
+            .named(&last.candidate.issuer)
+            .filter(|issuer| {
+                // No certificate twice in a path (RFC 5280 section 6.1). A trust anchor is not part of the path.
+                issuer.trusted
+                    || !path
+                        .iter()
+                        .any(|node| is_same(node.candidate, issuer.candidate))
+            })
+            .collect();
+        issuers.sort_by_key(|issuer| preference(last.candidate, issuer));
+        if issuers.is_empty() {
+            self.note(Stage::NoIssuer, path, depth - 1, no_issuer(last.candidate));
+        }
+        for issuer in issuers {
+            self.work
+                .take_step()
+                .map_err(|finding| finding.at(Position::Path, String::new()))?;
+            match self.signed_by(last, issuer) {
+                Err(finding) if finding.kind == FailureKind::WorkLimit => {
+                    return Err(finding.at(Position::Path, String::new()));
+                }
+                Err(finding) => {
+                    self.note(Stage::WrongKey, path, depth - 1, finding);
+                    continue;
+                }
+                Ok(()) => {}
+            }
+            path.push(issuer);
+            if let Err(finding) = self.fit_to_issue(issuer) {
+                self.note(Stage::UnfitIssuer, path, depth, finding);
+            } else if issuer.trusted {
+                match judge(path, self.work) {
+                    Ok(()) => return Ok(true),
+                    Err((_, finding)) if finding.kind == FailureKind::WorkLimit => {
+                        return Err(finding.at(Position::Path, String::new()));
+                    }
+                    Err((at, finding)) => self.note(Stage::WholePath, path, at, finding),
+                }
+            } else if path.len() >= LONGEST_PATH {
+                self.note(Stage::UnfitIssuer, path, depth, too_long());
+            } else if self.extend(path, judge)? {
+                return Ok(true);
+            }
+            path.pop();
+        }
+        Ok(false)
+    }
+
+    fn signed_by(&mut self, child: Node<'p, 'a>, issuer: Node<'p, 'a>) -> Result<(), Finding> {
+        if let Some(known) = self.signatures.get(&(child.id, issuer.id)) {
+            return known.clone();
+        }
+        self.work.verify_signature()?;
+        let certificate = &child.candidate.certificate;
+        let verdict = signature::verify(
+            &issuer.candidate.certificate.public_key,
+            &certificate.signature_algorithm,
+            certificate.tbs,
+            certificate.signature,
+        );
+        self.signatures
+            .insert((child.id, issuer.id), verdict.clone());
+        verdict
+    }
+
+    /// What does not depend on the path: validity, profile, CA, purpose.
+    fn fit_to_issue(&mut self, issuer: Node<'p, 'a>) -> Result<(), Finding> {
+        if let Some(known) = self.issuers.get(&issuer.id) {
+            return known.clone();
+        }
+        let role = if issuer.trusted {
+            Role::TrustAnchor
+        } else {
+            Role::Issuer
+        };
+        let verdict = check::validity(issuer.candidate, self.request.time)
+            .and_then(|()| profile::check(issuer.candidate, role))
+            .and_then(|()| check::purpose_of_issuer(issuer.candidate, self.request.purpose));
+        self.issuers.insert(issuer.id, verdict.clone());
+        verdict
+    }
+
+    fn note(&mut self, stage: Stage, path: &[Node<'p, 'a>], at: usize, finding: Finding) {
+        let progress = (stage, path.len());
+        if self
+            .nearest
+            .as_ref()
+            .is_none_or(|(nearest, _)| progress > *nearest)
+        {
+            let (position, subject) = match path.get(at) {
+                Some(node) => (position(path, at), node.candidate.label()),
+                None => (Position::Path, String::new()),
+            };
+            self.nearest = Some((progress, finding.at(position, subject)));
+        }
+    }
+}
+
+pub(super) fn position(path: &[Node<'_, '_>], at: usize) -> Position {
+    match (at, path.get(at)) {
+        (0, _) => Position::Leaf,
+        (_, Some(node)) if node.trusted => Position::TrustAnchor,
+        _ => Position::Intermediate(at),
+    }
+}
+
+fn is_same(one: &Candidate<'_>, other: &Candidate<'_>) -> bool {
+    one.certificate.raw == other.certificate.raw
+}
+
+/// Trust anchors before intermediates, matching key identifiers before none before others.
+fn preference(child: &Candidate<'_>, issuer: &Node<'_, '_>) -> (u8, bool) {
+    let wanted = child
+        .extensions
+        .authority_key_identifier
+        .as_ref()
+        .and_then(|id| id.key_identifier);
+    let rank = match (wanted, issuer.candidate.extensions.subject_key_identifier) {
+        (Some(wanted), Some(found)) if wanted == found => 0,
+        (Some(_), Some(_)) => 2,
+        _ => 1,
+    };
+    (rank, !issuer.trusted)
+}
+
+fn no_issuer(candidate: &Candidate<'_>) -> Finding {
+    let issuer = match candidate.certificate.issuer.is_empty() {
+        true => "without a name".to_owned(),
+        false => format!("“{}”", candidate.certificate.issuer),
+    };
+    Finding::new(
+        FailureKind::NoPath,
+        "RFC 5280 section 6.1",
+        format!("its issuer {issuer} is neither a trust anchor nor among the intermediates"),
+        "give the issuer's certificate as an intermediate, or trust the CA at the end of the chain",
+    )
+}
+
+fn too_long() -> Finding {
+    Finding::new(
+        FailureKind::PathTooLong,
+        "RFC 5280 section 6.1",
+        format!("more than {LONGEST_PATH} certificates stand between the leaf and a trust anchor"),
+        "use a hierarchy with fewer levels",
+    )
+}

@@ -1,0 +1,328 @@
+//! Name constraints (RFC 5280 sections 4.2.1.10 and 6.1.4 (g)): what a CA may issue for, and what it may not.
+//!
+//! Each CA's constraints are kept as they are, and every name below must satisfy all of them, which is the same as
+//! intersecting the permitted subtrees.
+
+use super::{FailureKind, build::Work, candidate::Candidate, error::Finding, names};
+use crate::parse::{
+    extensions::NameConstraints, general_name::GeneralName, name::string, oid::known,
+};
+
+const CLAUSE: &str = "RFC 5280 section 4.2.1.10";
+
+/// Refuses constraints that nobody could apply: a constraint that is misread does not protect.
+pub(super) fn check_form(constraints: &NameConstraints<'_>) -> Result<(), Finding> {
+    for subtree in constraints.permitted.iter().chain(&constraints.excluded) {
+        if subtree.has_minimum_or_maximum {
+            return Err(Finding::profile(
+                CLAUSE,
+                "its name constraints use minimum or maximum",
+            ));
+        }
+        // A domain may begin with a period in the constraints on mailboxes and URIs, and only there.
+        let host_or_domain = |text: &str| {
+            text.is_empty() || names::is_host_name(text.strip_prefix('.').unwrap_or(text))
+        };
+        let problem = match &subtree.base {
+            GeneralName::Dns(dns) if !dns.is_empty() && !names::is_host_name(dns) => {
+                "is not a valid DNS name"
+            }
+            GeneralName::Ip(octets) if !is_subnet(octets) => "is not an address with a mask",
+            GeneralName::Email(email) if !(host_or_domain(email) || names::is_mailbox(email)) => {
+                "is neither a mailbox nor a host nor a domain"
+            }
+            GeneralName::Uri(uri) if !host_or_domain(uri) => "is neither a host nor a domain",
+            _ => continue,
+        };
+        return Err(Finding::profile(
+            CLAUSE,
+            format!("its name constraint {} {problem}", subtree.base),
+        ));
+    }
+    Ok(())
+}
+
+/// “in the style of RFC 4632 (CIDR)”: as many octets of mask as of address, ones before zeros.
+fn is_subnet(octets: &[u8]) -> bool {
+    let mask = &octets[octets.len() / 2..];
+    let mask = match mask.len() {
+        4 | 16 if octets.len() == 2 * mask.len() => mask,
+        _ => return false,
+    };
+    let ones = mask
+        .iter()
+        .map(|octet| octet.leading_ones())
+        .take_while(|ones| *ones > 0);
+    let leading: u32 = mask.iter().map(|octet| octet.count_ones()).sum();
+    let mut prefix = 0;
+    for ones in ones {
+        prefix += ones;
+        if ones < 8 {
+            break;
+        }
+    }
+    prefix == leading
+}
+
+/// Checks every name of `candidate` against the constraints of all CAs above it.
+pub(super) fn check(
+    candidate: &Candidate<'_>,
+    above: &[&NameConstraints<'_>],
+    work: &mut Work,
+) -> Result<(), Finding> {
+    if above.is_empty() {
+        return Ok(());
+    }
+    let certificate = &candidate.certificate;
+    let mut all: Vec<GeneralName<'_>> = candidate
+        .extensions
+        .subject_alt_name
+        .clone()
+        .unwrap_or_default();
+    if !certificate.subject.is_empty() {
+        all.push(GeneralName::Directory(certificate.subject.clone()));
+    }
+    let legacy_mailboxes: Vec<String> = certificate
+        .subject
+        .attributes()
+        .filter(|attribute| attribute.oid == known::EMAIL_ADDRESS)
+        .map(|attribute| string(attribute.value).unwrap_or_default())
+        .collect();
+    all.extend(
+        legacy_mailboxes
+            .iter()
+            .map(|mailbox| GeneralName::Email(mailbox)),
+    );
+
+    for constraints in above {
+        for name in &all {
+            check_name(name, constraints, work)?;
+        }
+    }
+    Ok(())
+}
+
+fn check_name(
+    name: &GeneralName<'_>,
+    constraints: &NameConstraints<'_>,
+    work: &mut Work,
+) -> Result<(), Finding> {
+    let refuse = |reason: String| {
+        Err(Finding::new(
+            FailureKind::NameConstraint,
+            CLAUSE,
+            reason,
+            "use a CA that may issue for this name, or leave the name out of the certificate",
+        ))
+    };
+    for subtree in &constraints.excluded {
+        work.compare_name()?;
+        match relation(name, &subtree.base) {
+            Relation::OtherKind => {}
+            Relation::NotComparable => {
+                return refuse(format!(
+                    "its name {name} is of a kind that a CA above constrains in a way not understood here"
+                ));
+            }
+            Relation::Inside | Relation::Overlaps => {
+                return refuse(format!(
+                    "its name {name} is excluded by a CA above, which may not issue for {}",
+                    subtree.base
+                ));
+            }
+            Relation::Outside => {}
+        }
+    }
+    let mut constrained = false;
+    for subtree in &constraints.permitted {
+        work.compare_name()?;
+        match relation(name, &subtree.base) {
+            Relation::OtherKind => {}
+            Relation::Inside => return Ok(()),
+            Relation::Outside | Relation::Overlaps | Relation::NotComparable => constrained = true,
+        }
+    }
+    if !constrained {
+        return Ok(());
+    }
+    let permitted: Vec<_> = constraints
+        .permitted
+        .iter()
+        .filter(|subtree| subtree.base.kind() == name.kind())
+        .take(8)
+        .map(|subtree| subtree.base.to_string())
+        .collect();
+    refuse(format!(
+        "its name {name} is outside of what a CA above may issue for: {}",
+        permitted.join(", ")
+    ))
+}
+
+/// How a name stands to a subtree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Relation {
+    Inside,
+    Outside,
+    /// A wildcard that stands for names inside and names outside.
+    Overlaps,
+    OtherKind,
+    /// The same kind, but one that we cannot compare.
+    NotComparable,
+}
+
+fn relation(name: &GeneralName<'_>, base: &GeneralName<'_>) -> Relation {
+    let inside = |is| {
+        if is {
+            Relation::Inside
+        } else {
+            Relation::Outside
+        }
+    };
+    match (name, base) {
+        (GeneralName::Dns(dns), GeneralName::Dns(base)) => match dns.strip_prefix("*.") {
+            None => inside(within_domain(dns, base)),
+            Some(parent) if within_domain(parent, base) => Relation::Inside,
+            // *.example.dev also means bar.example.dev.
+            Some(parent)
+                if base
+                    .split_once('.')
+                    .is_some_and(|(_, rest)| rest.eq_ignore_ascii_case(parent)) =>
+            {
+                Relation::Overlaps
+            }
+            Some(_) => Relation::Outside,
+        },
+        (GeneralName::Ip(address), GeneralName::Ip(subnet)) => {
+            let (network, mask) = subnet.split_at(subnet.len() / 2);
+            inside(
+                address.len() == network.len()
+                    && address
+                        .iter()
+                        .zip(network)
+                        .zip(mask)
+                        .all(|((a, n), m)| a & m == n & m),
+            )
+        }
+        (GeneralName::Email(email), GeneralName::Email(base)) => {
+            let Some((local, host)) = email.rsplit_once('@') else {
+                return Relation::NotComparable;
+            };
+            match base.rsplit_once('@') {
+                Some((base_local, base_host)) => {
+                    inside(local == base_local && host.eq_ignore_ascii_case(base_host))
+                }
+                None => inside(host_or_domain_matches(host, base)),
+            }
+        }
+        // "MUST reject" what has no host or an address for a host.
+        (GeneralName::Uri(uri), GeneralName::Uri(base)) => match names::uri_host(uri) {
+            Some(host) => inside(host_or_domain_matches(host, base)),
+            None => Relation::NotComparable,
+        },
+        (GeneralName::Directory(name), GeneralName::Directory(base)) => {
+            inside(name.canonical().starts_with(&base.canonical()))
+        }
+        // RFC 9598: such a mailbox is bound by the constraints on mailboxes, which we do not work out.
+        (
+            GeneralName::Other {
+                oid: known::SMTP_UTF8_MAILBOX,
+                ..
+            },
+            GeneralName::Email(_),
+        ) => Relation::NotComparable,
+        (GeneralName::Other { oid, .. }, GeneralName::Other { oid: base, .. }) if oid == base => {
+            Relation::NotComparable
+        }
+        (GeneralName::X400(_), GeneralName::X400(_))
+        | (GeneralName::EdiParty(_), GeneralName::EdiParty(_))
+        | (GeneralName::RegisteredId(_), GeneralName::RegisteredId(_)) => Relation::NotComparable,
+        _ => Relation::OtherKind,
+    }
+}
+
+/// The same name, or labels added on the left. An empty base holds every name.
+fn within_domain(name: &str, base: &str) -> bool {
+    if base.is_empty() {
+        return true;
+    }
+    let Some(cut) = name.len().checked_sub(base.len()) else {
+        return false;
+    };
+    name.is_char_boundary(cut)
+        && name[cut..].eq_ignore_ascii_case(base)
+        && (cut == 0 || name.as_bytes()[cut - 1] == b'.')
+}
+
+/// `example.dev` is that host alone, `.example.dev` every host below it.
+fn host_or_domain_matches(host: &str, base: &str) -> bool {
+    match base.strip_prefix('.') {
+        Some(domain) => !host.eq_ignore_ascii_case(domain) && within_domain(host, domain),
+        None => base.is_empty() || host.eq_ignore_ascii_case(base),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_stand_to_subtrees_as_the_clause_says() {
+        use GeneralName::{Dns, Email, Ip, Uri};
+        use Relation::{Inside, NotComparable, OtherKind, Outside, Overlaps};
+        for (name, base, expected) in [
+            (Dns("example.dev"), Dns("example.dev"), Inside),
+            (Dns("a.b.Example.dev"), Dns("example.DEV"), Inside),
+            (Dns("notexample.dev"), Dns("example.dev"), Outside),
+            (Dns("dev"), Dns("example.dev"), Outside),
+            (Dns("anything"), Dns(""), Inside),
+            (Dns("*.example.dev"), Dns("example.dev"), Inside),
+            (Dns("*.example.dev"), Dns("bar.example.dev"), Overlaps),
+            (Dns("*.example.dev"), Dns("a.bar.example.dev"), Outside),
+            (Dns("*.example.dev"), Dns("dev"), Inside),
+            (
+                Ip(&[192, 0, 2, 7]),
+                Ip(&[192, 0, 2, 0, 255, 255, 255, 0]),
+                Inside,
+            ),
+            (
+                Ip(&[192, 0, 3, 7]),
+                Ip(&[192, 0, 2, 0, 255, 255, 255, 0]),
+                Outside,
+            ),
+            (Ip(&[0; 16]), Ip(&[0; 8]), Outside),
+            (Email("a@example.dev"), Email("a@Example.dev"), Inside),
+            (Email("A@example.dev"), Email("a@example.dev"), Outside),
+            (Email("a@example.dev"), Email("example.dev"), Inside),
+            (Email("a@mail.example.dev"), Email("example.dev"), Outside),
+            (Email("a@mail.example.dev"), Email(".example.dev"), Inside),
+            (Email("a@example.dev"), Email(".example.dev"), Outside),
+            (Email("*@sub.example.dev"), Email("*@example.dev"), Outside),
+            (Uri("spiffe://example.dev/x"), Uri("example.dev"), Inside),
+            (Uri("spiffe://a.example.dev/x"), Uri(".example.dev"), Inside),
+            (Uri("spiffe://example.dev/x"), Uri(".example.dev"), Outside),
+            (Uri("urn:x"), Uri("example.dev"), NotComparable),
+            (Uri("https://192.0.2.1/"), Uri("example.dev"), NotComparable),
+            (Dns("example.dev"), Ip(&[0; 8]), OtherKind),
+        ] {
+            assert_eq!(relation(&name, &base), expected, "{name} in {base}");
+        }
+    }
+
+    #[test]
+    fn a_mask_is_ones_before_zeros() {
+        for (octets, valid) in [
+            (&[10, 0, 0, 0, 255, 0, 0, 0][..], true),
+            (&[0; 8], true),
+            (&[10, 0, 0, 0, 255, 128, 0, 0], true),
+            (&[10, 0, 0, 0, 255, 0, 255, 0], false),
+            (&[10, 0, 0, 0, 0, 255, 0, 0], false),
+            (&[10, 0, 0, 0, 254, 128, 0, 0], false),
+            (&[10, 0, 0, 0], false),
+            (&[0; 32], true),
+            (&[], false),
+            (&[0; 9], false),
+        ] {
+            assert_eq!(is_subnet(octets), valid, "{octets:?}");
+        }
+    }
+}
