@@ -7,7 +7,7 @@ use super::{
     build::{Node, Work},
     candidate::Candidate,
     error::Finding,
-    name_constraints, policies,
+    name_constraints, policies, profile,
     request::{Purpose, Request},
 };
 use crate::parse::{
@@ -133,6 +133,7 @@ pub(super) fn path(
     work: &mut Work,
 ) -> Result<(), (usize, Finding)> {
     path_length(path, request.max_depth)?;
+    key_identifiers(path)?;
     let mut above = Vec::new();
     for (at, node) in path.iter().enumerate().rev() {
         // Section 6.1.3 (b) and (c): a self-issued certificate is exempt, unless it is the last.
@@ -188,4 +189,37 @@ fn path_length(path: &[Node<'_, '_>], max_depth: Option<usize>) -> Result<(), (u
         )),
         _ => Ok(()),
     }
+}
+
+/// Section 4.2.1.2: a CA's subjectKeyIdentifier “MUST be the value placed in the key identifier field” of what it issues.
+fn key_identifiers(path: &[Node<'_, '_>]) -> Result<(), (usize, Finding)> {
+    let top = path
+        .last()
+        .filter(|top| profile::is_self_signed(top.candidate))
+        .map(|top| (path.len() - 1, *top, *top));
+    let pairs = path
+        .windows(2)
+        .enumerate()
+        .map(|(at, pair)| (at, pair[0], pair[1]));
+    for (at, child, issuer) in pairs.chain(top) {
+        let wanted = child
+            .candidate
+            .extensions
+            .authority_key_identifier
+            .as_ref()
+            .and_then(|id| id.key_identifier);
+        let found = issuer.candidate.extensions.subject_key_identifier;
+        if let (Some(wanted), Some(found)) = (wanted, found)
+            && wanted != found
+        {
+            return Err((
+                at,
+                Finding::profile(
+                    "RFC 5280 section 4.2.1.2",
+                    "its authorityKeyIdentifier is not the subjectKeyIdentifier of its issuer",
+                ),
+            ));
+        }
+    }
+    Ok(())
 }

@@ -94,19 +94,49 @@ pub(super) fn check(
             .map(|mailbox| GeneralName::Email(mailbox)),
     );
 
+    let all: Vec<_> = all.iter().map(Prepared::new).collect();
     for constraints in above {
+        let permitted: Vec<_> = constraints
+            .permitted
+            .iter()
+            .map(|subtree| Prepared::new(&subtree.base))
+            .collect();
+        let excluded: Vec<_> = constraints
+            .excluded
+            .iter()
+            .map(|subtree| Prepared::new(&subtree.base))
+            .collect();
         for name in &all {
-            check_name(name, constraints, work)?;
+            check_name(name, &permitted, &excluded, work)?;
         }
     }
     Ok(())
 }
 
+/// A name that is compared many times.
+struct Prepared<'n, 'a> {
+    name: &'n GeneralName<'a>,
+    /// For a directory name: the form in which equal means matching.
+    directory: Vec<Vec<u8>>,
+}
+
+impl<'n, 'a> Prepared<'n, 'a> {
+    fn new(name: &'n GeneralName<'a>) -> Self {
+        let directory = match name {
+            GeneralName::Directory(name) => name.canonical(),
+            _ => Vec::new(),
+        };
+        Self { name, directory }
+    }
+}
+
 fn check_name(
-    name: &GeneralName<'_>,
-    constraints: &NameConstraints<'_>,
+    prepared: &Prepared<'_, '_>,
+    permitted: &[Prepared<'_, '_>],
+    excluded: &[Prepared<'_, '_>],
     work: &mut Work,
 ) -> Result<(), Finding> {
+    let name = prepared.name;
     let refuse = |reason: String| {
         Err(Finding::new(
             FailureKind::NameConstraint,
@@ -115,10 +145,10 @@ fn check_name(
             "use a CA that may issue for this name, or leave the name out of the certificate",
         ))
     };
-    for subtree in &constraints.excluded {
+    for base in excluded {
         work.compare_name()?;
-        match relation(name, &subtree.base) {
-            Relation::OtherKind => {}
+        match relation(prepared, base) {
+            Relation::OtherKind | Relation::Outside => {}
             Relation::NotComparable => {
                 return refuse(format!(
                     "its name {name} is of a kind that a CA above constrains in a way not understood here"
@@ -127,16 +157,15 @@ fn check_name(
             Relation::Inside | Relation::Overlaps => {
                 return refuse(format!(
                     "its name {name} is excluded by a CA above, which may not issue for {}",
-                    subtree.base
+                    base.name
                 ));
             }
-            Relation::Outside => {}
         }
     }
     let mut constrained = false;
-    for subtree in &constraints.permitted {
+    for base in permitted {
         work.compare_name()?;
-        match relation(name, &subtree.base) {
+        match relation(prepared, base) {
             Relation::OtherKind => {}
             Relation::Inside => return Ok(()),
             Relation::Outside | Relation::Overlaps | Relation::NotComparable => constrained = true,
@@ -145,12 +174,11 @@ fn check_name(
     if !constrained {
         return Ok(());
     }
-    let permitted: Vec<_> = constraints
-        .permitted
+    let permitted: Vec<_> = permitted
         .iter()
-        .filter(|subtree| subtree.base.kind() == name.kind())
+        .filter(|base| base.name.kind() == name.kind())
         .take(8)
-        .map(|subtree| subtree.base.to_string())
+        .map(|base| base.name.to_string())
         .collect();
     refuse(format!(
         "its name {name} is outside of what a CA above may issue for: {}",
@@ -170,7 +198,7 @@ enum Relation {
     NotComparable,
 }
 
-fn relation(name: &GeneralName<'_>, base: &GeneralName<'_>) -> Relation {
+fn relation(prepared: &Prepared<'_, '_>, prepared_base: &Prepared<'_, '_>) -> Relation {
     let inside = |is| {
         if is {
             Relation::Inside
@@ -178,7 +206,7 @@ fn relation(name: &GeneralName<'_>, base: &GeneralName<'_>) -> Relation {
             Relation::Outside
         }
     };
-    match (name, base) {
+    match (prepared.name, prepared_base.name) {
         (GeneralName::Dns(dns), GeneralName::Dns(base)) => match dns.strip_prefix("*.") {
             None => inside(within_domain(dns, base)),
             Some(parent) if within_domain(parent, base) => Relation::Inside,
@@ -219,8 +247,8 @@ fn relation(name: &GeneralName<'_>, base: &GeneralName<'_>) -> Relation {
             Some(host) => inside(host_or_domain_matches(host, base)),
             None => Relation::NotComparable,
         },
-        (GeneralName::Directory(name), GeneralName::Directory(base)) => {
-            inside(name.canonical().starts_with(&base.canonical()))
+        (GeneralName::Directory(_), GeneralName::Directory(_)) => {
+            inside(prepared.directory.starts_with(&prepared_base.directory))
         }
         // RFC 9598: such a mailbox is bound by the constraints on mailboxes, which we do not work out.
         (
@@ -304,7 +332,14 @@ mod tests {
             (Uri("https://192.0.2.1/"), Uri("example.dev"), NotComparable),
             (Dns("example.dev"), Ip(&[0; 8]), OtherKind),
         ] {
-            assert_eq!(relation(&name, &base), expected, "{name} in {base}");
+            let (name, base) = (Prepared::new(&name), Prepared::new(&base));
+            assert_eq!(
+                relation(&name, &base),
+                expected,
+                "{} in {}",
+                name.name,
+                base.name
+            );
         }
     }
 

@@ -206,8 +206,9 @@ fn check_key_identifiers(candidate: &Candidate<'_>, role: Role) -> Result<(), Fi
         .authority_key_identifier
         .as_ref()
         .and_then(|id| id.key_identifier);
-    // "There is one exception": a CA's certificate signed with its own key.
-    if key_identifier.is_none() && !(candidate.is_self_issued() && is_self_signed(candidate)) {
+    // It helps to find the issuer, and above a trust anchor nobody looks for one. The clause's own exception is a CA's
+    // certificate signed with its own key.
+    if key_identifier.is_none() && role != Role::TrustAnchor && !is_self_signed(candidate) {
         return Err(Finding::profile(
             "RFC 5280 section 4.2.1.1",
             "it has no authorityKeyIdentifier with a key identifier, though another key signed it",
@@ -218,13 +219,14 @@ fn check_key_identifiers(candidate: &Candidate<'_>, role: Role) -> Result<(), Fi
 
 pub(super) fn is_self_signed(candidate: &Candidate<'_>) -> bool {
     let certificate = &candidate.certificate;
-    signature::verify(
-        &certificate.public_key,
-        &certificate.signature_algorithm,
-        certificate.tbs,
-        certificate.signature,
-    )
-    .is_ok()
+    candidate.is_self_issued()
+        && signature::verify(
+            &certificate.public_key,
+            &certificate.signature_algorithm,
+            certificate.tbs,
+            certificate.signature,
+        )
+        .is_ok()
 }
 
 /// RFC 5280 sections 4.2.1.3, 4.2.1.9, 4.2.1.10, and 6.1.4 (k) and (n) for issuers.

@@ -1,0 +1,120 @@
+//! Files with one object or many: PEM in any order with text between the blocks, or DER.
+
+use crate::parse::{
+    certificate::Certificate,
+    crl::Crl,
+    der::{Reader, tag},
+    pem,
+};
+
+/// Why a file does not hold what was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BundleError {
+    /// Nothing of that kind is in the file.
+    #[error(
+        "no {wanted} in it: give {wanted}s in PEM (-----BEGIN {label}-----) or one in DER{found}"
+    )]
+    Nothing {
+        /// What was looked for, as a word.
+        wanted: &'static str,
+        /// The PEM label of it.
+        label: &'static str,
+        /// What there was instead.
+        found: String,
+    },
+    /// A block cannot be read.
+    #[error("its PEM block in line {line} ({label}) cannot be read: {reason}")]
+    Block {
+        /// The line of the block's first line.
+        line: usize,
+        /// The block's label, escaped for a terminal.
+        label: String,
+        /// What is wrong.
+        reason: &'static str,
+    },
+}
+
+/// The certificates (DER) of a file, in its order. Blocks of other kinds are passed over.
+pub fn certificates(octets: &[u8]) -> Result<Vec<Vec<u8>>, BundleError> {
+    let labels = ["CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE"];
+    let found = of_kind(octets, "certificate", &labels, |der| {
+        Certificate::from_der(der).is_ok()
+    })?;
+    // openssl's "trusted" form has settings of its own behind the certificate.
+    Ok(found
+        .into_iter()
+        .map(|(label, der)| {
+            if label == "TRUSTED CERTIFICATE" {
+                first_value(der)
+            } else {
+                der
+            }
+        })
+        .collect())
+}
+
+/// The CRLs (DER) of a file, in its order. Blocks of other kinds are passed over.
+pub fn crls(octets: &[u8]) -> Result<Vec<Vec<u8>>, BundleError> {
+    let found = of_kind(octets, "CRL", &["X509 CRL"], |der| {
+        Crl::from_der(der).is_ok()
+    })?;
+    Ok(found.into_iter().map(|(_, der)| der).collect())
+}
+
+fn of_kind(
+    octets: &[u8],
+    wanted: &'static str,
+    labels: &[&'static str],
+    is_der: impl Fn(&[u8]) -> bool,
+) -> Result<Vec<(String, Vec<u8>)>, BundleError> {
+    if !is_pem(octets) && (is_der(octets) || octets.first() == Some(&tag::SEQUENCE)) {
+        return Ok(vec![(labels[0].to_owned(), octets.to_vec())]);
+    }
+    let mut found = Vec::new();
+    let mut others = Vec::new();
+    for block in pem::blocks(octets) {
+        if !labels.contains(&block.label) {
+            others.push(crate::text::escape(block.label));
+            continue;
+        }
+        match block.content {
+            Ok(der) => found.push((block.label.to_owned(), der)),
+            Err(reason) => {
+                return Err(BundleError::Block {
+                    line: block.line,
+                    label: block.label.to_owned(),
+                    reason,
+                });
+            }
+        }
+    }
+    if found.is_empty() {
+        others.sort();
+        others.dedup();
+        others.truncate(4);
+        let found = if others.is_empty() {
+            String::new()
+        } else {
+            format!("; it holds {}", others.join(", "))
+        };
+        return Err(BundleError::Nothing {
+            wanted,
+            label: labels[0],
+            found,
+        });
+    }
+    Ok(found)
+}
+
+/// Whether a file is text with at least one PEM block.
+pub(super) fn is_pem(octets: &[u8]) -> bool {
+    octets.windows(11).any(|window| window == b"-----BEGIN ")
+}
+
+pub(super) fn first_value(der: Vec<u8>) -> Vec<u8> {
+    match Reader::new(&der).any("the certificate") {
+        Ok(value) => value.raw.to_vec(),
+        Err(_) => der,
+    }
+}

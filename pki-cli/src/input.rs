@@ -1,0 +1,45 @@
+//! Reading files whose size somebody else decides.
+
+use std::{fs::File, io::Read, path::Path};
+
+use crate::command_error::{CommandError, Kind};
+
+/// No certificate, bundle or key that makes sense is larger. The largest CRLs of the public web have a few megabytes.
+pub(crate) const LARGEST_FILE: u64 = 16 * 1024 * 1024;
+
+/// The content of a file, or of stdin for `-`, when it is not larger than [`LARGEST_FILE`].
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, CommandError> {
+    let shown = path.display();
+    let unreadable = |error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::NotFound => {
+            CommandError::new(Kind::NotFound, format_args!("There is no file {shown}."))
+                .hint("Check the path; it is taken from the current folder.")
+        }
+        _ => CommandError::new(
+            Kind::Io,
+            format_args!("The file {shown} cannot be read: {error}."),
+        ),
+    };
+    let mut octets = Vec::new();
+    // Read through a limit and not by the size in the file system: a device or pipe has none.
+    let read = if path == Path::new("-") {
+        std::io::stdin()
+            .lock()
+            .take(LARGEST_FILE + 1)
+            .read_to_end(&mut octets)
+    } else {
+        File::open(path).and_then(|file| file.take(LARGEST_FILE + 1).read_to_end(&mut octets))
+    };
+    read.map_err(unreadable)?;
+    if octets.len() as u64 > LARGEST_FILE {
+        return Err(CommandError::new(
+            Kind::Malformed,
+            format_args!(
+                "The file {shown} is larger than the {} MiB that are read.",
+                LARGEST_FILE / 1024 / 1024
+            ),
+        )
+        .hint("Split the bundle, or take out what is not a certificate, request, CRL or key."));
+    }
+    Ok(octets)
+}
