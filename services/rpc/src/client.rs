@@ -2,16 +2,109 @@
 
 use std::fmt;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
+use mtls::{ClientTls, Connector};
+use resilience::idempotency::Methods;
 use tonic::body::Body;
+use tonic::transport::{Channel, Endpoint};
 use tower::util::BoxCloneSyncService;
-use tower::{BoxError, Service, ServiceExt as _};
+use tower::{BoxError, Service, ServiceBuilder, ServiceExt as _};
+
+use crate::config::Peer;
 
 /// A way to call one peer, for a generated client: `PaymentClient::new(client)`. Clones share one connection, one
 /// retry budget and one set of circuit breakers.
 #[derive(Clone)]
 pub struct Client {
-    stack: BoxCloneSyncService<http::Request<Body>, http::Response<Body>, BoxError>,
+    stack: Stack,
+}
+
+type Stack = BoxCloneSyncService<http::Request<Body>, http::Response<Body>, BoxError>;
+
+/// Why a peer cannot be called with these settings.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClientError {
+    /// The address is none.
+    #[error("{address:?} is not the address of a service ({problem}); write https://HOST:PORT")]
+    Address {
+        /// As given.
+        address: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The server's name is none.
+    #[error(transparent)]
+    ServerName(#[from] mtls::InvalidServerName),
+    /// The policy contradicts itself.
+    #[error("its policy: {0}")]
+    Policy(String),
+    /// The file descriptors are not what a compiler made of .proto files.
+    #[error(transparent)]
+    Descriptors(#[from] resilience::idempotency::DescriptorError),
+}
+
+/// Servers send details of an error in headers. At tonic's default of 16 KiB a longer one costs the whole status
+/// ("h2 protocol error"), so more is taken.
+const MAX_HEADERS: u32 = 64 * 1024;
+/// A connection with calls on it is asked this often whether it is still there; a quiet one never is, since servers
+/// answer too many pings by hanging up (gRFC A8).
+const KEEPALIVE: Duration = Duration::from_secs(60);
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// The way to call a peer. Nothing is connected before the first call, and a lost connection is made anew by the next
+/// one. `descriptors` is the encoded `FileDescriptorSet` that says which of its methods may be repeated.
+///
+/// Must be called within a tokio runtime.
+///
+/// # Errors
+/// When the settings are not in order. Whether the peer is there is found out by calling it.
+pub fn connect(peer: &Peer, tls: &ClientTls, descriptors: &[u8]) -> Result<Client, ClientError> {
+    let endpoint = endpoint(&peer.address)?;
+    let mut connector = Connector::new(tls.clone());
+    if let Some(name) = &peer.server_name {
+        connector = connector.server_name(name)?;
+    }
+    // Names the error as tonic does, which is how a layer knows that nothing was sent.
+    let connector = connector.map_err(|error| tonic::ConnectError(error.into()));
+
+    let methods = Methods::from_descriptor_set(descriptors)?;
+    let _ = methods;
+
+    // The order is the point; outermost first.
+    let stack = ServiceBuilder::new().service(Channel::new(connector, endpoint));
+    Ok(Client::over(stack))
+}
+
+fn endpoint(address: &str) -> Result<Endpoint, ClientError> {
+    let refuse = |problem: &str| ClientError::Address {
+        address: address.to_owned(),
+        problem: problem.to_owned(),
+    };
+    let uri: http::Uri = address
+        .parse()
+        .map_err(|error: http::uri::InvalidUri| refuse(&error.to_string()))?;
+    match uri.scheme_str() {
+        Some("https") => {}
+        Some(_) => return Err(refuse("calls go over TLS only")),
+        None => return Err(refuse("it does not begin with https://")),
+    }
+    if uri.port().is_none() {
+        return Err(refuse("there is no port"));
+    }
+    if uri
+        .path_and_query()
+        .is_some_and(|path| path.as_str() != "/")
+    {
+        return Err(refuse("there is something after the port"));
+    }
+    Ok(Endpoint::from(uri)
+        .http2_keep_alive_interval(KEEPALIVE)
+        .keep_alive_timeout(KEEPALIVE_TIMEOUT)
+        .keep_alive_while_idle(false)
+        .http2_max_header_list_size(MAX_HEADERS)
+        .tcp_nodelay(true))
 }
 
 impl Client {
@@ -36,10 +129,7 @@ impl Client {
 impl Service<http::Request<Body>> for Client {
     type Response = http::Response<Body>;
     type Error = BoxError;
-    type Future =
-        <BoxCloneSyncService<http::Request<Body>, http::Response<Body>, BoxError> as Service<
-            http::Request<Body>,
-        >>::Future;
+    type Future = <Stack as Service<http::Request<Body>>>::Future;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         self.stack.poll_ready(context)

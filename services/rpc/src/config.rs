@@ -7,11 +7,12 @@
 //! one. Paths in the file are relative to the folder that the program runs in, as they are on the command line.
 
 mod closest;
-pub mod duration;
 mod file;
 mod flags;
 
 pub(crate) use self::flags::variable;
+/// Lengths of time as people write them: `"1s"`, `"250ms"`. For `#[serde(with = "…")]`.
+pub use resilience::duration;
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -20,6 +21,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use resilience::deadline::ServerDeadlineConfig;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -77,15 +79,8 @@ pub struct Server {
     pub max_in_flight: u32,
     /// Calls in flight on one connection.
     pub max_streams_per_connection: u32,
-    /// The deadline of a call that comes with none.
-    #[serde(with = "duration")]
-    pub default_deadline: Duration,
-    /// A call that comes with less time left is refused at once: its answer could not arrive.
-    #[serde(with = "duration")]
-    pub min_deadline: Duration,
-    /// A call that comes with more time gets this much.
-    #[serde(with = "duration")]
-    pub max_deadline: Duration,
+    /// The deadlines that callers may ask for: the table `[server.deadline]`.
+    pub deadline: ServerDeadlineConfig,
     /// How long a TLS handshake may take.
     #[serde(with = "duration")]
     pub handshake_timeout: Duration,
@@ -113,6 +108,10 @@ pub struct Peer {
     /// The name in the peer's certificate, where it is not the host of the address.
     #[serde(default)]
     pub server_name: Option<String>,
+    /// Deadline, retries, circuit breaker.
+    #[serde(default)]
+    #[cfg(any())]
+    pub policy: resilience::ClientPolicy,
 }
 
 /// Where the database is. It may hold a password, which is never shown.
@@ -292,6 +291,8 @@ impl Peer {
         Self {
             address: address.into(),
             server_name: None,
+            #[cfg(any())]
+            policy: resilience::ClientPolicy::default(),
         }
     }
 }
@@ -355,9 +356,7 @@ impl Default for Server {
         Self {
             max_in_flight: 1024,
             max_streams_per_connection: 256,
-            default_deadline: Duration::from_secs(5),
-            min_deadline: Duration::from_millis(1),
-            max_deadline: Duration::from_secs(30),
+            deadline: ServerDeadlineConfig::default(),
             handshake_timeout: Duration::from_secs(5),
             keepalive_interval: Duration::from_secs(60),
             keepalive_timeout: Duration::from_secs(20),

@@ -14,3 +14,5 @@ pub mod status;
 pub mod telemetry;
 
 pub use self::idempotency_key::IdempotencyKey;
+/// The deadline around a handler, for code that must outlive it or spawns tasks under it.
+pub use resilience::deadline;

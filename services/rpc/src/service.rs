@@ -8,6 +8,8 @@
 mod start;
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::process::ExitCode;
 
 use serde::de::DeserializeOwned;
 
@@ -17,7 +19,7 @@ use crate::server::{Services, Shutdown};
 
 pub use self::start::StartError;
 
-/// What a service is.
+/// What a service is, for [`main`].
 pub trait Service: 'static {
     /// Its name: the domain of its errors and the prefix of its environment variables.
     const NAME: &'static str;
@@ -59,7 +61,7 @@ pub struct Context<T> {
 }
 
 impl<T> Context<T> {
-    /// For a test that starts a service without the common `main`.
+    /// For a test that starts a service without [`main`].
     pub fn new(
         name: &'static str,
         settings: T,
@@ -89,4 +91,9 @@ impl<T> Context<T> {
                 variable: crate::config::variable(self.name, "PEER"),
             })
     }
+}
+
+/// Runs a service to its end. `arguments` are those of the process, the program's name first.
+pub fn main<S: Service>(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    start::main::<S>(arguments)
 }

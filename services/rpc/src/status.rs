@@ -310,6 +310,17 @@ impl Failure {
     }
 }
 
+/// The same for the trailers of a stream that ends before its time.
+pub(crate) fn into_trailers(failure: Failure, domain: &str) -> http::HeaderMap {
+    let mut trailers = http::HeaderMap::new();
+    let status = failure.into_status(domain);
+    if let Err(unwritable) = status.add_header(&mut trailers) {
+        // The message was not fit for a header; the code always is.
+        trailers.insert("grpc-status", i32::from(unwritable.code()).into());
+    }
+    trailers
+}
+
 /// A status in the making: `ErrorInfo` first, then what else belongs to it.
 struct Draft {
     code: Code,

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::HeaderMap;
-use http_body::{Body as _, Frame, SizeHint};
+use http_body::{Frame, SizeHint};
 use mtls::{PeerIdentity, PeerInfo};
 use resilience::deadline::grpc_timeout;
 use tonic::Code;
@@ -53,7 +53,7 @@ where
             let answer = answer.await?;
             // In the headers when there is nothing but a status, in the trailers otherwise.
             if let Some(code) = code(answer.headers()) {
-                line.code = Some(code);
+                line.ended(code);
                 return Ok(answer);
             }
             Ok(answer.map(|inner| Body::new(Logged { inner, line })))
@@ -81,6 +81,10 @@ impl Line {
             given: given.and_then(|value| grpc_timeout::decode(value.as_bytes()).ok()),
             code: None,
         }
+    }
+
+    fn ended(&mut self, code: Code) {
+        self.code = Some(code);
     }
 }
 
@@ -137,10 +141,10 @@ impl http_body::Body for Logged {
             match result {
                 Ok(frame) => {
                     if let Some(code) = frame.trailers_ref().and_then(code) {
-                        self.line.code = Some(code);
+                        self.line.ended(code);
                     }
                 }
-                Err(status) => self.line.code = Some(status.code()),
+                Err(status) => self.line.ended(status.code()),
             }
         }
         frame

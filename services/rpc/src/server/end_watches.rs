@@ -8,12 +8,12 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http_body::{Body as _, Frame, SizeHint};
+use http_body::{Frame, SizeHint};
 use tonic::body::Body;
 use tower::{Layer, Service};
 
-use super::{Shutdown, open};
-use crate::status::{Failure, Metadata, reason};
+use super::{Shutdown, is_open};
+use crate::status::{Failure, Metadata, into_trailers, reason};
 
 #[derive(Debug, Clone)]
 pub(super) struct EndWatchesLayer {
@@ -58,7 +58,7 @@ where
     }
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        let standard = open(request.uri().path());
+        let standard = is_open(request.uri().path());
         let answer = self.inner.call(request);
         if !standard {
             return Box::pin(answer);
@@ -110,9 +110,8 @@ impl http_body::Body for Ending {
                     retry_after: None,
                     metadata: Metadata::new(),
                 };
-                Poll::Ready(Some(Ok(Frame::trailers(
-                    failure.into_trailers(self.domain),
-                ))))
+                let trailers = into_trailers(failure, self.domain);
+                Poll::Ready(Some(Ok(Frame::trailers(trailers))))
             }
         }
     }

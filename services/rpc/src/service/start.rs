@@ -1,18 +1,66 @@
 //! From a command line to a running service, and every way in which that can fail.
 
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::io::{self, Write as _};
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+use mtls::{ClientTls, Material, MaterialError, ServerTls, TlsError};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{Context, Service};
+use crate::client::{self, Client};
+use crate::config::{self, ConfigError, Defaults, Settings};
+use crate::database::{Database, DatabaseError};
+use crate::server::{ServeError, Server, Shutdown, Stop};
+use crate::telemetry::{self, TelemetryError};
+
 /// Why a service did not start. Each is one sentence that names the thing and the remedy.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
     /// The configuration.
     #[error(transparent)]
-    Config(#[from] crate::config::ConfigError),
+    Config(#[from] ConfigError),
     /// The log filter.
     #[error(transparent)]
-    Telemetry(#[from] crate::telemetry::TelemetryError),
+    Telemetry(#[from] TelemetryError),
+    /// The certificates.
+    #[error(transparent)]
+    Certificates(#[from] MaterialError),
+    /// The certificates are in order, but not for this.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The database.
     #[error(transparent)]
-    Database(#[from] crate::database::DatabaseError),
+    Database(#[from] DatabaseError),
+    /// The address is taken.
+    #[error(
+        "{address} is in use by another process: stop that one, or choose another address with --listen (port 0 takes \
+         any free one)"
+    )]
+    Busy {
+        /// The address.
+        address: SocketAddr,
+    },
+    /// The address cannot be listened on.
+    #[error("{address} cannot be listened on: {source}; choose another address with --listen")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// A peer's settings.
+    #[error("[peers.{peer}]: {problem}")]
+    Peer {
+        /// The peer.
+        peer: String,
+        /// What is wrong and what to do.
+        problem: client::ClientError,
+    },
     /// The service needs another one and nobody said where it is.
     #[error(
         "it is not known where the service {peer} is: give --peer {peer}=https://HOST:PORT, {variable}, or a table \
@@ -24,7 +72,163 @@ pub enum StartError {
         /// The environment variable.
         variable: String,
     },
+    /// The server's settings, or the end of the server.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+    /// The system gives no threads, no signals or no standard output.
+    #[error("the system does not give this process {what}: {source}")]
+    System {
+        /// What it does not give.
+        what: &'static str,
+        /// Why.
+        source: io::Error,
+    },
     /// Something of the service's own, in its own sentence.
     #[error("{0}")]
     Service(String),
+}
+
+impl StartError {
+    /// For the arm of a `match` over [`Database`] that a kind of a later version falls into.
+    pub fn unknown_database(service: &str) -> Self {
+        Self::Service(format!(
+            "{service} cannot keep its data in this kind of database; use SQLite or PostgreSQL"
+        ))
+    }
+}
+
+pub(super) fn main<S: Service>(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    match run::<S>(arguments, |variable| std::env::var_os(variable)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(StartError::Config(ConfigError::CommandLine(usage))) => {
+            // Also `--help` and `--version`, which go to standard output and are no failure.
+            let _ = usage.print();
+            ExitCode::from(u8::try_from(usage.exit_code()).unwrap_or(2))
+        }
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run<S: Service>(
+    arguments: impl IntoIterator<Item = OsString>,
+    environment: impl Fn(&OsStr) -> Option<OsString>,
+) -> Result<(), StartError> {
+    let defaults = Defaults {
+        name: S::NAME,
+        about: S::ABOUT,
+        listen: SocketAddr::from(([127, 0, 0, 1], S::PORT)),
+    };
+    let settings: Settings<S::Settings> = config::load(&defaults, arguments, environment)?;
+    telemetry::init(&settings.log)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(system("threads"))?;
+    let served = runtime.block_on(serve::<S>(settings));
+    // What the drain left is cut here; a blocking task that hangs must not hold the process.
+    runtime.shutdown_background();
+    served
+}
+
+async fn serve<S: Service>(settings: Settings<S::Settings>) -> Result<(), StartError> {
+    // From the cheapest check to the dearest, and nothing is changed on the disk before all others have passed.
+    let material = Material::load(&settings.tls)?;
+    let server_tls = ServerTls::new(&material)?;
+    let server = Server::new(
+        S::NAME,
+        S::DESCRIPTORS,
+        server_tls,
+        &settings.allow,
+        settings.server,
+    )?;
+    let clients = connect::<S>(&material, &settings.peers)?;
+    let listener = bind(settings.listen).await?;
+    let address = listener.local_addr().map_err(system("an address"))?;
+    let database = Database::open(&settings.database, &S::MIGRATIONS).await?;
+
+    let (stop, shutdown) = Shutdown::channel();
+    stop_on_signal(stop)?;
+    let context = Context::new(
+        S::NAME,
+        settings.service,
+        database.clone(),
+        shutdown.clone(),
+        clients,
+    );
+    let services = S::start(context).await?;
+
+    tracing::info!(
+        service = S::NAME,
+        %address,
+        identity = %material.identity(),
+        database = %settings.database,
+        "serving"
+    );
+    announce(address).map_err(system("its standard output"))?;
+    server.serve(listener, services, shutdown).await?;
+    database.close().await;
+    tracing::info!(service = S::NAME, "stopped");
+    Ok(())
+}
+
+/// One stack per peer. Nothing is connected yet: that is done by the first call, so services may start in any order.
+fn connect<S: Service>(
+    material: &Material,
+    peers: &BTreeMap<String, config::Peer>,
+) -> Result<BTreeMap<String, Client>, StartError> {
+    if peers.is_empty() {
+        // A certificate that is for servers only is enough for a service that calls nobody.
+        return Ok(BTreeMap::new());
+    }
+    let tls = ClientTls::new(material)?;
+    peers
+        .iter()
+        .map(|(name, peer)| {
+            let client = client::connect(peer, &tls, S::DESCRIPTORS).map_err(|problem| {
+                StartError::Peer {
+                    peer: name.clone(),
+                    problem,
+                }
+            })?;
+            Ok((name.clone(), client))
+        })
+        .collect()
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|source| match source.kind() {
+            io::ErrorKind::AddrInUse => StartError::Busy { address },
+            _ => StartError::Listen { address, source },
+        })
+}
+
+/// The handlers are in place when this returns, so a signal that comes right after `listening on` is not lost.
+fn stop_on_signal(stop: Stop) -> Result<(), StartError> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(system("signals"))?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(system("signals"))?;
+    tokio::spawn(async move {
+        let signal = tokio::select! {
+            _ = terminate.recv() => "SIGTERM",
+            _ = interrupt.recv() => "SIGINT",
+        };
+        tracing::info!(signal, "asked to stop; calls in flight may end");
+        stop.now();
+    });
+    Ok(())
+}
+
+/// The one line that a program may wait for.
+fn announce(address: SocketAddr) -> io::Result<()> {
+    let mut output = io::stdout().lock();
+    writeln!(output, "listening on {address}")?;
+    output.flush()
+}
+
+fn system(what: &'static str) -> impl Fn(io::Error) -> StartError {
+    move |source| StartError::System { what, source }
 }
