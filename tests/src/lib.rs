@@ -3,4 +3,6 @@
 //!
 //! This is the one crate that may use every other; no crate uses it.
 
+pub mod handshake;
 pub mod listings;
+pub mod test_pki;

@@ -120,10 +120,6 @@ impl CertificateProblem {
             PathError::CertNotValidYet { not_before, .. } => Self::NotValidYet {
                 not_before: moment(*not_before),
             },
-            PathError::CertNotValidForName(context) => Self::WrongName {
-                expected: context.expected.to_str().into_owned(),
-                presented: context.presented.clone(),
-            },
             PathError::CertRevoked => Self::Revoked,
             PathError::UnknownRevocationStatus => Self::RevocationUnknown,
             PathError::CrlExpired { next_update, .. } => Self::RevocationListExpired {
@@ -259,7 +255,7 @@ impl fmt::Display for CertificateProblem {
                 }
                 for (position, name) in presented.iter().enumerate() {
                     let before = if position == 0 { ", only for " } else { ", " };
-                    write!(f, "{before}{}", Escaped(plain_name(name)))?;
+                    write!(f, "{before}{}", Escaped(name))?;
                 }
                 Ok(())
             }
@@ -305,14 +301,6 @@ impl fmt::Display for Unnamed {
 }
 
 impl std::error::Error for Unnamed {}
-
-/// webpki shows names as its `Debug` has them: `DnsName("a.dev")`, `IpAddress(::1)`.
-fn plain_name(shown: &str) -> &str {
-    shown
-        .split_once('(')
-        .map_or(shown, |(_, inner)| inner.trim_end_matches(')'))
-        .trim_matches('"')
-}
 
 pub(crate) fn rfc3339(moment: OffsetDateTime) -> String {
     moment

@@ -24,12 +24,8 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
 
 use crate::certificate_problem::{CertificateProblem, Purpose, unix_time};
+use crate::peer_identity::PeerIdentity;
 use crate::provider::crypto_provider;
-
-/// DER of `1.3.6.1.5.5.7.3.1`.
-const SERVER_AUTH: &[u8] = &[0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x01];
-/// DER of `1.3.6.1.5.5.7.3.2`.
-const CLIENT_AUTH: &[u8] = &[0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x02];
 
 /// Trust anchors with their dates, and revocation lists. Immutable: new trust is a new value.
 pub(crate) struct Trust {
@@ -88,11 +84,10 @@ impl Trust {
     ) -> Result<(), CertificateProblem> {
         let certificate = EndEntityCert::try_from(end_entity)
             .map_err(|e| CertificateProblem::from_path_error(&e))?;
-        // `required`, where rustls says `required_if_present`: a certificate without the extension is for everything,
-        // and nobody who issues exact roles means that.
+        // For issuers the extension is optional; that an end entity has it is checked below.
         let usage = match purpose {
-            Purpose::Server => KeyUsage::required(SERVER_AUTH),
-            Purpose::Client => KeyUsage::required(CLIENT_AUTH),
+            Purpose::Server => KeyUsage::server_auth(),
+            Purpose::Client => KeyUsage::client_auth(),
         };
         let lists: Vec<&CertRevocationList<'_>> = self.revocation_lists.iter().collect();
         // No list, no check: `Material` sees to it that a crl.pem that exists holds at least one.
@@ -123,12 +118,21 @@ impl Trust {
                 }
                 other => CertificateProblem::from_path_error(&other),
             })?;
-        if let Some(name) = name {
-            certificate
-                .verify_is_valid_for_subject_name(name)
-                .map_err(|e| CertificateProblem::from_path_error(&e))?;
+        // Without the extension a certificate is for everything (RFC 5280, 4.2.1.12), and nobody who issues exact roles
+        // means that.
+        if !has_extended_key_usage(end_entity)? {
+            return Err(CertificateProblem::WrongPurpose { required: purpose });
         }
-        Ok(())
+        match name.map(|name| (name, certificate.verify_is_valid_for_subject_name(name))) {
+            None | Some((_, Ok(()))) => Ok(()),
+            Some((name, Err(PathError::CertNotValidForName(_)))) => {
+                Err(CertificateProblem::WrongName {
+                    expected: name.to_str().into_owned(),
+                    presented: host_names(end_entity),
+                })
+            }
+            Some((_, Err(error))) => Err(CertificateProblem::from_path_error(&error)),
+        }
     }
 
     /// The names of the anchors, which a server sends so that a client can choose among its certificates.
@@ -176,6 +180,30 @@ impl Trust {
         }
         Ok(())
     }
+}
+
+fn has_extended_key_usage(certificate: &CertificateDer<'_>) -> Result<bool, CertificateProblem> {
+    let (_, certificate) =
+        X509Certificate::from_der(certificate).map_err(|_| CertificateProblem::Malformed)?;
+    let extension = certificate
+        .extended_key_usage()
+        .map_err(|_| CertificateProblem::Malformed)?;
+    Ok(extension.is_some())
+}
+
+/// The names that a host can be called by, for the sentence of a refusal.
+fn host_names(certificate: &CertificateDer<'_>) -> Vec<String> {
+    PeerIdentity::from_certificate(certificate)
+        .map(|identity| {
+            let addresses = identity.ip_addresses().iter().map(ToString::to_string);
+            identity
+                .dns_names()
+                .iter()
+                .cloned()
+                .chain(addresses)
+                .collect()
+        })
+        .unwrap_or_default()
 }
 
 /// What cannot become trust: the position in its file.

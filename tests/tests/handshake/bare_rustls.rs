@@ -1,0 +1,107 @@
+//! Sides that this house's own types refuse to be.
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use mtls::{CertificateProblem, ConnectFailure, HandshakeFailure, Purpose};
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use tests::handshake::house::House;
+use tests::handshake::{TestServer, channel, failure_to_connect};
+use tests::test_pki::{EndEntity, Issued};
+use tokio::io::AsyncReadExt;
+use tokio::net::{TcpListener, TcpStream};
+
+/// A bare rustls client with what its own side of this house would not take, against the real server.
+pub(crate) async fn server_refuses_bare_client(client: &EndEntity) -> Result<()> {
+    let house = House::new()?;
+    let mut server = TestServer::start(house.server("payment")?).await?;
+    let (chain, key) = pair(&house.ca.issue(client)?)?;
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(house.root.pem().as_bytes())?)?;
+    let config = rustls::ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_client_auth_cert(chain, key)?;
+
+    let socket = TcpStream::connect(server.address).await?;
+    let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
+    let mut tls = connector
+        .connect(ServerName::try_from("localhost")?, socket)
+        .await?;
+    let error = tls.read_u8().await.err().context("the server answered")?;
+
+    assert_eq!(
+        alert(&error)?,
+        rustls::AlertDescription::UnsupportedCertificate
+    );
+    assert_eq!(
+        server.refused().await?.reason,
+        HandshakeFailure::Certificate(CertificateProblem::WrongPurpose {
+            required: Purpose::Client
+        })
+    );
+    server.stop().await
+}
+
+/// The real client against a bare rustls server with what its own side of this house would not take.
+pub(crate) async fn client_refuses_bare_server(server: &EndEntity) -> Result<()> {
+    let house = House::new()?;
+    let (chain, key) = pair(&house.ca.issue(server)?)?;
+    let config = rustls::ServerConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)?;
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let address = listener.local_addr()?;
+    let server = tokio::spawn(async move {
+        let (socket, _) = listener.accept().await?;
+        acceptor.accept(socket).await.map(drop)
+    });
+
+    let error = failure_to_connect(channel(address, "localhost", house.client("order")?)?).await?;
+
+    assert_eq!(
+        error.reason,
+        ConnectFailure::Handshake(HandshakeFailure::Certificate(
+            CertificateProblem::WrongPurpose {
+                required: Purpose::Server
+            }
+        ))
+    );
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "cannot connect to localhost at localhost:{}: the peer's certificate is refused: it is not for servers (its \
+             extended key usage lacks serverAuth)",
+            address.port()
+        )
+    );
+    let error = server.await?.err().context("the handshake succeeded")?;
+    assert_eq!(
+        alert(&error)?,
+        rustls::AlertDescription::UnsupportedCertificate
+    );
+    Ok(())
+}
+
+fn pair(issued: &Issued) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)> {
+    let chain =
+        CertificateDer::pem_slice_iter(issued.chain_pem().as_bytes()).collect::<Result<_, _>>()?;
+    Ok((
+        chain,
+        PrivateKeyDer::from_pem_slice(issued.key_pem().as_bytes())?,
+    ))
+}
+
+fn provider() -> Arc<rustls::crypto::CryptoProvider> {
+    Arc::new(rustls::crypto::aws_lc_rs::default_provider())
+}
+
+fn alert(error: &std::io::Error) -> Result<rustls::AlertDescription> {
+    match error.get_ref().and_then(|inner| inner.downcast_ref()) {
+        Some(rustls::Error::AlertReceived(alert)) => Ok(*alert),
+        _ => bail!("not an alert: {error:?}"),
+    }
+}
