@@ -1,0 +1,459 @@
+//! The layer: one breaker per endpoint and method.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::{HeaderMap, Request, Response};
+use pin_project_lite::pin_project;
+use tokio::time::Instant;
+use tonic::body::Body;
+use tonic::{Code, Status};
+use tower::{BoxError, Layer, Service};
+
+use super::breaker::{CircuitBreaker, Permit, Rejected, StateChange};
+use super::classify::classify;
+use super::config::{Config, ConfigError, Key};
+use super::state::{Machine, Outcome, State};
+use crate::body::{Observed, Observer};
+use crate::deadline::{self, Deadline, method_of};
+use crate::per_method::PerMethod;
+use crate::status::{self, Local, WireStatus, transport};
+
+/// Guards the calls of a client to one endpoint.
+///
+/// It judges the final status of each attempt, wherever it stands: in the headers, in the trailers, or as an error of
+/// the transport. An attempt of a stream is under way until the stream's trailers have come or nobody reads it any more.
+///
+/// A refused call is answered with UNAVAILABLE, an `ErrorInfo` with the reason `CIRCUIT_OPEN` (or `CIRCUIT_HALF_OPEN`)
+/// and a `RetryInfo` with the time that is left (B19), and marked [`Local::CircuitOpen`] (B20).
+///
+/// Clones, and all services made from one layer, share the breakers.
+#[derive(Clone)]
+pub struct CircuitBreakerLayer {
+    breakers: Arc<Breakers>,
+}
+
+/// The service of [`CircuitBreakerLayer`].
+#[derive(Clone)]
+pub struct CircuitBreakerService<S> {
+    inner: S,
+    breakers: Arc<Breakers>,
+}
+
+pin_project! {
+    /// The future of [`CircuitBreakerService`].
+    pub struct ResponseFuture<F> {
+        #[pin]
+        inner: Option<F>,
+        refused: Option<Response<Body>>,
+        attempt: Option<Attempt>,
+    }
+}
+
+type Callback = Arc<dyn Fn(&StateChange) + Send + Sync>;
+
+struct Breakers {
+    endpoint: Arc<str>,
+    settings: PerMethod<Setting>,
+    callback: Option<Callback>,
+    seed: Option<u64>,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Debug, Clone)]
+struct Setting {
+    enabled: bool,
+    key: Key,
+    fair_time: Duration,
+    max_breakers: usize,
+    rules: super::config::Rules,
+}
+
+#[derive(Default)]
+struct Kept {
+    breakers: HashMap<Box<str>, Entry>,
+    uses: u64,
+}
+
+struct Entry {
+    breaker: CircuitBreaker,
+    last_use: u64,
+}
+
+/// An admitted attempt; dropping it returns the permit.
+struct Attempt {
+    permit: Option<Permit>,
+    started: Instant,
+    fair_time: Duration,
+    deadline: Option<Deadline>,
+}
+
+// === impl CircuitBreakerLayer ===
+
+impl CircuitBreakerLayer {
+    /// Breakers for one endpoint, with the same rules for every method. The name of the endpoint stands in refusals.
+    ///
+    /// # Errors
+    ///
+    /// When the rules contradict themselves.
+    pub fn new(endpoint: impl Into<Arc<str>>, config: &Config) -> Result<Self, ConfigError> {
+        Ok(Self::with_settings(
+            endpoint.into(),
+            PerMethod::new(Setting::new(config)?),
+        ))
+    }
+
+    /// The same with rules per method.
+    ///
+    /// # Errors
+    ///
+    /// When the rules contradict themselves.
+    pub fn per_method(
+        endpoint: impl Into<Arc<str>>,
+        default: &Config,
+        methods: impl IntoIterator<Item = (String, Config)>,
+    ) -> Result<Self, crate::policy::PolicyError> {
+        let mut settings = PerMethod::new(Setting::new(default)?);
+        for (name, config) in methods {
+            settings.set(&name, Setting::new(&config)?)?;
+        }
+        Ok(Self::with_settings(endpoint.into(), settings))
+    }
+
+    fn with_settings(endpoint: Arc<str>, settings: PerMethod<Setting>) -> Self {
+        Self {
+            breakers: Arc::new(Breakers {
+                endpoint,
+                settings,
+                callback: None,
+                seed: None,
+                kept: Mutex::default(),
+            }),
+        }
+    }
+
+    /// The same rules for another endpoint, with breakers of its own.
+    #[must_use]
+    pub fn for_endpoint(&self, endpoint: impl Into<Arc<str>>) -> Self {
+        self.change(|breakers| breakers.endpoint = endpoint.into())
+    }
+
+    /// Calls this once per change of state of any breaker; its name is the endpoint and the method.
+    #[must_use]
+    pub fn on_state_change(&self, callback: impl Fn(&StateChange) + Send + Sync + 'static) -> Self {
+        self.change(|breakers| breakers.callback = Some(Arc::new(callback)))
+    }
+
+    /// Makes the jitter of the open times repeatable.
+    #[must_use]
+    pub fn seed(&self, seed: u64) -> Self {
+        self.change(|breakers| breakers.seed = Some(seed))
+    }
+
+    /// The breaker of a path, such as `/order.v1.Order/Create`; `None` when the method has none, or was not called yet.
+    pub fn breaker(&self, path: &str) -> Option<CircuitBreaker> {
+        let setting = self.breakers.settings.get(path);
+        let kept = self
+            .breakers
+            .kept
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        kept.breakers
+            .get(setting.key.of(path))
+            .map(|entry| entry.breaker.clone())
+    }
+
+    /// Settings come before the layer is used; breakers that exist already are forgotten.
+    fn change(&self, change: impl FnOnce(&mut Breakers)) -> Self {
+        let mut breakers = Breakers {
+            endpoint: Arc::clone(&self.breakers.endpoint),
+            settings: self.breakers.settings.clone(),
+            callback: self.breakers.callback.clone(),
+            seed: self.breakers.seed,
+            kept: Mutex::default(),
+        };
+        change(&mut breakers);
+        Self {
+            breakers: Arc::new(breakers),
+        }
+    }
+}
+
+impl<S> Layer<S> for CircuitBreakerLayer {
+    type Service = CircuitBreakerService<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        CircuitBreakerService {
+            inner,
+            breakers: Arc::clone(&self.breakers),
+        }
+    }
+}
+
+impl std::fmt::Debug for CircuitBreakerLayer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CircuitBreakerLayer")
+            .field("endpoint", &self.breakers.endpoint)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<S: std::fmt::Debug> std::fmt::Debug for CircuitBreakerService<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CircuitBreakerService")
+            .field("inner", &self.inner)
+            .field("endpoint", &self.breakers.endpoint)
+            .finish_non_exhaustive()
+    }
+}
+
+// === impl Setting ===
+
+impl Setting {
+    fn new(config: &Config) -> Result<Self, ConfigError> {
+        Ok(Self {
+            enabled: config.enabled,
+            key: config.key,
+            fair_time: config.fair_time,
+            max_breakers: config.max_breakers,
+            rules: config.rules()?,
+        })
+    }
+}
+
+// === impl Key ===
+
+impl Key {
+    fn of(self, path: &str) -> &str {
+        match self {
+            Self::Method => path,
+            Self::Service => path.rsplit_once('/').map_or(path, |(service, _)| service),
+            Self::Endpoint => "",
+        }
+    }
+}
+
+// === impl Breakers ===
+
+impl Breakers {
+    fn get(&self, path: &str, setting: &Setting) -> CircuitBreaker {
+        let key = setting.key.of(path);
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.uses += 1;
+        let uses = kept.uses;
+        if let Some(entry) = kept.breakers.get_mut(key) {
+            entry.last_use = uses;
+            return entry.breaker.clone();
+        }
+        if kept.breakers.len() >= setting.max_breakers {
+            // B17: bounded, whatever paths a caller makes up.
+            let oldest = kept
+                .breakers
+                .iter()
+                .min_by_key(|(_, entry)| entry.last_use)
+                .map(|(key, _)| key.clone());
+            if let Some(oldest) = oldest {
+                kept.breakers.remove(&oldest);
+            }
+        }
+        let name = match method_of(key) {
+            "" => Arc::clone(&self.endpoint),
+            method => format!("{} {method}", self.endpoint).into(),
+        };
+        let random = self
+            .seed
+            .map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed);
+        let machine = Machine::new(setting.rules.clone(), random, Instant::now().into_std());
+        let callback = self.callback.clone().map(|callback| {
+            let boxed: Box<dyn Fn(&StateChange) + Send + Sync> =
+                Box::new(move |change| callback(change));
+            boxed
+        });
+        let breaker = CircuitBreaker::from_machine(name, machine, callback);
+        kept.breakers.insert(
+            key.into(),
+            Entry {
+                breaker: breaker.clone(),
+                last_use: uses,
+            },
+        );
+        breaker
+    }
+
+    fn refusal(&self, path: &str, rejected: &Rejected) -> Response<Body> {
+        let reason = match rejected.state {
+            State::HalfOpen => "CIRCUIT_HALF_OPEN",
+            State::Open | State::Closed => "CIRCUIT_OPEN",
+        };
+        WireStatus::new(Code::Unavailable, rejected.to_string())
+            .with_reason(
+                reason,
+                [
+                    ("target", self.endpoint.to_string()),
+                    ("method", method_of(path).to_owned()),
+                    ("state", rejected.state.to_string()),
+                ],
+            )
+            .with_retry_after(rejected.retry_after)
+            .into_local_response(Local::CircuitOpen {
+                retry_after: rejected.retry_after,
+            })
+    }
+}
+
+// === impl CircuitBreakerService ===
+
+impl<S> Service<Request<Body>> for CircuitBreakerService<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>>,
+    S::Error: Into<BoxError>,
+{
+    type Response = Response<Body>;
+    type Error = BoxError;
+    type Future = ResponseFuture<S::Future>;
+
+    /// The inner service's word alone (B25): admission is in `call`, so that an open circuit is never mistaken for a
+    /// broken service.
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(cx).map_err(Into::into)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let path = request.uri().path();
+        let setting = self.breakers.settings.get(path);
+        let mut attempt = None;
+        if setting.enabled {
+            match self.breakers.get(path, setting).acquire() {
+                Ok(permit) => {
+                    attempt = Some(Attempt {
+                        permit: Some(permit),
+                        started: Instant::now(),
+                        fair_time: setting.fair_time,
+                        deadline: deadline::of_request(&request),
+                    });
+                }
+                Err(rejected) => {
+                    return ResponseFuture {
+                        inner: None,
+                        refused: Some(self.breakers.refusal(path, &rejected)),
+                        attempt: None,
+                    };
+                }
+            }
+        }
+        ResponseFuture {
+            inner: Some(self.inner.call(request)),
+            refused: None,
+            attempt,
+        }
+    }
+}
+
+// === impl ResponseFuture ===
+
+impl<F, E> Future for ResponseFuture<F>
+where
+    F: Future<Output = Result<Response<Body>, E>>,
+    E: Into<BoxError>,
+{
+    type Output = Result<Response<Body>, BoxError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        if let Some(response) = this.refused.take() {
+            return Poll::Ready(Ok(response));
+        }
+        let Some(inner) = this.inner.as_mut().as_pin_mut() else {
+            return Poll::Pending;
+        };
+        let Poll::Ready(result) = inner.poll(cx) else {
+            return Poll::Pending;
+        };
+        let attempt = this.attempt.take();
+        this.inner.set(None);
+        Poll::Ready(match result {
+            Ok(response) => Ok(match attempt {
+                Some(attempt) => attempt.answered(response),
+                None => response,
+            }),
+            Err(error) => {
+                let error = error.into();
+                if let Some(mut attempt) = attempt {
+                    let code = transport::to_status(&*error, "").code();
+                    attempt.end(match code {
+                        // Shed on this side: B13.
+                        Code::ResourceExhausted => Outcome::Neutral,
+                        code => attempt.judge(code, None),
+                    });
+                }
+                Err(error)
+            }
+        })
+    }
+}
+
+// === impl Attempt ===
+
+impl Attempt {
+    fn answered(mut self, response: Response<Body>) -> Response<Body> {
+        let local = response.extensions().get::<Local>().copied();
+        let code = status::code_from_headers(response.headers()).or_else(|| {
+            let http = response.status();
+            (http != http::StatusCode::OK).then(|| status::code_from_http(http))
+        });
+        match code {
+            Some(code) => {
+                self.end(self.judge(code, local));
+                response
+            }
+            None => response.map(|body| Observed::wrap(body, self, None)),
+        }
+    }
+
+    fn judge(&self, code: Code, local: Option<Local>) -> Outcome {
+        classify(code, local, self.started.elapsed(), self.fair_time)
+    }
+
+    fn end(&mut self, outcome: Outcome) {
+        if let Some(permit) = self.permit.take() {
+            permit.done(outcome);
+        }
+    }
+}
+
+impl Observer for Attempt {
+    fn on_trailers(&mut self, trailers: &mut HeaderMap) {
+        let code = status::code_from_headers(trailers).unwrap_or(Code::Unknown);
+        self.end(self.judge(code, None));
+    }
+
+    fn on_error(&mut self, error: Status) -> Result<HeaderMap, Status> {
+        self.end(self.judge(error.code(), None));
+        Err(error)
+    }
+
+    fn on_end(&mut self) {
+        // A response without a status is a broken one.
+        self.end(Outcome::Failure);
+    }
+}
+
+impl Drop for Attempt {
+    /// Nobody waits any more (L4). If that is because the deadline of the call has passed, and the peer had a fair time
+    /// until then, it hangs: that is its trouble and not the caller's.
+    fn drop(&mut self) {
+        if self.permit.is_none() {
+            return;
+        }
+        let expired = self.deadline.is_some_and(Deadline::is_expired);
+        self.end(if expired && self.started.elapsed() >= self.fair_time {
+            Outcome::Failure
+        } else {
+            Outcome::Dropped
+        });
+    }
+}
