@@ -1,10 +1,12 @@
 //! THE client stack: everything between a generated client and a connection, on one screen ([`connect`]).
 
 use std::fmt;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use mtls::{ClientTls, Connector};
+use resilience::ClientPolicy;
 use resilience::idempotency::Methods;
 use tonic::body::Body;
 use tonic::transport::{Channel, Endpoint};
@@ -69,11 +71,23 @@ pub fn connect(peer: &Peer, tls: &ClientTls, descriptors: &[u8]) -> Result<Clien
     // Names the error as tonic does, which is how a layer knows that nothing was sent.
     let connector = connector.map_err(|error| tonic::ConnectError(error.into()));
 
-    let methods = Methods::from_descriptor_set(descriptors)?;
-    let _ = methods;
+    let methods = Arc::new(Methods::from_descriptor_set(descriptors)?);
+    let policy = ClientPolicy::new(peer.policy.clone())
+        .map_err(|error| ClientError::Policy(error.to_string()))?;
 
     // The order is the point; outermost first.
-    let stack = ServiceBuilder::new().service(Channel::new(connector, endpoint));
+    let stack = ServiceBuilder::new()
+        // The time of everything below: all attempts, all pauses, connecting. There is no call without a deadline.
+        .layer(policy.deadline_layer())
+        // Each attempt passes through all that follows, so a second one sees what the breaker learned from the first.
+        .layer(policy.retry_layer(methods))
+        // Counts attempts, not calls; one breaker for each method of this peer.
+        .layer(policy.circuit_breaker_layer(peer.address.as_str()))
+        // Inside the breaker, to which an attempt that took too long is a failure. Writes `grpc-timeout` last, so that
+        // the server is told what is really left.
+        .layer(policy.attempt_timeout_layer())
+        // Connects when it is first used, and anew when the connection is lost.
+        .service(Channel::new(connector, endpoint));
     Ok(Client::over(stack))
 }
 

@@ -21,6 +21,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use resilience::ClientPolicyConfig;
 use resilience::deadline::ServerDeadlineConfig;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -108,10 +109,9 @@ pub struct Peer {
     /// The name in the peer's certificate, where it is not the host of the address.
     #[serde(default)]
     pub server_name: Option<String>,
-    /// Deadline, retries, circuit breaker.
+    /// Deadline, retries, circuit breakers: the table `[peers.NAME.policy]`.
     #[serde(default)]
-    #[cfg(any())]
-    pub policy: resilience::ClientPolicy,
+    pub policy: ClientPolicyConfig,
 }
 
 /// Where the database is. It may hold a password, which is never shown.
@@ -291,8 +291,7 @@ impl Peer {
         Self {
             address: address.into(),
             server_name: None,
-            #[cfg(any())]
-            policy: resilience::ClientPolicy::default(),
+            policy: ClientPolicyConfig::default(),
         }
     }
 }
@@ -317,19 +316,17 @@ impl fmt::Display for DatabaseUrl {
         let Some((scheme, rest)) = self.0.split_once("://") else {
             return f.write_str(&self.0);
         };
-        let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-        // What follows the `?` may hold a password as well.
-        let path = path.split('?').next().unwrap_or_default();
-        match authority.rsplit_once('@') {
+        // Parameters may hold a password as well, and a password may hold anything that was not escaped.
+        let (place, parameters) = rest.split_once('?').unwrap_or((rest, ""));
+        if parameters.contains('@') {
+            return write!(f, "{scheme}://…");
+        }
+        match place.rsplit_once('@') {
             Some((user, host)) => {
                 let user = user.split(':').next().unwrap_or_default();
-                write!(f, "{scheme}://{user}@{host}{path}")
+                write!(f, "{scheme}://{user}@{host}")
             }
-            None => write!(
-                f,
-                "{scheme}://{}{path}",
-                authority.split('?').next().unwrap_or_default()
-            ),
+            None => write!(f, "{scheme}://{place}"),
         }
     }
 }
@@ -365,3 +362,6 @@ impl Default for Server {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -276,3 +276,6 @@ async fn migrate(
             problem: explain::migration(&error),
         })
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use prost::Message as _;
+use resilience::deadline::Spent;
+use resilience::decide::{self, Advice};
+use resilience::status::Details;
 use tonic::{Code, Status};
 use tonic_types::pb;
 
@@ -33,6 +35,8 @@ pub struct Upstream {
     pub resource: Option<Resource>,
     /// When to try again at the earliest (`RetryInfo`).
     pub retry_after: Option<Duration>,
+    /// Where the time went, hop by hop, when it ran out.
+    pub spent: Option<Spent>,
 }
 
 /// `ErrorInfo` of another service.
@@ -60,58 +64,48 @@ pub struct Resource {
 impl Upstream {
     /// Reads a status.
     pub fn read(status: &Status) -> Self {
-        let mut upstream = Self {
-            code: status.code(),
-            message: status.message().to_owned(),
-            info: None,
-            fields: Vec::new(),
-            preconditions: Vec::new(),
-            quotas: Vec::new(),
-            resource: None,
-            retry_after: None,
-        };
         // Each detail is decoded for itself, so that a malformed one does not take the others with it. The code is
         // that of `grpc-status`, also when the details claim another.
-        let details = pb::Status::decode(status.details())
-            .unwrap_or_default()
-            .details;
-        for detail in details {
-            let bytes = detail.value.as_slice();
-            match detail.type_url.rsplit('/').next().unwrap_or_default() {
-                "google.rpc.ErrorInfo" => {
-                    let read = pb::ErrorInfo::decode(bytes).ok();
-                    upstream.info = read.and_then(UpstreamInfo::read);
-                }
-                "google.rpc.BadRequest" => {
-                    let read = pb::BadRequest::decode(bytes).unwrap_or_default();
-                    upstream.fields = read.field_violations.into_iter().map(field).collect();
-                }
-                "google.rpc.PreconditionFailure" => {
-                    let read = pb::PreconditionFailure::decode(bytes).unwrap_or_default();
-                    upstream.preconditions =
-                        read.violations.into_iter().map(precondition).collect();
-                }
-                "google.rpc.QuotaFailure" => {
-                    let read = pb::QuotaFailure::decode(bytes).unwrap_or_default();
-                    upstream.quotas = read.violations.into_iter().map(quota).collect();
-                }
-                "google.rpc.ResourceInfo" => {
-                    let read = pb::ResourceInfo::decode(bytes).ok();
-                    upstream.resource = read.map(|read| Resource {
-                        kind: read.resource_type,
-                        id: read.resource_name,
-                    });
-                }
-                "google.rpc.RetryInfo" => {
-                    let read = pb::RetryInfo::decode(bytes).ok();
-                    upstream.retry_after = read
-                        .and_then(|info| info.retry_delay)
-                        .and_then(|delay| Duration::try_from(delay).ok());
-                }
-                _ => {}
-            }
+        let details = Details::decode(status.details());
+        let infos: Vec<_> = details
+            .all::<pb::ErrorInfo>()
+            .filter_map(UpstreamInfo::read)
+            .collect();
+        // A handler's own reason goes before what a layer added to it.
+        let own = infos
+            .iter()
+            .position(|info| info.domain != resilience::status::DOMAIN);
+        Self {
+            code: status.code(),
+            message: status.message().to_owned(),
+            info: infos.into_iter().nth(own.unwrap_or(0)),
+            fields: details
+                .all::<pb::BadRequest>()
+                .flat_map(|detail| detail.field_violations)
+                .map(field)
+                .collect(),
+            preconditions: details
+                .all::<pb::PreconditionFailure>()
+                .flat_map(|detail| detail.violations)
+                .map(precondition)
+                .collect(),
+            quotas: details
+                .all::<pb::QuotaFailure>()
+                .flat_map(|detail| detail.violations)
+                .map(quota)
+                .collect(),
+            resource: details.get::<pb::ResourceInfo>().map(|detail| Resource {
+                kind: detail.resource_type,
+                id: detail.resource_name,
+            }),
+            retry_after: details.retry_delay(),
+            spent: Spent::from_details(&details),
         }
-        upstream
+    }
+
+    /// What to do next.
+    pub fn advice(status: &Status) -> Advice {
+        decide::of_status(status)
     }
 
     /// Whether that service gave this reason. The domain is its name; the message is never asked.
@@ -124,8 +118,8 @@ impl Upstream {
     /// What the caller of *this* service may be told about a failure of the service `dependency`.
     ///
     /// A status is never forwarded as it is: its metadata, its domain and its inner texts belong to the other service.
-    /// Kept are what a caller can act upon: whether and when to try again, where the time went, which precondition
-    /// failed. `reroot` gives the path, in this service's request, of a field of the other one's (`amount.units` is
+    /// Kept is what a caller can act upon: whether and when to try again, which precondition failed. Where the time went
+    /// is added to a DEADLINE_EXCEEDED by the layer around the handler, which knows of this hop as well. `reroot` gives the path, in this service's request, of a field of the other one's (`amount.units` is
     /// our `price.units`); a field for which it gives none is one that we filled in ourselves, and then the failure is
     /// ours.
     pub fn translate(self, dependency: &str, reroot: impl Fn(&str) -> Option<String>) -> Failure {
@@ -183,7 +177,8 @@ impl Upstream {
             },
             Code::DeadlineExceeded => Failure::DeadlineExceeded {
                 message: format!("the time was up before {dependency} had answered"),
-                metadata: self.info.map(|info| info.metadata).unwrap_or_default(),
+                // Where it went is in the ledger of the deadline around this handler, and its layer adds it.
+                metadata: named(),
             },
             // What remains is either our own mistake in calling (a certificate that may not call, a key used twice, a
             // method that is not there) or the other service's failure. A caller can act on neither.

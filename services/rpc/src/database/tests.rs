@@ -1,0 +1,209 @@
+use std::error::Error;
+use std::fs;
+
+use super::*;
+
+type Outcome = Result<(), Box<dyn Error>>;
+
+const STEPS: Migrations = Migrations {
+    sqlite: &[Migration::new(
+        1,
+        "tea",
+        "CREATE TABLE tea (name TEXT NOT NULL UNIQUE)",
+    )],
+    postgres: &[],
+};
+
+async fn open(url: impl ToString) -> Result<Database, DatabaseError> {
+    Database::open(&DatabaseUrl::new(url.to_string()), &STEPS).await
+}
+
+async fn refusal(url: impl ToString) -> String {
+    let error = open(url).await.expect_err("a refusal").to_string();
+    assert_eq!(error.lines().count(), 1, "{error}");
+    error
+}
+
+#[tokio::test]
+async fn a_path_and_a_sqlite_url_are_the_same_file() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("tea.db");
+    let Database::Sqlite(pool) = open(path.display()).await? else {
+        return Err("a path is SQLite".into());
+    };
+    sqlx::query("INSERT INTO tea VALUES ('Rize')")
+        .execute(&pool)
+        .await?;
+    pool.close().await;
+    for url in [
+        format!("sqlite:{}", path.display()),
+        format!("sqlite://{}", path.display()),
+    ] {
+        let Database::Sqlite(pool) = open(url).await? else {
+            return Err("a sqlite: URL is SQLite".into());
+        };
+        let (count,): (i64,) = sqlx::query_as("SELECT count(*) FROM tea")
+            .fetch_one(&pool)
+            .await?;
+        assert_eq!(count, 1);
+        pool.close().await;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_was_answered_survives_a_power_cut() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let Database::Sqlite(pool) = open(folder.path().join("tea.db").display()).await? else {
+        return Err("a path is SQLite".into());
+    };
+    let (journal,): (String,) = sqlx::query_as("PRAGMA journal_mode")
+        .fetch_one(&pool)
+        .await?;
+    let (synchronous,): (i64,) = sqlx::query_as("PRAGMA synchronous")
+        .fetch_one(&pool)
+        .await?;
+    assert_eq!((journal.as_str(), synchronous), ("wal", 2), "2 is FULL");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_url_of_another_kind_is_refused_with_those_that_are_known() {
+    for url in [
+        "mysql://root:hunter2@db/tea",
+        "postgress://db/tea",
+        "sqlite:",
+        "",
+        "http://db",
+    ] {
+        let sentence = refusal(url).await;
+        assert!(sentence.contains("postgres://USER@HOST/NAME"), "{sentence}");
+        assert!(!sentence.contains("hunter2"), "{sentence}");
+    }
+}
+
+#[tokio::test]
+async fn a_folder_is_not_a_file() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let sentence = refusal(folder.path().display()).await;
+    assert!(sentence.contains("it is a folder"), "{sentence}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_folder_that_is_not_there_is_named() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let missing = folder.path().join("missing");
+    let sentence = refusal(missing.join("tea.db").display()).await;
+    assert!(
+        sentence.contains(&format!("there is no folder {}", missing.display())),
+        "{sentence}"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_file_of_something_else_is_left_as_it_is() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("tea.db");
+    let content = "a shopping list: tea, glasses, sugar. ".repeat(100);
+    fs::write(&path, &content)?;
+    let sentence = refusal(path.display()).await;
+    assert!(sentence.contains("is not an SQLite database"), "{sentence}");
+    assert_eq!(fs::read_to_string(&path)?, content);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_file_that_another_process_keeps_locked_is_named() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("tea.db");
+    let options = SqliteConnectOptions::new()
+        .filename(&path)
+        .create_if_missing(true);
+    let mut other = SqliteConnection::connect_with(&options).await?;
+    for lock in [
+        "PRAGMA locking_mode = EXCLUSIVE",
+        "CREATE TABLE lock (id)",
+        "BEGIN EXCLUSIVE",
+    ] {
+        sqlx::query(lock).execute(&mut other).await?;
+    }
+    let url = DatabaseUrl::new(path.display().to_string());
+    let error = open_sqlite(&url, &path, Duration::from_millis(10))
+        .await
+        .expect_err("a refusal");
+    assert!(
+        error
+            .to_string()
+            .contains("another process keeps it locked"),
+        "{error}"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_database_of_another_service_is_refused() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let url = DatabaseUrl::new(folder.path().join("tea.db").display().to_string());
+    Database::open(&url, &STEPS).await?.close().await;
+    const OTHER: Migrations = Migrations {
+        sqlite: &[Migration::new(
+            1,
+            "coffee",
+            "CREATE TABLE coffee (name TEXT)",
+        )],
+        postgres: &[],
+    };
+    let error = Database::open(&url, &OTHER)
+        .await
+        .expect_err("a refusal")
+        .to_string();
+    assert!(error.contains("it belongs to another service"), "{error}");
+
+    const NEWER: Migrations = Migrations {
+        sqlite: &[
+            STEPS.sqlite[0],
+            Migration::new(2, "more", "CREATE TABLE more (name TEXT)"),
+        ],
+        postgres: &[],
+    };
+    Database::open(&url, &NEWER).await?.close().await;
+    let error = Database::open(&url, &STEPS)
+        .await
+        .expect_err("a refusal")
+        .to_string();
+    assert!(
+        error.contains("step 2, which this version does not know"),
+        "{error}"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_named_without_the_password() -> Outcome {
+    let free = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+    let sentence = refusal(format!("postgres://tea:hunter2@{free}/tea")).await;
+    assert!(
+        sentence.contains(&format!("nothing listens on {free}")),
+        "{sentence}"
+    );
+    assert!(!sentence.contains("hunter2"), "{sentence}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_query_that_may_succeed_later_is_unavailable_and_any_other_is_our_fault() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let Database::Sqlite(pool) = open(folder.path().join("tea.db").display()).await? else {
+        return Err("a path is SQLite".into());
+    };
+    let insert = || sqlx::query("INSERT INTO tea VALUES ('Rize')").execute(&pool);
+    insert().await?;
+    let twice = insert().await.expect_err("the name is unique");
+    assert_eq!(Failure::from(twice).code(), tonic::Code::Internal);
+    pool.close().await;
+    let closed = insert().await.expect_err("the pool is closed");
+    assert_eq!(Failure::from(closed).code(), tonic::Code::Unavailable);
+    Ok(())
+}
