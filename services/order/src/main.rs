@@ -1,2 +1,4 @@
-//! Placeholder.
-fn main() {}
+//! The order service; everything is in the library.
+fn main() -> std::process::ExitCode {
+    order::main(std::env::args_os())
+}
