@@ -3,8 +3,31 @@
 //!
 //! This library knows nothing of networks, threads, terminals or environment variables; the time of day is an argument.
 //! `issuer` alone uses a CA key, `profile` alone decides extensions, `folder` alone writes files.
+//!
+//! The life of a certificate: `manifest` or the command line → `profile` → `issuer` prepares → `index` reserves the
+//! serial number → `issuer` signs → `path_validation` judges → `index` records → `folder` writes.
 
+pub mod apply;
+pub mod authority;
+pub mod certificate;
+pub mod certificate_request;
+mod der;
+pub mod distinguished_name;
+pub mod error;
+pub mod folder;
+pub mod index;
 pub mod inspect;
+pub mod issuer;
+pub mod key;
+mod lint;
+pub mod manifest;
+mod name_constraints;
 mod parse;
 pub mod path_validation;
+mod pem;
+pub mod profile;
+pub mod serial_number;
+pub mod subject_alt_name;
 pub mod text;
+
+pub use error::{Error, ErrorKind};

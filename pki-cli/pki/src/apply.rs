@@ -1,0 +1,385 @@
+//! Makes reality match a manifest. First the plan, which is the difference between the two and changes nothing; then
+//! each step, looked at once more under the folder's lock, so that two runs at once do not issue twice.
+
+use std::path::{Path, PathBuf};
+
+use time::{Duration, OffsetDateTime};
+
+use crate::{
+    authority::{Authority, Issued, NewAuthority, Order},
+    certificate::Certificate,
+    error::Error,
+    folder::{self, Entry as File, Folder},
+    issuer::{BACKDATE, date},
+    key::{KeyError, PrivateKey},
+    manifest::{Entry, Manifest},
+    subject_alt_name::GeneralName,
+};
+
+/// What would be done.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// To the CA.
+    pub authority: AuthorityStep,
+    /// To each certificate, in the order of the manifest.
+    pub steps: Vec<Step>,
+}
+
+/// What would be done to the CA.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum AuthorityStep {
+    /// There is none.
+    Create,
+    /// It is there; these are differences, which are not acted upon: a CA is not replaced in passing.
+    Keep(Vec<String>),
+}
+
+/// One certificate of the plan.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// The entry of the manifest.
+    pub entry: Entry,
+    /// What would be done.
+    pub action: Action,
+}
+
+/// What would be done to a certificate.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Action {
+    /// It is missing.
+    Issue,
+    /// It is there and is to be replaced, for these reasons.
+    Replace(Vec<String>),
+    /// It is as it should be, and is valid until then.
+    Keep(OffsetDateTime),
+}
+
+impl Plan {
+    /// Compares a manifest with what is below `dir`.
+    pub fn make(manifest: &Manifest, dir: &Path, now: OffsetDateTime) -> Result<Self, Error> {
+        let present = if Authority::exists(dir) {
+            Some(Authority::certificates(dir)?)
+        } else {
+            None
+        };
+        let chain = present.as_ref().map(|(root, issuing)| Chain {
+            root,
+            issuing: issuing.as_ref(),
+        });
+        let authority = match &chain {
+            None => AuthorityStep::Create,
+            Some(chain) => AuthorityStep::Keep(chain.differences(&manifest.authority)),
+        };
+        let steps = manifest
+            .certificates
+            .iter()
+            .map(|entry| {
+                let action = action(entry, &dir.join(&entry.name), chain, now)?;
+                Ok(Step {
+                    entry: entry.clone(),
+                    action,
+                })
+            })
+            .collect::<Result<_, Error>>()?;
+        Ok(Self { authority, steps })
+    }
+
+    /// Whether reality matches already.
+    pub fn is_empty(&self) -> bool {
+        matches!(self.authority, AuthorityStep::Keep(_))
+            && self
+                .steps
+                .iter()
+                .all(|step| matches!(step.action, Action::Keep(_)))
+    }
+
+    /// How many certificates would be issued, replaced and kept.
+    pub fn counts(&self) -> (usize, usize, usize) {
+        self.steps
+            .iter()
+            .fold((0, 0, 0), |(issue, replace, keep), step| {
+                match step.action {
+                    Action::Issue => (issue + 1, replace, keep),
+                    Action::Replace(_) => (issue, replace + 1, keep),
+                    Action::Keep(_) => (issue, replace, keep + 1),
+                }
+            })
+    }
+}
+
+impl Step {
+    /// Takes the step. `None` when there was nothing left to do, because somebody else did it in the meantime.
+    pub fn take(
+        &self,
+        authority: &Authority,
+        dir: &Path,
+        now: OffsetDateTime,
+    ) -> Result<Option<Issued>, Error> {
+        if matches!(self.action, Action::Keep(_)) {
+            return Ok(None);
+        }
+        // The key first: it may take seconds, and nobody should wait for the folder meanwhile.
+        let key = PrivateKey::generate(self.entry.key)?;
+        let path = dir.join(&self.entry.name);
+        let folder = Folder::lock(&path)?;
+        let issuer = authority.issuer();
+        let root = issuer.anchor();
+        let issuing = (!issuer.parents().is_empty()).then_some(issuer.certificate());
+        if let Action::Keep(_) = action(
+            &self.entry,
+            folder.path(),
+            Some(Chain { root, issuing }),
+            now,
+        )? {
+            return Ok(None);
+        }
+        let order = Order {
+            name: Some(&self.entry.name),
+            profile: self.entry.profile,
+            subject: &self.entry.subject,
+            names: &self.entry.names,
+            public_key: key.public(),
+            days: self.entry.days,
+        };
+        let issued = authority.issue(&order, now)?;
+        write_pair(folder, &issued, key.to_pem().as_bytes())?;
+        Ok(Some(issued))
+    }
+}
+
+/// Writes a certificate and its key, both at once. A request that waited for its certificate is settled by this.
+pub fn write_pair(folder: Folder, issued: &Issued, key_pem: &[u8]) -> Result<(), Error> {
+    let files = [
+        File::public(folder::CERTIFICATE, issued.chain_pem()),
+        File::private(folder::KEY, key_pem),
+        File::public(folder::ANCHOR, issued.anchor_pem()),
+    ];
+    Ok(folder.replace(&files, &[folder::REQUEST])?)
+}
+
+/// The CA that is there.
+#[derive(Clone, Copy)]
+struct Chain<'a> {
+    root: &'a Certificate,
+    issuing: Option<&'a Certificate>,
+}
+
+impl Chain<'_> {
+    fn differences(&self, wanted: &NewAuthority) -> Vec<String> {
+        let mut differences = Vec::new();
+        compare(
+            &mut differences,
+            "subject",
+            &self.root.subject().to_slashes(),
+            &wanted.subject.to_slashes(),
+        );
+        let issuing =
+            |name: Option<String>| name.unwrap_or_else(|| "none (single tier)".to_owned());
+        compare(
+            &mut differences,
+            "issuing CA",
+            &issuing(
+                self.issuing
+                    .map(|certificate| certificate.subject().to_slashes()),
+            ),
+            &issuing(
+                wanted
+                    .issuing_subject
+                    .as_ref()
+                    .map(|name| name.to_slashes()),
+            ),
+        );
+        if !wanted.key.makes(self.root.public_key()) {
+            differences.push(format!("key: {} → {}", self.root.public_key(), wanted.key));
+        }
+        let bound = self
+            .root
+            .name_constraints
+            .as_ref()
+            .map(|constraints| constraints.permitted_dns().join(", "));
+        compare(
+            &mut differences,
+            "permit_dns",
+            &bound.unwrap_or_default(),
+            &wanted.permitted_dns.join(", "),
+        );
+        differences
+    }
+
+    fn issuer(&self) -> &Certificate {
+        self.issuing.unwrap_or(self.root)
+    }
+}
+
+/// What is to be done for one entry.
+fn action(
+    entry: &Entry,
+    path: &Path,
+    chain: Option<Chain<'_>>,
+    now: OffsetDateTime,
+) -> Result<Action, Error> {
+    let Some(pair) = Pair::read(path)? else {
+        return Ok(Action::Issue);
+    };
+    let (certificate, problem) = match pair {
+        Pair::Broken(problem) => return Ok(Action::Replace(vec![problem])),
+        Pair::Whole {
+            chain: present,
+            anchor,
+            problem,
+        } => {
+            let wanted =
+                chain.map(|chain| (chain.issuing.into_iter().collect::<Vec<_>>(), chain.root));
+            let same = wanted.is_some_and(|(intermediates, root)| {
+                anchor.as_slice() == std::slice::from_ref(root)
+                    && present.iter().skip(1).eq(intermediates)
+                    && present.first().is_some_and(|own| {
+                        chain.is_some_and(|chain| own.names_as_issuer(chain.issuer()))
+                    })
+            });
+            let Some(own) = present.into_iter().next() else {
+                return Ok(Action::Issue);
+            };
+            let foreign = (!same).then(|| "issued by another CA".to_owned());
+            (own, problem.or(foreign))
+        }
+    };
+    let mut reasons: Vec<String> = problem.into_iter().collect();
+    if certificate.profile() != Some(entry.profile) {
+        let present = certificate
+            .profile()
+            .map_or("another", |profile| profile.name());
+        reasons.push(format!("profile: {present} → {}", entry.profile));
+    }
+    compare(
+        &mut reasons,
+        "subject",
+        &certificate.subject().to_slashes(),
+        &entry.subject.to_slashes(),
+    );
+    if let Some(difference) = names_difference(certificate.names(), &entry.names) {
+        reasons.push(difference);
+    }
+    if !entry.key.makes(certificate.public_key()) {
+        reasons.push(format!("key: {} → {}", certificate.public_key(), entry.key));
+    }
+    let lifetime = certificate.not_after() - certificate.not_before();
+    let is_clamped =
+        chain.is_some_and(|chain| chain.issuer().not_after() == certificate.not_after());
+    let days = (lifetime - BACKDATE).whole_days();
+    if days != i64::from(entry.days) && !is_clamped {
+        reasons.push(format!("days: {days} → {}", entry.days));
+    }
+    let left = certificate.not_after() - now;
+    if left < Duration::ZERO {
+        reasons.push(format!("expired on {}", date(certificate.not_after())));
+    } else if left < lifetime / 3 && !is_clamped {
+        // A third of the life is left for retries and for people to notice.
+        reasons.push(format!(
+            "expires on {}, in {} days",
+            date(certificate.not_after()),
+            left.whole_days()
+        ));
+    }
+    Ok(if reasons.is_empty() {
+        Action::Keep(certificate.not_after())
+    } else {
+        Action::Replace(reasons)
+    })
+}
+
+enum Pair {
+    Broken(String),
+    Whole {
+        chain: Vec<Certificate>,
+        anchor: Vec<Certificate>,
+        problem: Option<String>,
+    },
+}
+
+impl Pair {
+    /// `None` when nothing is there.
+    fn read(path: &Path) -> Result<Option<Self>, Error> {
+        let file =
+            |name: &str| -> Result<_, Error> { Ok(folder::read_if_there(&path.join(name))?) };
+        let (certificate, key, anchor) = (
+            file(folder::CERTIFICATE)?,
+            file(folder::KEY)?,
+            file(folder::ANCHOR)?,
+        );
+        let (certificate, key, anchor) = match (certificate, key, anchor) {
+            (None, None, _) => return Ok(None),
+            (Some(certificate), Some(key), Some(anchor)) => (certificate, key, anchor),
+            (certificate, key, _) => {
+                let missing = match (certificate, key) {
+                    (None, _) => folder::CERTIFICATE,
+                    (_, None) => folder::KEY,
+                    _ => folder::ANCHOR,
+                };
+                return Ok(Some(Self::Broken(format!("{missing} is missing"))));
+            }
+        };
+        let (Ok(chain), Ok(anchor)) = (
+            Certificate::read_all(&certificate),
+            Certificate::read_all(&anchor),
+        ) else {
+            return Ok(Some(Self::Broken("the certificate is damaged".to_owned())));
+        };
+        let problem = match PrivateKey::read(&key, None) {
+            Ok(key)
+                if chain
+                    .first()
+                    .is_some_and(|own| own.public_key() == key.public()) =>
+            {
+                None
+            }
+            Ok(_) => Some("the key is another certificate's".to_owned()),
+            // Without the passphrase nothing can be said, and nothing is assumed.
+            Err(KeyError::Encrypted) => None,
+            Err(_) => Some("the key is damaged".to_owned()),
+        };
+        Ok(Some(Self::Whole {
+            chain,
+            anchor,
+            problem,
+        }))
+    }
+}
+
+fn compare(differences: &mut Vec<String>, what: &str, present: &str, wanted: &str) {
+    if present != wanted {
+        differences.push(format!("{what}: {present} → {wanted}"));
+    }
+}
+
+/// `names: +DNS:a.dev −IP:::1`; the order of names means nothing.
+fn names_difference(present: &[GeneralName], wanted: &[GeneralName]) -> Option<String> {
+    let added = wanted
+        .iter()
+        .filter(|name| !present.contains(name))
+        .map(|name| format!("+{name}"));
+    let removed = present
+        .iter()
+        .filter(|name| !wanted.contains(name))
+        .map(|name| format!("-{name}"));
+    let changes: Vec<_> = added.chain(removed).collect();
+    (!changes.is_empty()).then(|| format!("names: {}", changes.join(" ")))
+}
+
+/// Folders below `dir` that hold a pair and are not in the manifest: they are left alone.
+pub fn strangers(manifest: &Manifest, dir: &Path) -> Vec<PathBuf> {
+    let known = |name: &str| manifest.certificates.iter().any(|entry| entry.name == name);
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    let mut strangers: Vec<_> = entries
+        .filter(|entry| {
+            !entry
+                .file_name()
+                .to_str()
+                .is_some_and(|name| known(name) || name.starts_with('.'))
+        })
+        .map(|entry| entry.path())
+        .filter(|path| path.join(folder::CERTIFICATE).exists())
+        .collect();
+    strangers.sort();
+    strangers
+}

@@ -1,0 +1,426 @@
+//! Certificate requests (RFC 2986): written for `pki csr`, and read from strangers for `pki sign`.
+//!
+//! A request is believed only after its signature, made with the key that it is for, was verified (§3: proof of
+//! possession), and only when the key and the hash are strong. It is read here and not by a generator library, because
+//! those derive the kind of the key from the signature algorithm and refuse extensions that they do not know.
+
+use aws_lc_rs::signature::{self, UnparsedPublicKey, VerificationAlgorithm};
+use x509_parser::{
+    certification_request::X509CertificationRequest, cri_attributes::ParsedCriAttribute,
+    extensions::ParsedExtension, prelude::FromDer,
+};
+
+use crate::{
+    certificate::signed,
+    der,
+    distinguished_name::DistinguishedName,
+    issuer::Refusal,
+    key::{self, KeyError, PrivateKey, PublicKey, PublicKeyKind},
+    lint, pem,
+    profile::{self, Profile},
+    subject_alt_name::GeneralName,
+};
+
+/// A request whose proof of possession was verified.
+#[derive(Clone, Debug)]
+pub struct CertificateRequest {
+    subject: DistinguishedName,
+    public_key: PublicKey,
+    names: Vec<GeneralName>,
+    asks: Vec<Ask>,
+}
+
+/// Something that a request asks for beside names, and that a profile decides.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Ask {
+    /// To be a CA.
+    Ca,
+    /// Basic constraints that say what every end entity gets: not a CA.
+    NotACa,
+    /// Key usage, as openssl names the bits.
+    KeyUsage(String),
+    /// Extended key usage: object identifiers.
+    ExtendedKeyUsage(Vec<String>),
+    /// A subject key identifier, which the issuer computes itself.
+    SubjectKeyIdentifier,
+    /// Any other extension, by its object identifier.
+    Extension(String),
+    /// An attribute that is no extension, for example a challenge password.
+    Attribute(String),
+}
+
+/// What became of the things that a request asked for.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Decision {
+    /// Asked for and granted.
+    pub granted: Vec<String>,
+    /// Asked for and not granted.
+    pub dropped: Vec<String>,
+}
+
+/// Why a request is refused: half a sentence; the caller knows the file's name.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RequestError {
+    /// There is no request in the file.
+    #[error(
+        "it holds no certificate request; a request is PEM with BEGIN CERTIFICATE REQUEST, or DER"
+    )]
+    None,
+    /// There are several.
+    #[error("it holds {0} requests, and it is not clear which one is meant; leave one in the file")]
+    Several(usize),
+    /// It is damaged.
+    #[error("{0}")]
+    Malformed(String),
+    /// The signature does not verify.
+    #[error(
+        "its signature does not fit its content (proof of possession, RFC 2986 section 3), so it was changed, or made without the key; have it made again"
+    )]
+    ProofOfPossession,
+    /// A hash that can be forged.
+    #[error(
+        "it is signed with {0}, which can be forged; have it made again with SHA-256 or better"
+    )]
+    WeakHash(&'static str),
+    /// A signature algorithm that is not understood.
+    #[error(
+        "its signature algorithm {0} is not understood, so the proof of possession cannot be verified; use RSA, ECDSA or Ed25519 with SHA-256 or better"
+    )]
+    UnknownSignature(String),
+    /// A weak key.
+    #[error("its key is too weak: {0}")]
+    Key(KeyError),
+}
+
+impl RequestError {
+    pub(crate) fn is_malformed(&self) -> bool {
+        matches!(self, Self::None | Self::Several(_) | Self::Malformed(_))
+    }
+}
+
+impl CertificateRequest {
+    /// Makes a request for this key, as PEM.
+    pub fn create(
+        key: &PrivateKey,
+        subject: &DistinguishedName,
+        names: &[GeneralName],
+        profile: Option<Profile>,
+    ) -> Result<String, KeyError> {
+        let mut extensions = Vec::new();
+        if !names.is_empty() {
+            let names = names.iter().filter_map(GeneralName::encode);
+            extensions.push(profile::extension(
+                &profile::SUBJECT_ALT_NAME,
+                subject.is_empty(),
+                &der::sequence(names),
+            ));
+        }
+        if let Some(profile) = profile {
+            let purposes = profile
+                .extended_key_usage()
+                .iter()
+                .map(|oid| der::object_identifier(oid));
+            extensions.push(profile::extension(
+                &profile::EXTENDED_KEY_USAGE,
+                false,
+                &der::sequence(purposes),
+            ));
+        }
+        // §4.1: attributes are [0] IMPLICIT SET OF, present also when there are none.
+        let attributes = if extensions.is_empty() {
+            Vec::new()
+        } else {
+            der::sequence([
+                der::object_identifier(&EXTENSION_REQUEST),
+                der::set_of(vec![der::sequence(extensions)]),
+            ])
+        };
+        let info = der::sequence([
+            &der::unsigned(&[0])[..],
+            subject.der(),
+            key.public().spki(),
+            &der::explicit(0, &attributes),
+        ]);
+        let algorithm = key.signature_algorithm();
+        let signature = key.sign(&info)?;
+        Ok(pem::write(
+            "CERTIFICATE REQUEST",
+            &signed(&info, &algorithm, &signature),
+        )
+        .to_string())
+    }
+
+    /// Reads a request from PEM or DER and verifies that whoever made it has the key.
+    pub fn read(bytes: &[u8]) -> Result<Self, RequestError> {
+        let blocks =
+            pem::read(bytes).map_err(|error| RequestError::Malformed(error.to_string()))?;
+        let is_pem = !blocks.is_empty();
+        let mut requests: Vec<_> = blocks
+            .into_iter()
+            .filter(|block| {
+                matches!(
+                    block.label.as_str(),
+                    "CERTIFICATE REQUEST" | "NEW CERTIFICATE REQUEST"
+                )
+            })
+            .collect();
+        match (requests.pop(), requests.len()) {
+            (Some(block), 0) => Self::from_der(&block.content),
+            (Some(_), others) => Err(RequestError::Several(others + 1)),
+            (None, _) if is_pem => Err(RequestError::None),
+            (None, _) => Self::from_der(bytes).map_err(|error| match error {
+                RequestError::Malformed(_) => RequestError::None,
+                other => other,
+            }),
+        }
+    }
+
+    fn from_der(bytes: &[u8]) -> Result<Self, RequestError> {
+        let malformed = |what: String| RequestError::Malformed(what);
+        let (rest, parsed) = X509CertificationRequest::from_der(bytes)
+            .map_err(|_| malformed("it is not a DER-encoded PKCS#10 request".to_owned()))?;
+        if !rest.is_empty() {
+            return Err(malformed("something stands after the request".to_owned()));
+        }
+        let info = &parsed.certification_request_info;
+        let public_key = PublicKey::from_x509(&info.subject_pki)
+            .map_err(|error| malformed(error.to_string()))?;
+        public_key.check_strength().map_err(RequestError::Key)?;
+        let algorithm = verification_algorithm(
+            public_key.kind(),
+            parsed.signature_algorithm.algorithm.as_bytes(),
+            parsed
+                .signature_algorithm
+                .parameters
+                .as_ref()
+                .map(|any| any.data),
+        )?;
+        let key = UnparsedPublicKey::new(algorithm, public_key.key());
+        if key.verify(info.raw, &parsed.signature_value.data).is_err() {
+            return Err(RequestError::ProofOfPossession);
+        }
+
+        let mut names = Vec::new();
+        let mut asks = Vec::new();
+        let mut seen = Vec::new();
+        for attribute in info.iter_attributes() {
+            match attribute.parsed_attribute() {
+                ParsedCriAttribute::ExtensionRequest(request) => {
+                    for extension in &request.extensions {
+                        let oid = extension.oid.to_id_string();
+                        if seen.contains(&oid) {
+                            return Err(malformed(format!(
+                                "it asks for the extension {oid} twice"
+                            )));
+                        }
+                        match extension.parsed_extension() {
+                            ParsedExtension::SubjectAlternativeName(asked) => {
+                                names
+                                    .extend(asked.general_names.iter().map(GeneralName::from_x509));
+                            }
+                            ParsedExtension::ParseError { .. } => {
+                                return Err(malformed(format!(
+                                    "the extension {oid} that it asks for is damaged"
+                                )));
+                            }
+                            other => asks.push(Ask::from_extension(other, oid.clone())),
+                        }
+                        seen.push(oid);
+                    }
+                }
+                ParsedCriAttribute::ChallengePassword(_) => {
+                    asks.push(Ask::Attribute("a challenge password".to_owned()));
+                }
+                ParsedCriAttribute::UnsupportedAttribute => {
+                    asks.push(Ask::Attribute(format!("the attribute {}", attribute.oid)));
+                }
+            }
+        }
+        Ok(Self {
+            subject: DistinguishedName::from_x509(&info.subject),
+            public_key,
+            names,
+            asks,
+        })
+    }
+
+    /// The subject that it asks for.
+    pub fn subject(&self) -> &DistinguishedName {
+        &self.subject
+    }
+
+    /// The key that it is for.
+    pub fn public_key(&self) -> &PublicKey {
+        &self.public_key
+    }
+
+    /// The names that it asks for, unchecked.
+    pub fn names(&self) -> &[GeneralName] {
+        &self.names
+    }
+
+    /// Everything else that it asks for.
+    pub fn asks(&self) -> &[Ask] {
+        &self.asks
+    }
+
+    /// Holds what was asked for against a profile. To be a CA is refused, as is a purpose that the profile lacks unless
+    /// the caller allows dropping; what makes no difference is dropped and said.
+    pub fn decide(&self, profile: Profile, allow_dropped: bool) -> Result<Decision, Refusal> {
+        let mut decision = Decision::default();
+        for ask in &self.asks {
+            let granted = match ask {
+                Ask::NotACa | Ask::SubjectKeyIdentifier => true,
+                Ask::KeyUsage(usage) => usage == "Digital Signature",
+                Ask::ExtendedKeyUsage(purposes) => {
+                    let granted: Vec<_> = profile
+                        .extended_key_usage()
+                        .iter()
+                        .map(|oid| der::dotted(oid))
+                        .collect();
+                    purposes.iter().all(|purpose| granted.contains(purpose))
+                }
+                Ask::Ca | Ask::Extension(_) | Ask::Attribute(_) => false,
+            };
+            if granted {
+                decision.granted.push(ask.to_string());
+                continue;
+            }
+            let refuse = |advice: &str| {
+                Err(Refusal::NotGranted {
+                    asked: ask.to_string(),
+                    profile,
+                    advice: advice.to_owned(),
+                })
+            };
+            match ask {
+                Ask::Ca if !allow_dropped => {
+                    return refuse(
+                        "have the request made without CA:TRUE, or sign it as an end entity with --allow-dropped",
+                    );
+                }
+                Ask::ExtendedKeyUsage(_) if !allow_dropped => {
+                    return refuse(
+                        "choose the --profile that covers it, or sign without it with --allow-dropped",
+                    );
+                }
+                _ => decision.dropped.push(ask.to_string()),
+            }
+        }
+        Ok(decision)
+    }
+}
+
+impl Ask {
+    fn from_extension(parsed: &ParsedExtension<'_>, oid: String) -> Self {
+        match parsed {
+            ParsedExtension::BasicConstraints(constraints) if constraints.ca => Self::Ca,
+            ParsedExtension::BasicConstraints(_) => Self::NotACa,
+            ParsedExtension::KeyUsage(usage) => Self::KeyUsage(usage.to_string()),
+            ParsedExtension::ExtendedKeyUsage(usage) => {
+                Self::ExtendedKeyUsage(crate::certificate::purposes(usage))
+            }
+            ParsedExtension::SubjectKeyIdentifier(_) => Self::SubjectKeyIdentifier,
+            _ => Self::Extension(oid),
+        }
+    }
+}
+
+impl std::fmt::Display for Ask {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Ca => f.write_str("basicConstraints CA:TRUE"),
+            Self::NotACa => f.write_str("basicConstraints CA:FALSE"),
+            Self::KeyUsage(usage) => write!(f, "keyUsage {usage}"),
+            Self::ExtendedKeyUsage(purposes) => {
+                let named: Vec<_> = purposes
+                    .iter()
+                    .map(|oid| match oid.as_str() {
+                        crate::certificate::SERVER_AUTH => "serverAuth",
+                        crate::certificate::CLIENT_AUTH => "clientAuth",
+                        other => other,
+                    })
+                    .collect();
+                write!(f, "extendedKeyUsage {}", named.join(", "))
+            }
+            Self::SubjectKeyIdentifier => f.write_str("subjectKeyIdentifier"),
+            Self::Extension(oid) => write!(f, "the extension {oid}"),
+            Self::Attribute(what) => f.write_str(what),
+        }
+    }
+}
+
+/// pkcs-9-at-extensionRequest (RFC 2985 §5.4.2).
+const EXTENSION_REQUEST: [u8; 9] = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 9, 14];
+const RSASSA_PSS: [u8; 9] = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 10];
+const SHA384_WITH_RSA: [u8; 9] = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 12];
+const SHA512_WITH_RSA: [u8; 9] = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 13];
+
+/// The algorithm that fits both the key and the signature's object identifier: an ECDSA key may sign with any hash.
+fn verification_algorithm(
+    key: &PublicKeyKind,
+    algorithm: &[u8],
+    parameters: Option<&[u8]>,
+) -> Result<&'static dyn VerificationAlgorithm, RequestError> {
+    if lint::is_weak_signature(algorithm) {
+        return Err(RequestError::WeakHash("SHA-1 or MD5"));
+    }
+    let unknown = || RequestError::UnknownSignature(der::dotted(algorithm));
+    Ok(match (key, algorithm) {
+        (PublicKeyKind::Rsa { .. }, oid) if oid == key::SHA256_WITH_RSA => {
+            &signature::RSA_PKCS1_2048_8192_SHA256
+        }
+        (PublicKeyKind::Rsa { .. }, oid) if oid == SHA384_WITH_RSA => {
+            &signature::RSA_PKCS1_2048_8192_SHA384
+        }
+        (PublicKeyKind::Rsa { .. }, oid) if oid == SHA512_WITH_RSA => {
+            &signature::RSA_PKCS1_2048_8192_SHA512
+        }
+        // The hash of PSS stands in the parameters (RFC 4055 §3.1); its object identifier is found there as it is.
+        (PublicKeyKind::Rsa { .. }, oid) if oid == RSASSA_PSS => {
+            let names_hash = |last: u8| {
+                let hash = [0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, last];
+                parameters.is_some_and(|parameters| {
+                    parameters.windows(hash.len()).any(|part| part == hash)
+                })
+            };
+            match (names_hash(1), names_hash(2), names_hash(3)) {
+                (true, false, false) => &signature::RSA_PSS_2048_8192_SHA256,
+                (false, true, false) => &signature::RSA_PSS_2048_8192_SHA384,
+                (false, false, true) => &signature::RSA_PSS_2048_8192_SHA512,
+                _ => return Err(RequestError::WeakHash("RSA-PSS over SHA-1")),
+            }
+        }
+        (PublicKeyKind::P256, oid) if oid == key::ECDSA_WITH_SHA256 => {
+            &signature::ECDSA_P256_SHA256_ASN1
+        }
+        (PublicKeyKind::P256, oid) if oid == key::ECDSA_WITH_SHA384 => {
+            &signature::ECDSA_P256_SHA384_ASN1
+        }
+        (PublicKeyKind::P256, oid) if oid == key::ECDSA_WITH_SHA512 => {
+            &signature::ECDSA_P256_SHA512_ASN1
+        }
+        (PublicKeyKind::P384, oid) if oid == key::ECDSA_WITH_SHA256 => {
+            &signature::ECDSA_P384_SHA256_ASN1
+        }
+        (PublicKeyKind::P384, oid) if oid == key::ECDSA_WITH_SHA384 => {
+            &signature::ECDSA_P384_SHA384_ASN1
+        }
+        (PublicKeyKind::P384, oid) if oid == key::ECDSA_WITH_SHA512 => {
+            &signature::ECDSA_P384_SHA512_ASN1
+        }
+        (PublicKeyKind::P521, oid) if oid == key::ECDSA_WITH_SHA256 => {
+            &signature::ECDSA_P521_SHA256_ASN1
+        }
+        (PublicKeyKind::P521, oid) if oid == key::ECDSA_WITH_SHA384 => {
+            &signature::ECDSA_P521_SHA384_ASN1
+        }
+        (PublicKeyKind::P521, oid) if oid == key::ECDSA_WITH_SHA512 => {
+            &signature::ECDSA_P521_SHA512_ASN1
+        }
+        (PublicKeyKind::Ed25519, oid) if oid == key::ED25519 => &signature::ED25519,
+        _ => return Err(unknown()),
+    })
+}

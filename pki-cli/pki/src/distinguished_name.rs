@@ -1,0 +1,680 @@
+//! A distinguished name (RFC 5280 §4.1.2.4, X.501): read from openssl's slash form (`/C=TR/O=Software/CN=a`) or from
+//! the string form of RFC 4514 (`CN=a,O=Software,C=TR`), encoded once, compared by its encoding.
+//!
+//! Attributes keep their order, may repeat and may be multi-valued. A name that came from a certificate or request
+//! keeps the bytes that it came with: it is never encoded again.
+
+use std::fmt;
+
+use x509_parser::x509::X509Name;
+
+use crate::der;
+
+/// A distinguished name.
+#[derive(Clone, Eq, Hash, PartialEq)]
+pub struct DistinguishedName {
+    der: Vec<u8>,
+    /// In the order of the encoding.
+    parts: Vec<Vec<Attribute>>,
+}
+
+/// One attribute: a type and a value.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub struct Attribute {
+    /// The short name of the type, as in `CN`, or the object identifier with dots.
+    pub name: String,
+    /// The value as text; values that are no text appear as `#` and their encoding in hexadecimal (RFC 4514 §2.4).
+    pub value: String,
+}
+
+/// Why a name cannot be used.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DistinguishedNameError {
+    /// Nothing is there.
+    #[error("The subject is empty; write for example \"/O=Example/CN=service\".")]
+    Empty,
+    /// A part has no `=`.
+    #[error(
+        "The subject {name:?} has the part {part:?}, which is not TYPE=VALUE; write for example \"/O=Example/CN=service\", and a slash that belongs to a value as \\/."
+    )]
+    NotAPair {
+        /// The whole name.
+        name: String,
+        /// The part.
+        part: String,
+    },
+    /// The attribute type is not known.
+    #[error(
+        "The subject has the attribute type {0:?}, which is not known; known are C, ST, L, O, OU, CN, emailAddress, DC, UID, serialNumber, STREET, postalCode, title, GN, SN and object identifiers such as 2.5.4.3."
+    )]
+    UnknownType(String),
+    /// The value does not fit its type.
+    #[error("The subject's {name} {value:?} {problem}.")]
+    Value {
+        /// The attribute type.
+        name: &'static str,
+        /// The value.
+        value: String,
+        /// What is wrong with it, and what would be right.
+        problem: String,
+    },
+    /// An escape sequence ends early or is no hexadecimal.
+    #[error(
+        "The subject {0:?} has a broken escape: after a backslash comes the escaped character, or two hexadecimal digits."
+    )]
+    Escape(String),
+    /// The encoded name cannot be read.
+    #[error("A distinguished name in the file is not valid DER.")]
+    Malformed,
+}
+
+impl DistinguishedName {
+    /// Reads either form; the slash form begins with a slash.
+    pub fn parse(text: &str) -> Result<Self, DistinguishedNameError> {
+        let parts = match text.strip_prefix('/') {
+            Some(rest) => split_slashes(rest, text)?,
+            None => {
+                let mut parts = split_rfc4514(text)?;
+                // RFC 4514 §2.1: the string starts with the last element of the sequence.
+                parts.reverse();
+                parts
+            }
+        };
+        Self::from_pairs(parts)
+    }
+
+    /// The name `CN=…`.
+    pub fn common_name(value: &str) -> Result<Self, DistinguishedNameError> {
+        Self::from_pairs(vec![vec![("CN".to_owned(), value.to_owned())]])
+    }
+
+    /// The empty name, for certificates that are known by their subject alternative names alone.
+    pub fn empty() -> Self {
+        Self {
+            der: der::sequence::<&[u8]>([]),
+            parts: Vec::new(),
+        }
+    }
+
+    pub(crate) fn from_x509(name: &X509Name<'_>) -> Self {
+        let parts = name
+            .iter_rdn()
+            .map(|rdn| rdn.iter().map(Attribute::from_x509).collect())
+            .collect();
+        Self {
+            der: name.as_raw().to_vec(),
+            parts,
+        }
+    }
+
+    /// The same name with something more at its common name, or with that as its common name when it has none: two CAs
+    /// of one hierarchy must not have the same name.
+    pub(crate) fn with_common_name_suffix(
+        &self,
+        suffix: &str,
+    ) -> Result<Self, DistinguishedNameError> {
+        let mut pairs: Vec<Pairs> = self
+            .parts
+            .iter()
+            .map(|part| {
+                part.iter()
+                    .map(|attribute| (attribute.name.clone(), attribute.value.clone()))
+                    .collect()
+            })
+            .collect();
+        match pairs.iter_mut().flatten().find(|(name, _)| name == "CN") {
+            Some((_, value)) => value.push_str(suffix),
+            None => pairs.push(vec![("CN".to_owned(), suffix.trim().to_owned())]),
+        }
+        Self::from_pairs(pairs)
+    }
+
+    /// The encoding.
+    pub fn der(&self) -> &[u8] {
+        &self.der
+    }
+
+    /// Whether there is no attribute at all.
+    pub fn is_empty(&self) -> bool {
+        self.parts.is_empty()
+    }
+
+    /// Every attribute, in the order of the encoding.
+    pub fn attributes(&self) -> impl Iterator<Item = &Attribute> {
+        self.parts.iter().flatten()
+    }
+
+    /// Whether the first elements of this name are those of `base`: what a directory name constraint asks.
+    pub(crate) fn starts_with(&self, base: &Self) -> bool {
+        self.parts.starts_with(&base.parts)
+    }
+
+    /// openssl's slash form, in the order of the encoding.
+    pub fn to_slashes(&self) -> String {
+        let mut out = String::new();
+        for part in &self.parts {
+            out.push('/');
+            for (index, attribute) in part.iter().enumerate() {
+                if index > 0 {
+                    out.push('+');
+                }
+                out.push_str(&attribute.name);
+                out.push('=');
+                for character in attribute.value.chars() {
+                    if matches!(character, '/' | '\\' | '+') {
+                        out.push('\\');
+                    }
+                    out.push(character);
+                }
+            }
+        }
+        out
+    }
+
+    fn from_pairs(parts: Vec<Vec<(String, String)>>) -> Result<Self, DistinguishedNameError> {
+        if parts.is_empty() {
+            return Err(DistinguishedNameError::Empty);
+        }
+        let mut encoded = Vec::new();
+        let mut kept = Vec::new();
+        for part in parts {
+            let mut members = Vec::new();
+            let mut attributes = Vec::new();
+            for (name, value) in part {
+                let kind = Kind::find(&name).ok_or(DistinguishedNameError::UnknownType(name))?;
+                members.push(kind.encode(&value)?);
+                attributes.push(Attribute {
+                    name: kind.name(),
+                    value,
+                });
+            }
+            encoded.push(der::set_of(members));
+            kept.push(attributes);
+        }
+        Ok(Self {
+            der: der::sequence(encoded),
+            parts: kept,
+        })
+    }
+}
+
+/// The string form of RFC 4514: the last element of the sequence comes first.
+impl fmt::Display for DistinguishedName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, part) in self.parts.iter().rev().enumerate() {
+            if index > 0 {
+                f.write_str(",")?;
+            }
+            for (index, attribute) in part.iter().enumerate() {
+                if index > 0 {
+                    f.write_str("+")?;
+                }
+                write!(f, "{}={}", attribute.name, escape_rfc4514(&attribute.value))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for DistinguishedName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "DistinguishedName({:?})", self.to_string())
+    }
+}
+
+impl Attribute {
+    fn from_x509(attribute: &x509_parser::x509::AttributeTypeAndValue<'_>) -> Self {
+        let content = attribute.attr_type().as_bytes();
+        let name = KINDS
+            .iter()
+            .find(|kind| kind.oid == content)
+            .map_or_else(|| der::dotted(content), |kind| kind.name.to_owned());
+        let value = attribute.as_str().map_or_else(
+            |_| {
+                attribute
+                    .as_slice()
+                    .iter()
+                    .fold("#".to_owned(), |out, byte| out + &format!("{byte:02x}"))
+            },
+            str::to_owned,
+        );
+        Self { name, value }
+    }
+}
+
+/// An attribute type: its names, its encoding, its upper bound (RFC 5280 appendix A.1).
+struct KnownKind {
+    name: &'static str,
+    aliases: &'static [&'static str],
+    oid: &'static [u8],
+    tag: u8,
+    upper_bound: usize,
+}
+
+enum Kind {
+    Known(&'static KnownKind),
+    Other { dotted: String, content: Vec<u8> },
+}
+
+const fn kind(
+    name: &'static str,
+    aliases: &'static [&'static str],
+    oid: &'static [u8],
+    tag: u8,
+    upper_bound: usize,
+) -> KnownKind {
+    KnownKind {
+        name,
+        aliases,
+        oid,
+        tag,
+        upper_bound,
+    }
+}
+
+const KINDS: &[KnownKind] = &[
+    kind(
+        "C",
+        &["countryName"],
+        &[0x55, 4, 6],
+        der::PRINTABLE_STRING,
+        2,
+    ),
+    kind(
+        "ST",
+        &["S", "stateOrProvinceName"],
+        &[0x55, 4, 8],
+        der::UTF8_STRING,
+        128,
+    ),
+    kind("L", &["localityName"], &[0x55, 4, 7], der::UTF8_STRING, 128),
+    kind(
+        "O",
+        &["organizationName"],
+        &[0x55, 4, 10],
+        der::UTF8_STRING,
+        64,
+    ),
+    kind(
+        "OU",
+        &["organizationalUnitName"],
+        &[0x55, 4, 11],
+        der::UTF8_STRING,
+        64,
+    ),
+    kind("CN", &["commonName"], &[0x55, 4, 3], der::UTF8_STRING, 64),
+    kind(
+        "emailAddress",
+        &["E", "email"],
+        &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 9, 1],
+        der::IA5_STRING,
+        255,
+    ),
+    kind(
+        "DC",
+        &["domainComponent"],
+        &[0x09, 0x92, 0x26, 0x89, 0x93, 0xf2, 0x2c, 0x64, 1, 25],
+        der::IA5_STRING,
+        63,
+    ),
+    kind(
+        "UID",
+        &["userId"],
+        &[0x09, 0x92, 0x26, 0x89, 0x93, 0xf2, 0x2c, 0x64, 1, 1],
+        der::UTF8_STRING,
+        256,
+    ),
+    kind(
+        "serialNumber",
+        &[],
+        &[0x55, 4, 5],
+        der::PRINTABLE_STRING,
+        64,
+    ),
+    kind(
+        "STREET",
+        &["streetAddress"],
+        &[0x55, 4, 9],
+        der::UTF8_STRING,
+        128,
+    ),
+    kind("postalCode", &[], &[0x55, 4, 17], der::UTF8_STRING, 40),
+    kind("title", &[], &[0x55, 4, 12], der::UTF8_STRING, 64),
+    kind("GN", &["givenName"], &[0x55, 4, 42], der::UTF8_STRING, 64),
+    kind("SN", &["surname"], &[0x55, 4, 4], der::UTF8_STRING, 64),
+];
+
+impl Kind {
+    fn find(name: &str) -> Option<Self> {
+        let known = KINDS.iter().find(|kind| {
+            kind.name.eq_ignore_ascii_case(name)
+                || kind
+                    .aliases
+                    .iter()
+                    .any(|alias| alias.eq_ignore_ascii_case(name))
+        });
+        if let Some(known) = known {
+            return Some(Self::Known(known));
+        }
+        let content = der::object_identifier_content(name)?;
+        Some(match KINDS.iter().find(|kind| kind.oid == content) {
+            Some(known) => Self::Known(known),
+            None => Self::Other {
+                dotted: name.to_owned(),
+                content,
+            },
+        })
+    }
+
+    fn name(&self) -> String {
+        match self {
+            Self::Known(known) => known.name.to_owned(),
+            Self::Other { dotted, .. } => dotted.clone(),
+        }
+    }
+
+    fn encode(&self, value: &str) -> Result<Vec<u8>, DistinguishedNameError> {
+        let (name, oid, tag, upper_bound) = match self {
+            Self::Known(known) => (known.name, known.oid, known.tag, known.upper_bound),
+            Self::Other { content, .. } => ("attribute", &content[..], der::UTF8_STRING, 1024),
+        };
+        let refuse = |problem: String| {
+            Err(DistinguishedNameError::Value {
+                name,
+                value: value.to_owned(),
+                problem,
+            })
+        };
+        if value.is_empty() {
+            return refuse("has no value; leave the whole attribute out".to_owned());
+        }
+        if value.chars().any(char::is_control) {
+            return refuse("has a control character in it; take it out".to_owned());
+        }
+        if name == "C" && !(value.len() == 2 && value.bytes().all(|byte| byte.is_ascii_uppercase()))
+        {
+            return refuse("is not a country code of two capital letters, such as TR".to_owned());
+        }
+        let length = value.chars().count();
+        if length > upper_bound {
+            return refuse(format!(
+                "has {length} characters, and RFC 5280 allows {upper_bound}; shorten it"
+            ));
+        }
+        if tag == der::IA5_STRING && !value.is_ascii() {
+            return refuse(
+                "has a character outside ASCII, which this attribute cannot hold".to_owned(),
+            );
+        }
+        if tag == der::PRINTABLE_STRING && !value.bytes().all(is_printable) {
+            return refuse("may hold letters, digits, spaces and '()+,-./:=? only".to_owned());
+        }
+        Ok(der::sequence([
+            der::object_identifier(oid),
+            der::value(tag, value.as_bytes()),
+        ]))
+    }
+}
+
+/// The alphabet of PrintableString (X.680 §41.4).
+fn is_printable(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b" '()+,-./:=?".contains(&byte)
+}
+
+type Pairs = Vec<(String, String)>;
+
+/// A character, and whether it was escaped.
+type Marked = (char, bool);
+
+/// Splits the slash form. A plus sign joins two attributes only when `TYPE=` follows, since it appears in values too.
+fn split_slashes(text: &str, whole: &str) -> Result<Vec<Pairs>, DistinguishedNameError> {
+    let mut marked: Vec<Marked> = Vec::new();
+    let mut characters = text.chars();
+    while let Some(character) = characters.next() {
+        marked.push(match character {
+            '\\' => {
+                let escaped = characters.next();
+                (
+                    escaped.ok_or_else(|| DistinguishedNameError::Escape(whole.to_owned()))?,
+                    true,
+                )
+            }
+            other => (other, false),
+        });
+    }
+    marked
+        .split(|character| *character == ('/', false))
+        .map(|part| {
+            let mut pairs = Pairs::new();
+            let mut rest = part;
+            loop {
+                let (this, next) = match find_joining_plus(rest) {
+                    Some(at) => (&rest[..at], Some(&rest[at + 1..])),
+                    None => (rest, None),
+                };
+                let this: String = this.iter().map(|(character, _)| character).collect();
+                let Some((name, value)) = this.split_once('=') else {
+                    return Err(DistinguishedNameError::NotAPair {
+                        name: whole.to_owned(),
+                        part: this,
+                    });
+                };
+                pairs.push((name.trim().to_owned(), value.to_owned()));
+                match next {
+                    Some(next) => rest = next,
+                    None => return Ok(pairs),
+                }
+            }
+        })
+        .collect()
+}
+
+fn find_joining_plus(text: &[Marked]) -> Option<usize> {
+    let pluses = text
+        .iter()
+        .enumerate()
+        .filter(|(_, character)| **character == ('+', false));
+    pluses.map(|(at, _)| at).find(|at| {
+        let after = &text[at + 1..];
+        let name: String = after
+            .iter()
+            .map(|(character, _)| character)
+            .take_while(|character| **character != '=')
+            .collect();
+        name.chars().count() < after.len() && Kind::find(name.trim()).is_some()
+    })
+}
+
+/// Splits the form of RFC 4514 §3, with `,` or (RFC 2253) `;` between the elements.
+fn split_rfc4514(text: &str) -> Result<Vec<Pairs>, DistinguishedNameError> {
+    let broken = || DistinguishedNameError::Escape(text.to_owned());
+    let mut elements = vec![vec![Vec::<u8>::new()]];
+    // Spaces around a value are dropped unless they are escaped: this is the length up to the last that counts.
+    let mut kept = 0;
+    let mut characters = text.chars().peekable();
+    while let Some(character) = characters.next() {
+        let element = elements.last_mut().ok_or_else(broken)?;
+        let current = element.last_mut().ok_or_else(broken)?;
+        match character {
+            '\\' => {
+                let first = characters.next().ok_or_else(broken)?;
+                match (
+                    first.to_digit(16),
+                    characters.peek().and_then(|next| next.to_digit(16)),
+                ) {
+                    (Some(high), Some(low)) => {
+                        characters.next();
+                        current.push((high * 16 + low) as u8);
+                    }
+                    _ => current.extend_from_slice(first.encode_utf8(&mut [0; 4]).as_bytes()),
+                }
+                kept = current.len();
+            }
+            ',' | ';' | '+' => {
+                current.truncate(kept);
+                kept = 0;
+                if character == '+' {
+                    element.push(Vec::new());
+                } else {
+                    elements.push(vec![Vec::new()]);
+                }
+            }
+            // Before the name, and between the equals sign and the value.
+            ' ' if current
+                .iter()
+                .position(|byte| *byte == b'=')
+                .is_none_or(|at| at + 1 == current.len()) => {}
+            other => {
+                current.extend_from_slice(other.encode_utf8(&mut [0; 4]).as_bytes());
+                if other != ' ' {
+                    kept = current.len();
+                }
+            }
+        }
+    }
+    if let Some(last) = elements.last_mut().and_then(|element| element.last_mut()) {
+        last.truncate(kept);
+    }
+    if text.is_empty() {
+        return Err(DistinguishedNameError::Empty);
+    }
+    elements
+        .into_iter()
+        .map(|element| {
+            element
+                .into_iter()
+                .map(|pair| {
+                    let pair = String::from_utf8(pair).map_err(|_| broken())?;
+                    let (name, value) =
+                        pair.split_once('=')
+                            .ok_or_else(|| DistinguishedNameError::NotAPair {
+                                name: text.to_owned(),
+                                part: pair.clone(),
+                            })?;
+                    Ok((name.trim().to_owned(), value.to_owned()))
+                })
+                .collect()
+        })
+        .collect()
+}
+
+/// RFC 4514 §2.4.
+fn escape_rfc4514(value: &str) -> String {
+    let mut out = String::new();
+    let last = value.chars().count().saturating_sub(1);
+    for (index, character) in value.chars().enumerate() {
+        match character {
+            '"' | '+' | ',' | ';' | '<' | '>' | '\\' => {
+                out.push('\\');
+                out.push(character);
+            }
+            ' ' if index == 0 || index == last => out.push_str("\\ "),
+            '#' if index == 0 => out.push_str("\\#"),
+            '\0' => out.push_str("\\00"),
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use x509_parser::prelude::FromDer;
+
+    const CHAPTER: &str = "/C=TR/ST=EURASIA/L=ISTANBUL/O=Software/OU=Microservices/CN=*.microservices.dev/emailAddress=a@microservices.dev";
+
+    fn reread(name: &DistinguishedName) -> DistinguishedName {
+        let (rest, parsed) = X509Name::from_der(name.der()).expect("our own encoding");
+        assert!(rest.is_empty());
+        DistinguishedName::from_x509(&parsed)
+    }
+
+    #[test]
+    fn the_slash_form_keeps_order_and_every_attribute() {
+        let name = DistinguishedName::parse(CHAPTER).expect("the chapter's subject");
+        assert_eq!(name.to_slashes(), CHAPTER);
+        assert_eq!(reread(&name), name);
+    }
+
+    #[test]
+    fn rfc_4514_starts_with_the_last_element() {
+        let name = DistinguishedName::parse(CHAPTER).expect("the chapter's subject");
+        assert_eq!(
+            name.to_string(),
+            "emailAddress=a@microservices.dev,CN=*.microservices.dev,OU=Microservices,O=Software,L=ISTANBUL,ST=EURASIA,C=TR"
+        );
+        assert_eq!(DistinguishedName::parse(&name.to_string()), Ok(name));
+    }
+
+    #[test]
+    fn repeated_and_multi_valued_attributes_survive() {
+        let text = "/DC=dev/DC=microservices/OU=a/OU=b+CN=c";
+        let name = DistinguishedName::parse(text).expect("a legal name");
+        let values: Vec<_> = name
+            .attributes()
+            .map(|attribute| attribute.value.as_str())
+            .collect();
+        assert_eq!(values, ["dev", "microservices", "a", "b", "c"]);
+        assert_eq!(reread(&name).der(), name.der());
+    }
+
+    #[test]
+    fn escapes_are_understood_in_both_forms() {
+        let slash = DistinguishedName::parse(r"/O=A\/B \+ C, Inc./CN=x").expect("slash form");
+        let rfc = DistinguishedName::parse(r"CN=x, O=A/B \+ C\2C Inc.").expect("RFC 4514");
+        assert_eq!(slash, rfc);
+        let spaces = DistinguishedName::parse(r"CN=\ x\ ").expect("RFC 4514");
+        assert_eq!(
+            spaces
+                .attributes()
+                .next()
+                .map(|attribute| attribute.value.as_str()),
+            Some(" x ")
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_a_name_is_refused_with_the_reason() {
+        for (text, reason) in [
+            ("", "is empty"),
+            ("/", "not TYPE=VALUE"),
+            ("/CN", "not TYPE=VALUE"),
+            ("CN=a,b", "not TYPE=VALUE"),
+            ("/XX=1", "not known"),
+            ("/C=Turkey", "two capital letters"),
+            ("/CN=", "has no value"),
+            ("/CN=a\u{7}b", "control character"),
+            ("/emailAddress=ü@x", "ASCII"),
+            ("/serialNumber=a_b", "letters, digits"),
+            ("CN=a\\", "broken escape"),
+        ] {
+            let error = DistinguishedName::parse(text).expect_err(text).to_string();
+            assert!(error.contains(reason), "{text}: {error}");
+        }
+        let long = format!("/CN={}", "x".repeat(65));
+        let error = DistinguishedName::parse(&long)
+            .expect_err("65 characters")
+            .to_string();
+        assert!(error.contains("allows 64"), "{error}");
+    }
+
+    proptest! {
+        #[test]
+        fn any_value_comes_back_from_both_forms(values in prop::collection::vec("[^\\p{Cc}]{1,40}", 1..5)) {
+            let pairs = values.iter().map(|value| vec![("O".to_owned(), value.clone())]).collect();
+            let name = DistinguishedName::from_pairs(pairs).expect("no control characters, short enough");
+            let read: Vec<_> = reread(&name).attributes().map(|attribute| attribute.value.clone()).collect();
+            prop_assert_eq!(&read, &values);
+            prop_assert_eq!(DistinguishedName::parse(&name.to_slashes()), Ok(name.clone()));
+            prop_assert_eq!(DistinguishedName::parse(&name.to_string()), Ok(name.clone()));
+        }
+
+        #[test]
+        fn no_text_makes_it_panic(text in "\\PC*") {
+            let _ = DistinguishedName::parse(&text);
+        }
+    }
+}

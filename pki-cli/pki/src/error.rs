@@ -1,0 +1,139 @@
+//! What can go wrong anywhere in the issuing side, as one type whose sentences name the file, the reason and the fix.
+
+use std::path::PathBuf;
+
+use crate::{
+    certificate_request::RequestError, distinguished_name::DistinguishedNameError,
+    folder::FolderError, index::IndexError, issuer::Refusal, key::KeyError,
+    manifest::ManifestError, subject_alt_name::NameRefused,
+};
+
+/// A failure of the issuing side.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A subject is no distinguished name.
+    #[error(transparent)]
+    Subject(#[from] DistinguishedNameError),
+    /// A subject alternative name is refused.
+    #[error(transparent)]
+    Name(#[from] NameRefused),
+    /// A key could not be made, or is too weak.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// A key file cannot be used.
+    #[error("The key {path:?} cannot be used: {reason}.")]
+    KeyFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: KeyError,
+    },
+    /// A certificate file cannot be used.
+    #[error("The certificate {path:?} cannot be used: {reason}.")]
+    CertificateFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// A certificate request is damaged, or not to be trusted.
+    #[error("The certificate request {path:?} is refused: {reason}.")]
+    Request {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: RequestError,
+    },
+    /// The rules do not allow this certificate.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The folder, or a file in it.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// The index of the CA.
+    #[error(transparent)]
+    Index(#[from] IndexError),
+    /// The manifest.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// There is no CA in the folder.
+    #[error(
+        "There is no CA in {0:?}; create one with \"pki init\", or name its folder with --dir."
+    )]
+    NoAuthority(PathBuf),
+    /// There is a CA already.
+    #[error(
+        "There is a CA in {0:?} already, and it is never overwritten; choose another folder with --dir."
+    )]
+    AuthorityExists(PathBuf),
+    /// There is a pair already.
+    #[error("{0:?} holds a certificate or key already; replace the pair with --force.")]
+    PairExists(PathBuf),
+    /// A name that cannot be a folder.
+    #[error(
+        "The name {0:?} cannot be used: a name is a folder below --dir, of letters, digits, dots, hyphens and underscores, begins with a letter or digit, and is not \"ca\"."
+    )]
+    FolderName(String),
+    /// A passphrase is needed and cannot be had.
+    #[error("{0}")]
+    Passphrase(String),
+    /// The system's randomness failed.
+    #[error("The operating system gave no randomness; without it no serial number can be drawn.")]
+    Randomness,
+    /// The path validator refused what was just signed: nothing was written.
+    #[error(
+        "The certificate that was just signed was refused by path validation, so it was thrown away: {0}"
+    )]
+    OwnOutputRefused(String),
+}
+
+/// What a caller may want to tell apart.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// What was asked for makes no sense.
+    Usage,
+    /// What was asked for is against the rules.
+    Refused,
+    /// Something needed is not there.
+    NotFound,
+    /// Something to be made is there already.
+    Exists,
+    /// The operating system refused.
+    Io,
+    /// A file is not what it should be.
+    Malformed,
+    /// A passphrase is missing or wrong.
+    Passphrase,
+    /// Somebody else holds a lock.
+    Busy,
+    /// A defect.
+    Internal,
+}
+
+impl Error {
+    /// The kind of this failure.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Subject(DistinguishedNameError::Malformed) => ErrorKind::Malformed,
+            Self::Subject(_) | Self::FolderName(_) => ErrorKind::Usage,
+            Self::Key(KeyError::UnknownAlgorithm(_)) => ErrorKind::Usage,
+            Self::Name(_) | Self::Refused(_) | Self::Key(KeyError::Weak(_)) => ErrorKind::Refused,
+            Self::KeyFile { reason, .. } => match reason {
+                KeyError::Encrypted | KeyError::WrongPassphrase => ErrorKind::Passphrase,
+                _ => ErrorKind::Malformed,
+            },
+            Self::Request { reason, .. } if !reason.is_malformed() => ErrorKind::Refused,
+            Self::CertificateFile { .. } | Self::Request { .. } | Self::Manifest(_) => {
+                ErrorKind::Malformed
+            }
+            Self::Folder(error) => error.kind(),
+            Self::Index(error) => error.kind(),
+            Self::NoAuthority(_) => ErrorKind::NotFound,
+            Self::AuthorityExists(_) | Self::PairExists(_) => ErrorKind::Exists,
+            Self::Passphrase(_) => ErrorKind::Passphrase,
+            Self::Key(_) | Self::Randomness | Self::OwnOutputRefused(_) => ErrorKind::Internal,
+        }
+    }
+}

@@ -1,0 +1,636 @@
+//! Folders of certificates: the only file that writes files.
+//!
+//! A pair lives in a folder of its own, `NAME/{tls.crt,tls.key,ca.crt}`, as plain files, so that everything that reads
+//! files reads them. Certificate and key change together or not at all, although POSIX renames one name at a time:
+//!
+//! 1. The new files are written to `..new-XXXX/` in the folder and made durable.
+//! 2. The present files are copied to `..old-XXXX/`; a symbolic link `..data` leads there; each present file is
+//!    replaced by a link to `..data/FILE`. Every reader sees what it saw before.
+//! 3. `..data` is replaced by a link to `..new-XXXX` with one `rename`: the moment of change, for all files at once.
+//! 4. Each link is replaced by the plain file that it leads to, and the helpers are removed.
+//!
+//! A process may die between any two of these calls: what a reader sees is the old pair or the new one, never a mixture,
+//! and whoever writes to the folder next takes the last step first ([`Folder::lock`]). This is the trick by which
+//! Kubernetes changes mounted secrets, with the links taken away again at the end. Exchanging whole folders
+//! (`renameat2`) would be fewer calls, but a container that mounted the folder would keep looking at the old one, and
+//! not every file system can do it. A first pair is made in `.NAME~new-XXXX/` beside the folder, which then takes its
+//! place by one `rename`.
+//!
+//! Two files cannot be opened in one call, so a reader reads `tls.crt`, `tls.key` and `tls.crt` again: when both
+//! readings of `tls.crt` agree, the key belongs to it.
+//!
+//! Writers of one folder wait for each other at a lock that the kernel releases when its process ends.
+
+use std::{
+    ffi::OsString,
+    fs::{self, DirBuilder, File, OpenOptions, TryLockError},
+    io::{self, Read, Write},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, symlink},
+    path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
+};
+
+use zeroize::Zeroizing;
+
+use crate::error::ErrorKind;
+
+/// The certificate, followed by the intermediates.
+pub const CERTIFICATE: &str = "tls.crt";
+/// The private key.
+pub const KEY: &str = "tls.key";
+/// The trust anchor.
+pub const ANCHOR: &str = "ca.crt";
+/// What `pki csr` leaves beside its key until the certificate comes.
+pub const REQUEST: &str = "tls.csr";
+
+/// No file that we read is larger.
+const MAX_FILE: u64 = 16 << 20;
+/// How long a writer waits for another one.
+const PATIENCE: Duration = Duration::from_secs(60);
+const DATA: &str = "..data";
+
+/// Why a folder or file could not be read or written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FolderError {
+    /// The operating system refused.
+    #[error("{path:?} could not be {action}: {reason}.")]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// `read`, `written`, …
+        action: &'static str,
+        /// What the operating system said.
+        reason: io::Error,
+    },
+    /// The file is larger than anything that belongs here.
+    #[error("{0:?} is larger than 16 MiB, which no certificate, key or request is.")]
+    TooLarge(PathBuf),
+    /// The file is there already.
+    #[error("{0:?} exists already; choose another name, or replace it with --force.")]
+    Exists(PathBuf),
+    /// Another process did not let go.
+    #[error("Another process has been writing to {0:?} for a minute; wait for it, or end it.")]
+    Busy(PathBuf),
+}
+
+impl FolderError {
+    fn io(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |reason| Self::Io {
+            path,
+            action,
+            reason,
+        }
+    }
+
+    /// The kind of this failure.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Io { reason, .. } if reason.kind() == io::ErrorKind::NotFound => {
+                ErrorKind::NotFound
+            }
+            Self::Io { .. } => ErrorKind::Io,
+            Self::TooLarge(_) => ErrorKind::Malformed,
+            Self::Exists(_) => ErrorKind::Exists,
+            Self::Busy(_) => ErrorKind::Busy,
+        }
+    }
+}
+
+/// Who may read a file.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Access {
+    /// The owner alone, 0600.
+    Private,
+    /// Everybody, 0644.
+    Public,
+}
+
+/// A file to be written.
+#[derive(Clone)]
+pub struct Entry {
+    name: &'static str,
+    access: Access,
+    content: Zeroizing<Vec<u8>>,
+}
+
+impl Entry {
+    /// A file that only its owner may read.
+    pub fn private(name: &'static str, content: impl AsRef<[u8]>) -> Self {
+        Self {
+            name,
+            access: Access::Private,
+            content: Zeroizing::new(content.as_ref().to_vec()),
+        }
+    }
+
+    /// A file that everybody may read.
+    pub fn public(name: &'static str, content: impl AsRef<[u8]>) -> Self {
+        Self {
+            name,
+            access: Access::Public,
+            content: Zeroizing::new(content.as_ref().to_vec()),
+        }
+    }
+}
+
+impl std::fmt::Debug for Entry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self {
+            name,
+            access,
+            content: _,
+        } = self;
+        write!(f, "Entry({name}, {access:?}, [elided])")
+    }
+}
+
+/// A folder that this process alone may write to, as long as the value lives.
+#[derive(Debug)]
+pub struct Folder {
+    path: PathBuf,
+    /// The folder itself, opened: the lock is on it, so there is no lock file that could stay behind.
+    handle: File,
+    /// Whether the folder was made for the pair that is to come.
+    is_new: bool,
+}
+
+impl Folder {
+    /// Waits until no other process writes to the folder, makes it if need be, and cleans up after a process that died.
+    pub fn lock(path: &Path) -> Result<Self, FolderError> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let is_new = !path.exists();
+            create_folder(path, 0o755)?;
+            // A folder behind a link stays behind it: only the folder itself can be replaced by another.
+            let path = match fs::symlink_metadata(path) {
+                Ok(metadata) if metadata.is_symlink() => {
+                    &fs::canonicalize(path).map_err(FolderError::io(path, "opened"))?
+                }
+                _ => path,
+            };
+            let handle = match File::open(path) {
+                Ok(handle) => handle,
+                // Somebody took it away between the two calls.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(FolderError::io(path, "opened")(error)),
+            };
+            wait_for(&handle, path, deadline)?;
+            // While we waited, a complete folder may have taken the place of the one that we hold.
+            if is_at(&handle, path) {
+                let folder = Self {
+                    path: path.to_owned(),
+                    handle,
+                    is_new,
+                };
+                folder.settle()?;
+                return Ok(folder);
+            }
+        }
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether a file of this name is there.
+    pub fn holds(&self, name: &str) -> bool {
+        self.path.join(name).exists()
+    }
+
+    /// Whether a certificate or a key is there.
+    pub fn holds_pair(&self) -> bool {
+        self.holds(CERTIFICATE) || self.holds(KEY)
+    }
+
+    /// Makes these files, and no others of the same names, appear at once. `remove` are files that disappear in the same
+    /// moment.
+    pub fn replace(self, entries: &[Entry], remove: &[&'static str]) -> Result<(), FolderError> {
+        if is_empty(&self.path)? && self.take_place_of_empty(entries)? {
+            return Ok(());
+        }
+        let new = self.helper("new", entries)?;
+        let present: Vec<&'static str> = entries
+            .iter()
+            .map(|entry| entry.name)
+            .chain(remove.iter().copied())
+            .filter(|name| self.holds(name))
+            .collect();
+        let old = self.keep_old(&present)?;
+        self.point_data_at(&old)?;
+        for name in entries
+            .iter()
+            .map(|entry| entry.name)
+            .chain(remove.iter().copied())
+        {
+            // A name that is not there yet becomes a link to nothing, which is not there either for every reader.
+            self.put_link(name)?;
+        }
+        sync(&self.path)?;
+        self.point_data_at(&new)?;
+        sync(&self.path)?;
+        self.settle()
+    }
+
+    /// Makes the folder beside this one and lets it take the place of this one, which is empty. `false` when the folder
+    /// cannot be replaced, because something is mounted on it.
+    fn take_place_of_empty(&self, entries: &[Entry]) -> Result<bool, FolderError> {
+        let Some((parent, name)) = parent_and_name(&self.path) else {
+            return Ok(false);
+        };
+        let prefix = hidden(&name);
+        // Only the holder of the lock makes these, so what is there was left by a process that died.
+        remove_leftovers(&parent, &prefix);
+        let beside = match tempfile::Builder::new().prefix(&prefix).tempdir_in(&parent) {
+            Ok(beside) => beside,
+            // A parent that we may not write to does not forbid writing to the folder.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Ok(false),
+            Err(error) => return Err(FolderError::io(&parent, "written to")(error)),
+        };
+        let mode = self
+            .handle
+            .metadata()
+            .map_err(FolderError::io(&self.path, "read"))?
+            .permissions();
+        fs::set_permissions(beside.path(), mode)
+            .map_err(FolderError::io(beside.path(), "changed"))?;
+        write_entries(beside.path(), entries)?;
+        match fs::rename(beside.path(), &self.path) {
+            Ok(()) => {
+                // What it named is in place now; there is nothing to clean up.
+                let _ = beside.keep();
+                sync(&parent)?;
+                Ok(true)
+            }
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::ResourceBusy | io::ErrorKind::CrossesDevices
+                ) =>
+            {
+                Ok(false)
+            }
+            Err(error) => Err(FolderError::io(&self.path, "written")(error)),
+        }
+    }
+
+    /// A folder of files within this one.
+    fn helper(&self, kind: &str, entries: &[Entry]) -> Result<PathBuf, FolderError> {
+        let made = tempfile::Builder::new()
+            .prefix(&format!("..{kind}-"))
+            .tempdir_in(&self.path)
+            .map_err(FolderError::io(&self.path, "written to"))?;
+        // Whoever may enter the folder may enter this one: readers pass through it for a moment.
+        let mode = self
+            .handle
+            .metadata()
+            .map_err(FolderError::io(&self.path, "read"))?
+            .permissions();
+        fs::set_permissions(made.path(), mode).map_err(FolderError::io(made.path(), "changed"))?;
+        write_entries(made.path(), entries)?;
+        Ok(made.keep())
+    }
+
+    fn keep_old(&self, present: &[&'static str]) -> Result<PathBuf, FolderError> {
+        let mut entries = Vec::new();
+        for name in present {
+            let path = self.path.join(name);
+            let content = read(&path)?;
+            let mode = fs::metadata(&path)
+                .map_err(FolderError::io(&path, "read"))?
+                .permissions()
+                .mode();
+            // A key that others could read so far is private from here on.
+            let access = if *name == KEY || mode & 0o044 == 0 {
+                Access::Private
+            } else {
+                Access::Public
+            };
+            entries.push(Entry {
+                name,
+                access,
+                content,
+            });
+        }
+        self.helper("old", &entries)
+    }
+
+    fn point_data_at(&self, helper: &Path) -> Result<(), FolderError> {
+        let Some(target) = helper.file_name() else {
+            return Ok(());
+        };
+        self.rename_link_to(Path::new(target), DATA)
+    }
+
+    fn put_link(&self, name: &str) -> Result<(), FolderError> {
+        self.rename_link_to(&Path::new(DATA).join(name), name)
+    }
+
+    fn rename_link_to(&self, target: &Path, name: &str) -> Result<(), FolderError> {
+        let temporary = self.path.join(format!("..link-{name}"));
+        let path = self.path.join(name);
+        remove_if_there(&temporary)?;
+        symlink(target, &temporary).map_err(FolderError::io(&path, "written"))?;
+        fs::rename(&temporary, &path).map_err(FolderError::io(&path, "written"))
+    }
+
+    /// Replaces links by the files that they lead to and removes the helpers: the last step of a change, and the first
+    /// thing to do after a process died in the middle of one.
+    fn settle(&self) -> Result<(), FolderError> {
+        let failed = |action| FolderError::io(&self.path, action);
+        let mut helpers = Vec::new();
+        // Read to the end first: names that change while a folder is read may appear twice.
+        let entries: Result<Vec<_>, _> =
+            fs::read_dir(&self.path).map_err(failed("read"))?.collect();
+        for entry in entries.map_err(failed("read"))? {
+            let name = entry.file_name();
+            let path = entry.path();
+            if name.to_str().is_some_and(|name| name.starts_with("..")) {
+                helpers.push(path);
+                continue;
+            }
+            let leads_to_data =
+                fs::read_link(&path).is_ok_and(|target| target == Path::new(DATA).join(&name));
+            if !leads_to_data {
+                continue;
+            }
+            let target = self.path.join(DATA).join(&name);
+            if target.exists() {
+                // A second name for the file and not the file itself: a reader on its way through the link still finds it.
+                let temporary = self.path.join("..file");
+                remove_if_there(&temporary)?;
+                fs::hard_link(&target, &temporary)
+                    .or_else(|_| copy(&target, &temporary))
+                    .map_err(FolderError::io(&path, "written"))?;
+                fs::rename(&temporary, &path).map_err(FolderError::io(&path, "written"))?;
+            } else {
+                fs::remove_file(&path).map_err(FolderError::io(&path, "removed"))?;
+            }
+        }
+        if helpers.is_empty() {
+            return Ok(());
+        }
+        sync(&self.path)?;
+        // The link first: without it the helpers are only rubbish.
+        remove_if_there(&self.path.join(DATA))?;
+        for helper in helpers.iter().filter(|helper| !helper.ends_with(DATA)) {
+            let is_folder = fs::symlink_metadata(helper).is_ok_and(|metadata| metadata.is_dir());
+            let removed = if is_folder {
+                fs::remove_dir_all(helper)
+            } else {
+                fs::remove_file(helper)
+            };
+            match removed {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(FolderError::io(helper, "removed")(error));
+                }
+                _ => {}
+            }
+        }
+        sync(&self.path)
+    }
+}
+
+impl Drop for Folder {
+    /// A folder that was made for a pair that never came is taken away again.
+    fn drop(&mut self) {
+        if self.is_new && is_at(&self.handle, &self.path) {
+            // Fails when something is in it, as it should.
+            let _ = fs::remove_dir(&self.path);
+        }
+    }
+}
+
+/// Makes a folder with what `fill` puts into it appear at once. `false` when there is one already.
+pub fn create(
+    path: &Path,
+    fill: impl FnOnce(&Path) -> Result<(), crate::Error>,
+) -> Result<bool, crate::Error> {
+    let Some((parent, name)) = parent_and_name(path) else {
+        return Ok(false);
+    };
+    create_folder(&parent, 0o755)?;
+    let prefix = hidden(&name);
+    // Two makers wait for each other, so what is there was left by a process that died.
+    let lock = File::open(&parent).map_err(FolderError::io(&parent, "opened"))?;
+    wait_for(&lock, &parent, Instant::now() + PATIENCE)?;
+    if path.exists() && !is_empty(path)? {
+        return Ok(false);
+    }
+    remove_leftovers(&parent, &prefix);
+    let beside = tempfile::Builder::new()
+        .prefix(&prefix)
+        .tempdir_in(&parent)
+        .map_err(FolderError::io(&parent, "written to"))?;
+    fill(beside.path())?;
+    sync(beside.path())?;
+    match fs::rename(beside.path(), path) {
+        Ok(()) => {
+            let _ = beside.keep();
+            sync(&parent)?;
+            Ok(true)
+        }
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists
+            ) =>
+        {
+            Ok(false)
+        }
+        Err(error) => Err(FolderError::io(path, "written")(error).into()),
+    }
+}
+
+/// Writes files into a folder and makes them durable.
+pub fn write_entries(folder: &Path, entries: &[Entry]) -> Result<(), FolderError> {
+    for entry in entries {
+        let path = folder.join(entry.name);
+        write_new(&path, entry.access, &entry.content)?;
+    }
+    sync(folder)
+}
+
+/// Writes one file, durable and at once: a reader sees the old content or the new.
+pub fn write_file(
+    path: &Path,
+    access: Access,
+    content: &[u8],
+    overwrite: bool,
+) -> Result<(), FolderError> {
+    let parent = parent(path);
+    let mut temporary = tempfile::Builder::new()
+        .prefix(".pki-")
+        .permissions(fs::Permissions::from_mode(0o600))
+        .tempfile_in(parent)
+        .map_err(FolderError::io(path, "written"))?;
+    temporary
+        .write_all(content)
+        .and_then(|()| {
+            temporary
+                .as_file()
+                .set_permissions(fs::Permissions::from_mode(mode(access)))
+        })
+        .and_then(|()| temporary.as_file().sync_all())
+        .map_err(FolderError::io(path, "written"))?;
+    let persisted = if overwrite {
+        temporary.persist(path).map(drop)
+    } else {
+        temporary.persist_noclobber(path).map(drop)
+    };
+    persisted.map_err(|failure| match failure.error.kind() {
+        io::ErrorKind::AlreadyExists => FolderError::Exists(path.to_owned()),
+        _ => FolderError::io(path, "written")(failure.error),
+    })?;
+    sync(parent)
+}
+
+/// Reads a file, as far as it is of a size that belongs here.
+pub fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, FolderError> {
+    let file = File::open(path).map_err(FolderError::io(path, "read"))?;
+    let mut content = Zeroizing::new(Vec::new());
+    // One more than allowed, so that a file of exactly the limit is told from a larger one; a device never ends.
+    file.take(MAX_FILE + 1)
+        .read_to_end(&mut content)
+        .map_err(FolderError::io(path, "read"))?;
+    if content.len() as u64 > MAX_FILE {
+        return Err(FolderError::TooLarge(path.to_owned()));
+    }
+    Ok(content)
+}
+
+/// Reads a file that may be absent.
+pub fn read_if_there(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, FolderError> {
+    match read(path) {
+        Ok(content) => Ok(Some(content)),
+        Err(FolderError::Io { reason, .. }) if reason.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Makes a folder and those above it, unless they are there.
+pub fn create_folder(path: &Path, mode: u32) -> Result<(), FolderError> {
+    let made = DirBuilder::new().recursive(true).mode(mode).create(path);
+    made.map_err(FolderError::io(path, "created"))
+}
+
+fn mode(access: Access) -> u32 {
+    match access {
+        Access::Private => 0o600,
+        Access::Public => 0o644,
+    }
+}
+
+fn write_new(path: &Path, access: Access, content: &[u8]) -> Result<(), FolderError> {
+    let failed = |error| FolderError::io(path, "written")(error);
+    // Private from birth; the mode is set once more because the umask may have taken bits away.
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(mode(access))
+        .open(path)
+        .map_err(failed)?;
+    file.set_permissions(fs::Permissions::from_mode(mode(access)))
+        .map_err(failed)?;
+    file.write_all(content).map_err(failed)?;
+    file.sync_all().map_err(failed)
+}
+
+fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    let metadata = fs::metadata(from)?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(metadata.mode() & 0o777)
+        .open(to)?;
+    file.write_all(&Zeroizing::new(fs::read(from)?))?;
+    file.sync_all()
+}
+
+/// A name is durable when the folder that holds it is.
+fn sync(folder: &Path) -> Result<(), FolderError> {
+    let path = if folder.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        folder
+    };
+    File::open(path)
+        .and_then(|handle| handle.sync_all())
+        .map_err(FolderError::io(path, "made durable"))
+}
+
+fn wait_for(handle: &File, path: &Path, deadline: Instant) -> Result<(), FolderError> {
+    loop {
+        match handle.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::WouldBlock) if Instant::now() < deadline => {
+                thread::sleep(Duration::from_millis(5))
+            }
+            Err(TryLockError::WouldBlock) => return Err(FolderError::Busy(path.to_owned())),
+            Err(TryLockError::Error(error)) => return Err(FolderError::io(path, "locked")(error)),
+        }
+    }
+}
+
+fn is_empty(path: &Path) -> Result<bool, FolderError> {
+    let mut entries = fs::read_dir(path).map_err(FolderError::io(path, "read"))?;
+    Ok(entries.next().is_none())
+}
+
+fn is_at(handle: &File, path: &Path) -> bool {
+    match (handle.metadata(), fs::metadata(path)) {
+        (Ok(held), Ok(there)) => (held.dev(), held.ino()) == (there.dev(), there.ino()),
+        _ => false,
+    }
+}
+
+fn parent_and_name(path: &Path) -> Option<(PathBuf, OsString)> {
+    let name = path.file_name()?.to_owned();
+    Some((parent(path).to_owned(), name))
+}
+
+/// The folder that a path lies in, `.` for a bare name.
+pub fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+/// `.NAME~new-`: hidden, and said whose it is. No name of ours has a tilde, so no prefix begins with another one.
+fn hidden(name: &OsString) -> OsString {
+    let mut hidden = OsString::from(".");
+    hidden.push(name);
+    hidden.push("~new-");
+    hidden
+}
+
+fn leftovers(parent: &Path, prefix: &OsString) -> Vec<PathBuf> {
+    let entries = fs::read_dir(parent).into_iter().flatten().flatten();
+    let ours = |name: OsString| {
+        name.as_encoded_bytes()
+            .starts_with(prefix.as_encoded_bytes())
+    };
+    entries
+        .filter(|entry| ours(entry.file_name()))
+        .map(|entry| entry.path())
+        .collect()
+}
+
+fn remove_leftovers(parent: &Path, prefix: &OsString) {
+    for leftover in leftovers(parent, prefix) {
+        let _ = fs::remove_dir_all(leftover);
+    }
+}
+
+fn remove_if_there(path: &Path) -> Result<(), FolderError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(FolderError::io(path, "removed")(error))
+        }
+        _ => Ok(()),
+    }
+}
