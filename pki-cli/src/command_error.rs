@@ -67,6 +67,22 @@ impl Kind {
     }
 }
 
+impl From<pki::ErrorKind> for Kind {
+    fn from(kind: pki::ErrorKind) -> Self {
+        match kind {
+            pki::ErrorKind::Usage => Self::Usage,
+            pki::ErrorKind::Refused => Self::Refused,
+            pki::ErrorKind::NotFound => Self::NotFound,
+            pki::ErrorKind::Exists => Self::Exists,
+            pki::ErrorKind::Io => Self::Io,
+            pki::ErrorKind::Malformed => Self::Malformed,
+            pki::ErrorKind::Passphrase => Self::Passphrase,
+            pki::ErrorKind::Busy => Self::Busy,
+            _ => Self::Internal,
+        }
+    }
+}
+
 /// The same table for `pki --help`.
 pub(crate) const EXIT_CODES_HELP: &str = "\
 Exit codes: 0 done, 1 defect, 2 usage, 3 refused, 4 not found, 5 exists already, 6 input/output, \
@@ -78,6 +94,7 @@ pub struct CommandError {
     kind: Kind,
     message: String,
     hints: Vec<String>,
+    details: Option<serde_json::Value>,
 }
 
 impl CommandError {
@@ -87,6 +104,7 @@ impl CommandError {
             kind,
             message: message.to_string(),
             hints: Vec::new(),
+            details: None,
         }
     }
 
@@ -94,6 +112,13 @@ impl CommandError {
     #[must_use]
     pub fn hint(mut self, hint: impl fmt::Display) -> Self {
         self.hints.push(hint.to_string());
+        self
+    }
+
+    /// Adds what machines want to know beyond the message; it appears in JSON output only.
+    #[must_use]
+    pub fn details(mut self, details: serde_json::Value) -> Self {
+        self.details = Some(details);
         self
     }
 
@@ -106,6 +131,20 @@ impl CommandError {
     pub fn hints(&self) -> &[String] {
         &self.hints
     }
+
+    /// The failure as JSON shows it.
+    pub(crate) fn to_json(&self) -> serde_json::Value {
+        let mut json = serde_json::json!({
+            "kind": self.kind.name(),
+            "exit_code": self.kind.exit_code(),
+            "message": self.message,
+            "hints": self.hints,
+        });
+        if let (Some(details), Some(fields)) = (&self.details, json.as_object_mut()) {
+            fields.insert("details".to_owned(), details.clone());
+        }
+        json
+    }
 }
 
 impl fmt::Display for CommandError {
@@ -115,6 +154,13 @@ impl fmt::Display for CommandError {
 }
 
 impl std::error::Error for CommandError {}
+
+/// The library's sentences are whole: only the exit code is chosen here.
+impl From<pki::Error> for CommandError {
+    fn from(error: pki::Error) -> Self {
+        Self::new(Kind::from(error.kind()), error)
+    }
+}
 
 /// Only our own output ends up here: what the library reads and writes has errors that name the file.
 impl From<io::Error> for CommandError {

@@ -11,6 +11,7 @@ mod commands;
 mod input;
 pub mod output;
 mod passphrase;
+mod show;
 
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 

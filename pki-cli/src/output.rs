@@ -54,10 +54,11 @@ impl Output {
         self.stdout.write_all(bytes.as_ref())
     }
 
-    /// Prints one JSON document, indented, with a line end.
+    /// Prints one JSON document, indented, with a line end. Characters in it that could harm a terminal are escaped as
+    /// JSON escapes them, so nothing is lost.
     pub fn document(&mut self, document: &impl Serialize) -> io::Result<()> {
-        serde_json::to_writer_pretty(&mut self.stdout, document)?;
-        writeln!(self.stdout)
+        let json = serde_json::to_string_pretty(document)?;
+        writeln!(self.stdout, "{}", pki::text::escape_json(&json))
     }
 
     /// Tells the person something that they did not ask for and should know. Never fails: a closed stderr must not stop
@@ -70,14 +71,7 @@ impl Output {
         // What was printed before the failure comes first.
         let _ = self.stdout.flush();
         if self.json {
-            let _ = self.document(&serde_json::json!({
-                "error": {
-                    "kind": error.kind().name(),
-                    "exit_code": error.kind().exit_code(),
-                    "message": error.to_string(),
-                    "hints": error.hints(),
-                }
-            }));
+            let _ = self.document(&serde_json::json!({ "error": error.to_json() }));
             let _ = self.stdout.flush();
         }
         let _ = writeln!(self.stderr, "{ERROR}error{ERROR:#}: {error}");

@@ -1,12 +1,26 @@
-//! The commands, one file each. Every file holds `Args`, whose doc comments are the help text, and `run`.
+//! The commands, one file each. Every file holds `Args`, whose doc comments are the help text, and `run`. What several
+//! commands take stands in `shared`.
 
+mod apply;
+mod csr;
+mod init;
 mod inspect;
+mod issue;
+mod shared;
+mod sign;
 mod verify;
 
 use crate::{Global, command_error::CommandError, output::Output};
 
+use shared::{AuthorityArgs, NamesArgs, end_entity_folder, now};
+
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
+    Init(init::Args),
+    Csr(csr::Args),
+    Sign(sign::Args),
+    Issue(issue::Args),
+    Apply(apply::Args),
     Inspect(inspect::Args),
     Verify(verify::Args),
 }
@@ -17,6 +31,11 @@ pub(crate) fn run(
     output: &mut Output,
 ) -> Result<(), CommandError> {
     match command {
+        Command::Init(args) => init::run(global, &args, output),
+        Command::Csr(args) => csr::run(global, &args, output),
+        Command::Sign(args) => sign::run(global, &args, output),
+        Command::Issue(args) => issue::run(global, &args, output),
+        Command::Apply(args) => apply::run(global, &args, output),
         Command::Inspect(args) => inspect::run(global, &args, output),
         Command::Verify(args) => verify::run(global, &args, output),
     }

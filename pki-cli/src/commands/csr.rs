@@ -1,0 +1,121 @@
+//! `pki csr`: a key and a request for it, in place of `openssl req -newkey`. The key never leaves the host.
+
+use std::path::PathBuf;
+
+use pki::{
+    authority::pem_of,
+    certificate_request::CertificateRequest,
+    folder::{self, Entry, Folder},
+    key::{KeyAlgorithm, PrivateKey},
+    profile::Profile,
+};
+use serde_json::json;
+
+use crate::{
+    Global,
+    command_error::CommandError,
+    commands::{NamesArgs, end_entity_folder, init::parse_subject},
+    output::Output,
+    passphrase::KeyPassphraseArgs,
+};
+
+/// Make a key and a certificate request for it
+///
+/// Writes DIR/NAME with tls.key and tls.csr. Take tls.csr to the CA, sign it there with `pki sign`, and bring tls.crt
+/// and ca.crt back; the key stays where it was made.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example: pki csr payment --subject \"/O=Software/OU=PaymentService/CN=payment.microservices.dev\" --dns payment.microservices.dev"
+)]
+pub(crate) struct Args {
+    /// The folder below DIR, and the common name unless --subject is given
+    name: String,
+    /// The subject [default: /CN=NAME]
+    #[arg(long, value_name = "NAME")]
+    subject: Option<String>,
+    #[command(flatten)]
+    names: NamesArgs,
+    /// Ask for this role: server, client or peer (a service that is called and calls)
+    #[arg(long)]
+    profile: Option<Profile>,
+    /// The key: p256, p384, ed25519, rsa-2048, rsa-3072 or rsa-4096
+    #[arg(long, value_name = "TYPE", default_value = "p256")]
+    key: KeyAlgorithm,
+    /// Write to this folder instead of DIR/NAME
+    #[arg(long, value_name = "FOLDER")]
+    out: Option<PathBuf>,
+    /// Throw away the key, and the certificate, that are there
+    #[arg(long)]
+    force: bool,
+    #[command(flatten)]
+    passphrase: KeyPassphraseArgs,
+}
+
+pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(), CommandError> {
+    let path = end_entity_folder(global, &args.name, args.out.as_deref())?;
+    let subject = parse_subject(
+        &args
+            .subject
+            .clone()
+            .unwrap_or_else(|| format!("/CN={}", args.name)),
+        output,
+    )?;
+    let names = args.names.read(output)?;
+    refuse_existing(&path, args.force)?;
+    let passphrase = args.passphrase.choose()?;
+    let key = PrivateKey::generate(args.key).map_err(pki::Error::from)?;
+    let request = CertificateRequest::create(&key, &subject, &names, args.profile)
+        .map_err(pki::Error::from)?;
+    let pem = pem_of(&key, passphrase.as_ref()).map_err(pki::Error::from)?;
+
+    let folder = Folder::lock(&path).map_err(pki::Error::from)?;
+    refuse_existing(&path, args.force)?;
+    if folder.holds(folder::CERTIFICATE) {
+        output.notice(format_args!(
+            "The certificate in {} belonged to the key that was thrown away, so it was taken away as well.",
+            path.display()
+        ));
+    }
+    let files = [
+        Entry::private(folder::KEY, pem.as_bytes()),
+        Entry::public(folder::REQUEST, &request),
+    ];
+    folder
+        .replace(&files, &[folder::CERTIFICATE, folder::ANCHOR])
+        .map_err(pki::Error::from)?;
+
+    if output.json() {
+        return Ok(output.document(&json!({
+            "name": args.name,
+            "folder": path,
+            "subject": subject.to_string(),
+            "names": names.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "key": key.public().to_string(),
+            "request": path.join(folder::REQUEST),
+            "pem": request,
+        }))?);
+    }
+    output.line(format_args!(
+        "Made a key and a request in {}",
+        path.display()
+    ))?;
+    output.line(format_args!("  subject  {}", subject.to_slashes()))?;
+    if !names.is_empty() {
+        let names: Vec<_> = names.iter().map(ToString::to_string).collect();
+        output.line(format_args!("  names    {}", names.join(", ")))?;
+    }
+    output.line(format_args!("  key      {}", key.public()))?;
+    output.line(format_args!(
+        "next: pki sign {}",
+        path.join(folder::REQUEST).display()
+    ))?;
+    Ok(())
+}
+
+fn refuse_existing(path: &std::path::Path, force: bool) -> Result<(), CommandError> {
+    let is_there = |name: &str| path.join(name).exists();
+    if !force && (is_there(folder::CERTIFICATE) || is_there(folder::KEY)) {
+        return Err(pki::Error::PairExists(path.to_owned()).into());
+    }
+    Ok(())
+}

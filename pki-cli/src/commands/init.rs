@@ -1,0 +1,139 @@
+//! `pki init`: a new CA, in place of `openssl req -x509`.
+
+use pki::{
+    authority::{Authority, NewAuthority},
+    distinguished_name::DistinguishedName,
+    key::KeyAlgorithm,
+    manifest::{DEFAULT_ISSUING_DAYS, DEFAULT_ROOT_DAYS, issuing_subject},
+};
+use serde_json::json;
+
+use crate::{
+    Global,
+    command_error::{CommandError, Kind},
+    commands::now,
+    output::Output,
+    passphrase::PassphraseArgs,
+    show,
+};
+
+/// Create a CA: a root and an issuing CA below it
+///
+/// Writes DIR/ca with root.crt, root.key, issuing.crt, issuing.key and the index. An existing CA is never overwritten.
+/// root.key is needed again only for another issuing CA: keep it offline.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example: pki init --subject \"/C=TR/O=Software/CN=Microservices CA\" --permit-dns microservices.dev"
+)]
+pub(crate) struct Args {
+    /// The root's subject: /C=TR/O=Software/CN=name, or CN=name,O=Software,C=TR as RFC 4514 writes it
+    #[arg(long, value_name = "NAME", default_value = "/CN=Private Root CA")]
+    subject: String,
+    /// The issuing CA's subject [default: the root's, with " issuing CA" after the common name]
+    #[arg(long, value_name = "NAME", conflicts_with = "single_tier")]
+    issuing_subject: Option<String>,
+    /// One root that issues by itself, without an issuing CA
+    #[arg(long)]
+    single_tier: bool,
+    /// The keys: p256, p384, ed25519, rsa-2048, rsa-3072 or rsa-4096
+    #[arg(long, value_name = "TYPE", default_value = "p256")]
+    key: KeyAlgorithm,
+    /// The root's validity
+    #[arg(long, value_name = "DAYS", default_value_t = DEFAULT_ROOT_DAYS)]
+    days: u32,
+    /// The issuing CA's validity [default: 1826, or the root's when that is shorter]
+    #[arg(long, value_name = "DAYS", conflicts_with = "single_tier")]
+    issuing_days: Option<u32>,
+    /// Bind the CA to this domain and what is below it (name constraints); may be given several times
+    #[arg(long, value_name = "DOMAIN")]
+    permit_dns: Vec<String>,
+    /// Encrypt the CA's keys (PKCS#8, scrypt and AES-256)
+    #[arg(long, help_heading = "Passphrase")]
+    encrypt_key: bool,
+    #[command(flatten)]
+    passphrase: PassphraseArgs,
+}
+
+pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(), CommandError> {
+    let subject = parse_subject(&args.subject, output)?;
+    let issuing = match &args.issuing_subject {
+        _ if args.single_tier => None,
+        Some(given) => Some(parse_subject(given, output)?),
+        None => Some(issuing_subject(&subject).map_err(|error| {
+            CommandError::from(error).hint("name the issuing CA yourself with --issuing-subject")
+        })?),
+    };
+    if issuing.as_ref() == Some(&subject) {
+        return Err(CommandError::new(
+            Kind::Usage,
+            "The issuing CA would have the root's name, and verifiers could not tell them apart; give it another --issuing-subject.",
+        ));
+    }
+    let new = NewAuthority {
+        subject,
+        issuing_subject: issuing,
+        key: args.key,
+        days: args.days,
+        issuing_days: args
+            .issuing_days
+            .unwrap_or(DEFAULT_ISSUING_DAYS.min(args.days)),
+        permitted_dns: args.permit_dns.clone(),
+    };
+    if Authority::exists(&global.dir) {
+        // Before anybody is asked for a passphrase.
+        return Err(pki::Error::AuthorityExists(global.dir.join(pki::authority::FOLDER)).into());
+    }
+    let passphrase = if args.encrypt_key {
+        Some(args.passphrase.choose()?)
+    } else {
+        None
+    };
+    let created = Authority::create(&global.dir, &new, passphrase.as_ref(), now())?;
+    for notice in &created.notices {
+        output.notice(notice);
+    }
+    if output.json() {
+        return Ok(output.document(&json!({
+            "folder": created.folder,
+            "root": show::certificate_json(&created.root),
+            "issuing": created.issuing.as_ref().map(show::certificate_json),
+            "permit_dns": new.permitted_dns,
+            "notices": created.notices.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        }))?);
+    }
+    output.line(format_args!("Created a CA in {}", created.folder.display()))?;
+    output.line("root")?;
+    show::certificate_lines(output, &created.root)?;
+    if let Some(issuing) = &created.issuing {
+        output.line("issuing CA")?;
+        show::certificate_lines(output, issuing)?;
+    }
+    if !new.permitted_dns.is_empty() {
+        output.line(format_args!(
+            "bound to {} and what is below",
+            new.permitted_dns.join(", ")
+        ))?;
+    }
+    Ok(())
+}
+
+/// A subject from the command line. In RFC 4514 the last part comes first, and people write it the other way round.
+pub(super) fn parse_subject(
+    text: &str,
+    output: &mut Output,
+) -> Result<DistinguishedName, CommandError> {
+    let subject = DistinguishedName::parse(text).map_err(pki::Error::from)?;
+    let is_rfc_4514 = !text.starts_with('/');
+    let ends_with_country = subject.attributes().count() > 1
+        && subject
+            .attributes()
+            .last()
+            .is_some_and(|last| last.name == "C");
+    if is_rfc_4514 && ends_with_country {
+        output.notice(format_args!(
+            "RFC 4514 writes the last part of a name first, so this subject is {}. If you meant the other order, write it with slashes.",
+            subject.to_slashes()
+        ));
+    }
+    Ok(subject)
+}

@@ -1,0 +1,111 @@
+//! What several commands take and do alike: names, the CA, the folder of an end entity, the clock.
+
+use std::path::{Path, PathBuf};
+
+use pki::{
+    Error,
+    authority::Authority,
+    manifest::check_name,
+    subject_alt_name::{GeneralName, Parse, deduplicate},
+};
+use time::OffsetDateTime;
+
+use crate::{Global, command_error::CommandError, output::Output, passphrase::PassphraseArgs};
+
+/// The subject alternative names, each kind by its own option: an IP address is never taken for a DNS name.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(crate) struct NamesArgs {
+    /// A DNS name; *.example.org covers one label. May be given several times, or with commas
+    #[arg(
+        long,
+        value_name = "NAME",
+        value_delimiter = ',',
+        help_heading = "Names"
+    )]
+    dns: Vec<String>,
+    /// An IP address, version 4 or 6
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        value_delimiter = ',',
+        help_heading = "Names"
+    )]
+    ip: Vec<String>,
+    /// A URI, for example the SPIFFE ID spiffe://example.org/service
+    #[arg(long, value_name = "URI", help_heading = "Names")]
+    uri: Vec<String>,
+    /// An email address
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        value_delimiter = ',',
+        help_heading = "Names"
+    )]
+    email: Vec<String>,
+}
+
+impl NamesArgs {
+    /// The names, checked, each once; a repetition is told.
+    pub(crate) fn read(&self, output: &mut Output) -> Result<Vec<GeneralName>, CommandError> {
+        let kinds: [(&[String], Parse); 4] = [
+            (&self.dns, GeneralName::dns),
+            (&self.ip, GeneralName::ip),
+            (&self.uri, GeneralName::uri),
+            (&self.email, GeneralName::email),
+        ];
+        let mut names = Vec::new();
+        for (given, parse) in kinds {
+            for text in given {
+                names.push(parse(text).map_err(Error::from)?);
+            }
+        }
+        let (kept, repeated) = deduplicate(names);
+        for name in repeated {
+            output.notice(format_args!(
+                "{name} was given more than once; it stands in the certificate once."
+            ));
+        }
+        Ok(kept)
+    }
+}
+
+/// Which CA issues.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct AuthorityArgs {
+    /// The certificate of a CA that lives elsewhere, used without an index; the CAs above it may follow in the file
+    #[arg(long, value_name = "FILE", requires = "ca_key", help_heading = "CA")]
+    ca: Option<PathBuf>,
+    /// The key of that CA
+    #[arg(long, value_name = "FILE", requires = "ca", help_heading = "CA")]
+    ca_key: Option<PathBuf>,
+    #[command(flatten)]
+    passphrase: PassphraseArgs,
+}
+
+impl AuthorityArgs {
+    /// Opens the CA.
+    pub(crate) fn open(&self, global: &Global) -> Result<Authority, CommandError> {
+        let mut unlock = |path: &Path| self.passphrase.unlock(path);
+        Ok(match (&self.ca, &self.ca_key) {
+            (Some(certificate), Some(key)) => Authority::elsewhere(certificate, key, &mut unlock)?,
+            _ => Authority::open(&global.dir, &mut unlock)?,
+        })
+    }
+}
+
+/// The folder of an end entity. A name is checked also when the folder is given: it becomes the common name.
+pub(crate) fn end_entity_folder(
+    global: &Global,
+    name: &str,
+    out: Option<&Path>,
+) -> Result<PathBuf, CommandError> {
+    check_name(name)?;
+    Ok(out.map_or_else(|| global.dir.join(name), Path::to_owned))
+}
+
+/// The clock is read here only.
+pub(crate) fn now() -> OffsetDateTime {
+    // Certificates know whole seconds (RFC 5280 §4.1.2.5).
+    let now = OffsetDateTime::now_utc();
+    now.replace_nanosecond(0).unwrap_or(now)
+}

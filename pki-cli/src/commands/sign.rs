@@ -1,0 +1,267 @@
+//! `pki sign`: a certificate for a request that somebody else made, in place of `openssl x509 -req`.
+
+use std::path::{Path, PathBuf};
+
+use pki::{
+    Error,
+    authority::{Issued, Order},
+    certificate_request::{CertificateRequest, Decision},
+    folder::{self, Entry, Folder},
+    issuer::Refusal,
+    key::{KeyError, PrivateKey},
+    manifest::{DEFAULT_DAYS, check_name},
+    profile::Profile,
+    subject_alt_name::{GeneralName, deduplicate},
+    text::escape,
+};
+use serde_json::json;
+
+use crate::{
+    Global,
+    command_error::{CommandError, Kind},
+    commands::{AuthorityArgs, NamesArgs, init::parse_subject, now},
+    output::Output,
+    show,
+};
+
+/// Sign a certificate request under a profile
+///
+/// The request only asks: the profile decides. What was asked for, granted and dropped is shown. Names that you give are
+/// added to those of the request. Writes tls.crt and ca.crt into the folder of the request when `pki csr` made it, or
+/// else into DIR/STEM, where STEM is the file's name without its ending.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example: pki sign certs/payment/tls.csr --profile server --days 60")]
+pub(crate) struct Args {
+    /// The request, PEM or DER
+    file: PathBuf,
+    /// The role: server, client or peer (a service that is called and calls)
+    #[arg(long, default_value = "server")]
+    profile: Profile,
+    #[command(flatten)]
+    names: NamesArgs,
+    /// A subject in place of the request's
+    #[arg(long, value_name = "NAME")]
+    subject: Option<String>,
+    /// The validity
+    #[arg(long, value_name = "DAYS", default_value_t = DEFAULT_DAYS)]
+    days: u32,
+    /// Write to this folder
+    #[arg(long, value_name = "FOLDER")]
+    out: Option<PathBuf>,
+    /// Sign although the request asks for things that are not granted: they are dropped, and shown
+    #[arg(long)]
+    allow_dropped: bool,
+    /// Replace the certificate that is there
+    #[arg(long)]
+    force: bool,
+    #[command(flatten)]
+    authority: AuthorityArgs,
+}
+
+pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(), CommandError> {
+    let bytes = folder::read(&args.file).map_err(Error::from)?;
+    let request = CertificateRequest::read(&bytes).map_err(|reason| Error::Request {
+        path: args.file.clone(),
+        reason,
+    })?;
+    let mut decision = request
+        .decide(args.profile, args.allow_dropped)
+        .map_err(Error::from)?;
+    let names = names(args, &request, &mut decision, output)?;
+    let subject = match &args.subject {
+        Some(given) => parse_subject(given, output)?,
+        None => request.subject().clone(),
+    };
+    let (name, path) = destination(global, args, &request)?;
+    let authority = args.authority.open(global)?;
+
+    let folder = Folder::lock(&path).map_err(Error::from)?;
+    if folder.holds(folder::CERTIFICATE) && !args.force {
+        return Err(Error::PairExists(path).into());
+    }
+    refuse_mixed_pair(&folder, &request)?;
+    let order = Order {
+        name: name.as_deref(),
+        profile: args.profile,
+        subject: &subject,
+        names: &names,
+        public_key: request.public_key(),
+        days: args.days,
+    };
+    let issued = authority.issue(&order, now())?;
+    let files = [
+        Entry::public(folder::CERTIFICATE, issued.chain_pem()),
+        Entry::public(folder::ANCHOR, issued.anchor_pem()),
+    ];
+    folder.replace(&files, &[]).map_err(Error::from)?;
+    show(args, &path, &issued, &decision, output)
+}
+
+/// The names of the request and those of the command line. A name of the request that cannot be granted is an error:
+/// whoever made the request would find out in production.
+fn names(
+    args: &Args,
+    request: &CertificateRequest,
+    decision: &mut Decision,
+    output: &mut Output,
+) -> Result<Vec<GeneralName>, CommandError> {
+    let mut all = Vec::new();
+    for name in request.names() {
+        let refused = match name {
+            GeneralName::Dns(text) => GeneralName::dns(text).map(|name| all.push(name)),
+            GeneralName::Uri(text) => GeneralName::uri(text).map(|name| all.push(name)),
+            GeneralName::Email(text) => GeneralName::email(text).map(|name| all.push(name)),
+            GeneralName::Ip(address) => {
+                all.push(GeneralName::Ip(*address));
+                Ok(())
+            }
+            _ if args.allow_dropped => {
+                decision.dropped.push(name.to_string());
+                continue;
+            }
+            _ => {
+                return Err(Error::from(Refusal::NotGranted {
+                    asked: name.to_string(),
+                    profile: args.profile,
+                    advice: "only DNS names, IP addresses, URIs and email addresses are issued; have the request made without it, or sign without it with --allow-dropped".to_owned(),
+                })
+                .into());
+            }
+        };
+        match refused {
+            Ok(()) => decision.granted.push(name.to_string()),
+            Err(_) if args.allow_dropped => decision.dropped.push(name.to_string()),
+            Err(error) => {
+                return Err(CommandError::from(Error::from(error)).hint(
+                    "the request asks for this name; have it made again, or sign without the name with --allow-dropped",
+                ));
+            }
+        }
+    }
+    all.extend(args.names.read(output)?);
+    let (kept, repeated) = deduplicate(all);
+    for name in repeated {
+        output.notice(format_args!(
+            "{} was asked for more than once; it stands in the certificate once.",
+            escape(&name.to_string())
+        ));
+    }
+    Ok(kept)
+}
+
+/// Where the certificate goes, and the name under which the index keeps it.
+fn destination(
+    global: &Global,
+    args: &Args,
+    request: &CertificateRequest,
+) -> Result<(Option<String>, PathBuf), CommandError> {
+    if let Some(out) = &args.out {
+        return Ok((None, out.clone()));
+    }
+    let parent = folder::parent(&args.file);
+    let is_ours = args
+        .file
+        .file_name()
+        .is_some_and(|name| name == folder::REQUEST);
+    if is_ours && parent.join(folder::KEY).exists() {
+        let name = parent
+            .file_name()
+            .and_then(|name| name.to_str())
+            .filter(|name| check_name(name).is_ok());
+        return Ok((name.map(str::to_owned), parent.to_owned()));
+    }
+    // `tls.csr` says nothing about whose it is; its folder or its subject does.
+    let stem = match args.file.file_stem().and_then(|stem| stem.to_str()) {
+        Some("tls") => parent
+            .file_name()
+            .and_then(|name| name.to_str())
+            .map(str::to_owned)
+            .or_else(|| {
+                request
+                    .subject()
+                    .attributes()
+                    .last()
+                    .map(|last| last.value.clone())
+            }),
+        Some(stem) => Some(stem.to_owned()),
+        None => None,
+    };
+    let usable = stem.filter(|stem| check_name(stem).is_ok()).ok_or_else(|| {
+        CommandError::new(
+            Kind::Usage,
+            format_args!("The name of {:?} cannot be the name of a folder; say with --out where the certificate goes.", args.file),
+        )
+    })?;
+    let path = global.dir.join(&usable);
+    Ok((Some(usable), path))
+}
+
+/// A certificate is not put beside a key that it does not belong to.
+fn refuse_mixed_pair(folder: &Folder, request: &CertificateRequest) -> Result<(), CommandError> {
+    let path = folder.path().join(folder::KEY);
+    let Some(bytes) = folder::read_if_there(&path).map_err(Error::from)? else {
+        return Ok(());
+    };
+    let belongs = match PrivateKey::read(&bytes, None) {
+        Ok(key) => key.public() == request.public_key(),
+        // What cannot be opened here is judged by the request that was made together with it.
+        Err(KeyError::Encrypted) => folder::read_if_there(&folder.path().join(folder::REQUEST))
+            .map_err(Error::from)?
+            .and_then(|beside| CertificateRequest::read(&beside).ok())
+            .is_some_and(|beside| beside.public_key() == request.public_key()),
+        Err(_) => false,
+    };
+    if belongs {
+        return Ok(());
+    }
+    Err(CommandError::new(
+        Kind::Refused,
+        format_args!(
+            "The key {path:?} is not the one that this request is for, so the certificate would not fit it; write to another folder with --out."
+        ),
+    ))
+}
+
+fn show(
+    args: &Args,
+    path: &Path,
+    issued: &Issued,
+    decision: &Decision,
+    output: &mut Output,
+) -> Result<(), CommandError> {
+    for notice in &issued.notices {
+        output.notice(notice);
+    }
+    for dropped in &decision.dropped {
+        output.notice(format_args!(
+            "The request asked for {}, which was dropped: the profile {} does not give it.",
+            escape(dropped),
+            args.profile
+        ));
+    }
+    if output.json() {
+        let name = path
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default();
+        let mut document = show::issued_json(&name, path, issued);
+        document["granted"] = json!(decision.granted);
+        document["dropped"] = json!(decision.dropped);
+        return Ok(output.document(&document)?);
+    }
+    output.line(format_args!(
+        "Signed {} ({})",
+        args.file.display(),
+        args.profile
+    ))?;
+    for (word, list) in [
+        ("granted", &decision.granted),
+        ("dropped", &decision.dropped),
+    ] {
+        if !list.is_empty() {
+            let list: Vec<_> = list.iter().map(|item| escape(item)).collect();
+            output.line(format_args!("  {word}  {}", list.join("; ")))?;
+        }
+    }
+    Ok(show::issued_lines(output, path, issued)?)
+}
