@@ -4,18 +4,26 @@
 //! the server reports. Peers that this house's own sides could not be, such as a server with a client's certificate, are
 //! bare rustls, or openssl.
 
+#[path = "handshake/authorization.rs"]
+mod authorization;
 #[path = "handshake/bare_rustls.rs"]
 mod bare_rustls;
 #[path = "handshake/client_certificate.rs"]
 mod client_certificate;
+#[path = "handshake/negotiation.rs"]
+mod negotiation;
 #[path = "handshake/not_tls.rs"]
 mod not_tls;
+#[path = "handshake/openssl.rs"]
+mod openssl;
 #[path = "handshake/replacement.rs"]
 mod replacement;
 #[path = "handshake/server_certificate.rs"]
 mod server_certificate;
 #[path = "handshake/server_name.rs"]
 mod server_name;
+#[path = "handshake/under_load.rs"]
+mod under_load;
 
 use anyhow::{Context, Result};
 use mtls::{ClientTls, Connector, ServerTls};

@@ -120,6 +120,9 @@ fn remedy(problem: &CertificateProblem) -> &'static str {
         CertificateProblem::TrustAnchorNotValid => {
             "renew the CA and put its new certificate into ca.crt"
         }
+        CertificateProblem::BadSignature => {
+            "put the CA that issued it into ca.crt: the one there has its name and another key"
+        }
         CertificateProblem::CaAsEndEntity => {
             "put the end entity's certificate first in tls.crt, its issuers after it"
         }

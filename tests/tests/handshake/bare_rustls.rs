@@ -4,6 +4,9 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use mtls::{CertificateProblem, ConnectFailure, HandshakeFailure, Purpose};
+use rustls::{
+    AlertDescription, ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion,
+};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tests::handshake::house::House;
@@ -16,13 +19,7 @@ use tokio::net::{TcpListener, TcpStream};
 pub(crate) async fn server_refuses_bare_client(client: &EndEntity) -> Result<()> {
     let house = House::new()?;
     let mut server = TestServer::start(house.server("payment")?).await?;
-    let (chain, key) = pair(&house.ca.issue(client)?)?;
-    let mut roots = rustls::RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_slice(house.root.pem().as_bytes())?)?;
-    let config = rustls::ClientConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_client_auth_cert(chain, key)?;
+    let config = client_config(&house, &house.ca.issue(client)?, rustls::ALL_VERSIONS)?;
 
     let socket = TcpStream::connect(server.address).await?;
     let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
@@ -31,10 +28,7 @@ pub(crate) async fn server_refuses_bare_client(client: &EndEntity) -> Result<()>
         .await?;
     let error = tls.read_u8().await.err().context("the server answered")?;
 
-    assert_eq!(
-        alert(&error)?,
-        rustls::AlertDescription::UnsupportedCertificate
-    );
+    assert_eq!(alert(&error)?, AlertDescription::UnsupportedCertificate);
     assert_eq!(
         server.refused().await?.reason,
         HandshakeFailure::Certificate(CertificateProblem::WrongPurpose {
@@ -47,11 +41,7 @@ pub(crate) async fn server_refuses_bare_client(client: &EndEntity) -> Result<()>
 /// The real client against a bare rustls server with what its own side of this house would not take.
 pub(crate) async fn client_refuses_bare_server(server: &EndEntity) -> Result<()> {
     let house = House::new()?;
-    let (chain, key) = pair(&house.ca.issue(server)?)?;
-    let config = rustls::ServerConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
-        .with_single_cert(chain, key)?;
+    let config = server_config(&house.ca.issue(server)?, rustls::ALL_VERSIONS)?;
     let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
@@ -79,11 +69,39 @@ pub(crate) async fn client_refuses_bare_server(server: &EndEntity) -> Result<()>
         )
     );
     let error = server.await?.err().context("the handshake succeeded")?;
-    assert_eq!(
-        alert(&error)?,
-        rustls::AlertDescription::UnsupportedCertificate
-    );
+    assert_eq!(alert(&error)?, AlertDescription::UnsupportedCertificate);
     Ok(())
+}
+
+/// A client of bare rustls that trusts the house and shows `issued`.
+pub(crate) fn client_config(
+    house: &House,
+    issued: &Issued,
+    versions: &[&'static SupportedProtocolVersion],
+) -> Result<ClientConfig> {
+    let (chain, key) = pair(issued)?;
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(house.root.pem().as_bytes())?)?;
+    let mut config = ClientConfig::builder_with_provider(provider())
+        .with_protocol_versions(versions)?
+        .with_root_certificates(roots)
+        .with_client_auth_cert(chain, key)?;
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    Ok(config)
+}
+
+/// A server of bare rustls that shows `issued` and asks for nothing.
+pub(crate) fn server_config(
+    issued: &Issued,
+    versions: &[&'static SupportedProtocolVersion],
+) -> Result<ServerConfig> {
+    let (chain, key) = pair(issued)?;
+    let mut config = ServerConfig::builder_with_provider(provider())
+        .with_protocol_versions(versions)?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)?;
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    Ok(config)
 }
 
 fn pair(issued: &Issued) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)> {
@@ -99,7 +117,7 @@ fn provider() -> Arc<rustls::crypto::CryptoProvider> {
     Arc::new(rustls::crypto::aws_lc_rs::default_provider())
 }
 
-fn alert(error: &std::io::Error) -> Result<rustls::AlertDescription> {
+fn alert(error: &std::io::Error) -> Result<AlertDescription> {
     match error.get_ref().and_then(|inner| inner.downcast_ref()) {
         Some(rustls::Error::AlertReceived(alert)) => Ok(*alert),
         _ => bail!("not an alert: {error:?}"),
