@@ -17,10 +17,11 @@ type Outcome = Result<(), Box<dyn Error>>;
 
 #[test]
 fn a_missing_certificate_is_named() -> Outcome {
-    let certificates = Certificates::new()?;
+    let folder = tempfile::tempdir()?;
+    let certificates = Certificates::new(folder.path())?;
     let tls = certificates.issue("payment")?;
     fs::remove_file(tls.join("tls.crt"))?;
-    let sentence = refusal(&mut payment(certificates.path(), &tls))?;
+    let sentence = refusal(&mut payment(folder.path(), &tls))?;
     assert!(
         sentence.contains(&tls.join("tls.crt").display().to_string()),
         "{sentence}"
@@ -30,11 +31,12 @@ fn a_missing_certificate_is_named() -> Outcome {
 
 #[test]
 fn the_key_of_another_certificate_is_named() -> Outcome {
-    let certificates = Certificates::new()?;
+    let folder = tempfile::tempdir()?;
+    let certificates = Certificates::new(folder.path())?;
     let tls = certificates.issue("payment")?;
     let other = certificates.issue("shipping")?;
     fs::copy(other.join("tls.key"), tls.join("tls.key"))?;
-    let sentence = refusal(&mut payment(certificates.path(), &tls))?;
+    let sentence = refusal(&mut payment(folder.path(), &tls))?;
     assert!(sentence.contains("tls.key"), "{sentence}");
     Ok(())
 }
@@ -51,11 +53,12 @@ fn without_a_folder_of_certificates_every_way_to_name_one_is_told() -> Outcome {
 
 #[test]
 fn a_busy_port_is_named_with_the_way_out() -> Outcome {
-    let certificates = Certificates::new()?;
+    let folder = tempfile::tempdir()?;
+    let certificates = Certificates::new(folder.path())?;
     let tls = certificates.issue("payment")?;
     let taken = TcpListener::bind("127.0.0.1:0")?;
     let address = taken.local_addr()?.to_string();
-    let sentence = refusal(payment(certificates.path(), &tls).args(["--listen", &address]))?;
+    let sentence = refusal(payment(folder.path(), &tls).args(["--listen", &address]))?;
     assert!(
         sentence.contains(&address) && sentence.contains("--listen"),
         "{sentence}"
@@ -84,14 +87,15 @@ fn an_unknown_field_is_named_with_its_line_and_what_was_meant() -> Outcome {
 
 #[test]
 fn a_file_that_is_no_database_is_named() -> Outcome {
-    let certificates = Certificates::new()?;
+    let folder = tempfile::tempdir()?;
+    let certificates = Certificates::new(folder.path())?;
     let tls = certificates.issue("payment")?;
-    let database = certificates.path().join("payment.db");
+    let database = folder.path().join("payment.db");
     fs::write(
         &database,
         "a shopping list: tea, glasses, sugar. ".repeat(100),
     )?;
-    let sentence = refusal(&mut payment(certificates.path(), &tls))?;
+    let sentence = refusal(&mut payment(folder.path(), &tls))?;
     assert!(
         sentence.contains("payment.db") && sentence.contains("not an SQLite database"),
         "{sentence}"
@@ -101,28 +105,26 @@ fn a_file_that_is_no_database_is_named() -> Outcome {
 
 #[test]
 fn a_rule_that_could_never_match_is_named() -> Outcome {
-    let certificates = Certificates::new()?;
+    let folder = tempfile::tempdir()?;
+    let certificates = Certificates::new(folder.path())?;
     let tls = certificates.issue("payment")?;
-    let config = certificates.path().join("payment.toml");
+    let config = folder.path().join("payment.toml");
     fs::write(
         &config,
         "[allow]\n\"payment.v1.Payment.Create\" = [\"spiffe://microservices.dev/order\"]\n",
     )?;
-    let sentence = refusal(
-        payment(certificates.path(), &tls)
-            .arg("--config")
-            .arg(&config),
-    )?;
+    let sentence = refusal(payment(folder.path(), &tls).arg("--config").arg(&config))?;
     assert!(sentence.contains("payment.v1.Payment.Create"), "{sentence}");
     Ok(())
 }
 
 #[test]
 fn the_example_configuration_is_accepted_and_the_service_stops_when_asked() -> Outcome {
-    let certificates = Certificates::new()?;
+    let folder = tempfile::tempdir()?;
+    let certificates = Certificates::new(folder.path())?;
     let tls = certificates.issue("payment")?;
     let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("payment.toml");
-    let mut service = payment(certificates.path(), &tls)
+    let mut service = payment(folder.path(), &tls)
         .arg("--config")
         .arg(example)
         .stdout(Stdio::piped())

@@ -104,7 +104,10 @@ fn endpoint(address: &str) -> Result<Endpoint, ClientError> {
         Some(_) => return Err(refuse("calls go over TLS only")),
         None => return Err(refuse("it does not begin with https://")),
     }
-    if uri.port().is_none() {
+    if uri.host().is_none_or(str::is_empty) {
+        return Err(refuse("there is no host"));
+    }
+    if uri.port_u16().is_none() {
         return Err(refuse("there is no port"));
     }
     if uri
@@ -157,5 +160,34 @@ impl Service<http::Request<Body>> for Client {
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_https_with_host_and_port_and_nothing_else() {
+        for good in [
+            "https://127.0.0.1:50051",
+            "https://[::1]:50051",
+            "https://payment:50051/",
+        ] {
+            assert!(endpoint(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "127.0.0.1:50051",
+            "http://127.0.0.1:50051",
+            "https://127.0.0.1",
+            "https://127.0.0.1:50051/v1",
+            "https://127.0.0.1:99999",
+            "https://:50051",
+            "payment",
+        ] {
+            let error = endpoint(bad).expect_err(bad).to_string();
+            assert!(error.contains("https://HOST:PORT"), "{error}");
+        }
     }
 }

@@ -115,11 +115,12 @@ impl Server {
                 .set_service_status(name, ServingStatus::Serving)
                 .await;
         }
-        let reflection = || {
+        let reflection = |own_name: &str| {
             let builder = tonic_reflection::server::Builder::configure()
                 .register_encoded_file_descriptor_set(self.descriptors)
                 .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-                .with_service_name("grpc.health.v1.Health");
+                .with_service_name("grpc.health.v1.Health")
+                .with_service_name(own_name);
             names
                 .iter()
                 .fold(builder, |builder, name| builder.with_service_name(*name))
@@ -128,11 +129,20 @@ impl Server {
             |error: tonic_reflection::server::Error| ServeError::Reflection(error.to_string());
         let routes = routes
             .add_service(health_service)
-            .add_service(reflection().build_v1().map_err(malformed)?)
+            .add_service(
+                reflection("grpc.reflection.v1.ServerReflection")
+                    .build_v1()
+                    .map_err(malformed)?,
+            )
             // What grpcurl and others asked before v1 was there.
-            .add_service(reflection().build_v1alpha().map_err(malformed)?)
+            .add_service(
+                reflection("grpc.reflection.v1alpha.ServerReflection")
+                    .build_v1alpha()
+                    .map_err(malformed)?,
+            )
             .prepare();
 
+        let (tell, told) = Shutdown::channel();
         let in_flight = InFlightLayer::new(self.name, bounds.max_in_flight);
 
         // The order is the point; outermost first.
@@ -148,14 +158,16 @@ impl Server {
             // Counts what really runs, until the last byte of the answer; more is refused at once.
             .layer(in_flight.clone())
             // Streams without an end must not hold up a shutdown.
-            .layer(EndWatchesLayer::new(self.name, shutdown.clone()))
+            .layer(EndWatchesLayer::new(self.name, told))
             // Innermost: a panic becomes a status here, and to all layers above it is an answer like any other.
             .layer(CatchPanicLayer::new(self.name))
             .service(routes);
 
         // Handshakes have their own tasks, timeout and bound; only connections with an accepted certificate come out.
-        let mut handshakes = HandshakeLimits::default();
-        handshakes.timeout = bounds.handshake_timeout;
+        let handshakes = HandshakeLimits {
+            timeout: bounds.handshake_timeout,
+            ..HandshakeLimits::default()
+        };
         let incoming = Incoming::new(listener, self.tls, handshakes);
 
         let server = tonic::transport::Server::builder()
@@ -164,7 +176,11 @@ impl Server {
             .http2_keepalive_timeout(Some(bounds.keepalive_timeout))
             // Without a grace of its own: with one, tonic 0.14 sends no GOAWAY at this age and cuts at age + grace.
             .max_connection_age(bounds.max_connection_age)
-            .serve_with_incoming_shutdown(stack, incoming, drain(health, names, shutdown.clone()));
+            .serve_with_incoming_shutdown(
+                stack,
+                incoming,
+                drain(health, names, shutdown.clone(), tell),
+            );
         let everything = async {
             let (served, ()) = tokio::join!(server, run(workers));
             served
@@ -211,14 +227,16 @@ fn refuse(refusal: &Refusal) -> http::Response<Body> {
     failure.into_status(domain).into_http()
 }
 
-/// Completes when the server is to stop accepting. Whoever watches health knows by then.
-async fn drain(health: HealthReporter, names: Vec<&'static str>, shutdown: Shutdown) {
+/// Completes when the server is to stop accepting. Whoever watches health has been told by then, and only then is
+/// `tell` used: a watcher is to read NOT_SERVING before its stream ends.
+async fn drain(health: HealthReporter, names: Vec<&'static str>, shutdown: Shutdown, tell: Stop) {
     shutdown.requested().await;
     for name in names.into_iter().chain([""]) {
         health
             .set_service_status(name, ServingStatus::NotServing)
             .await;
     }
+    tell.now();
 }
 
 async fn grace(length: Duration, shutdown: Shutdown) {

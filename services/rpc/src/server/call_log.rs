@@ -158,3 +158,123 @@ impl http_body::Body for Logged {
         self.inner.size_hint()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::io;
+    use std::sync::Mutex;
+
+    use http_body_util::BodyExt as _;
+
+    use super::*;
+    use crate::status::Failure;
+
+    /// What was written to the log.
+    #[derive(Clone, Default)]
+    struct Written(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            if let Ok(mut all) = self.0.lock() {
+                all.extend_from_slice(bytes);
+            }
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Written {
+        fn lines(&self) -> Vec<String> {
+            let all = self.0.lock().map(|all| all.clone()).unwrap_or_default();
+            String::from_utf8_lossy(&all)
+                .lines()
+                .map(str::to_owned)
+                .collect()
+        }
+    }
+
+    /// The lines that are written while a request with a budget of 2 s is answered with `answer`, whose body is read to
+    /// its end or dropped.
+    fn logged(answer: http::Response<Body>, read: bool) -> Vec<String> {
+        let written = Written::default();
+        let writer = written.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .with_writer(move || writer.clone())
+            .finish();
+        tracing::subscriber::with_default(subscriber, || {
+            futures_util::FutureExt::now_or_never(async {
+                let mut answer = Some(answer);
+                let handler = tower::service_fn(|_: http::Request<Body>| {
+                    std::future::ready(Ok::<_, Infallible>(answer.take().unwrap_or_default()))
+                });
+                let mut service = CallLogLayer.layer(handler);
+                let request = http::Request::builder()
+                    .uri("https://localhost/test.v1.Test/Say")
+                    .header("grpc-timeout", "2S");
+                let request = request.body(Body::empty()).unwrap_or_default();
+                let answer = service.call(request).await.unwrap_or_default();
+                if read {
+                    let _ = answer.into_body().collect().await;
+                }
+            })
+        });
+        written.lines()
+    }
+
+    fn trailers(code: Code) -> http::Response<Body> {
+        let mut trailers = HeaderMap::new();
+        trailers.insert("grpc-status", i32::from(code).into());
+        let body = http_body_util::Full::new(Bytes::from_static(b"an answer"));
+        let body = body.with_trailers(std::future::ready(Some(Ok::<_, Infallible>(trailers))));
+        http::Response::new(Body::new(body.map_err(|never| match never {})))
+    }
+
+    #[test]
+    fn a_call_is_one_line_with_method_peer_code_and_time_left() {
+        let lines = logged(trailers(Code::Ok), true);
+        let [line] = lines.as_slice() else {
+            unreachable!("{lines:?}")
+        };
+        for part in [
+            "INFO",
+            "test.v1.Test/Say",
+            "peer=\"nobody\"",
+            "code=Ok",
+            "elapsed_ms=",
+            "left_ms=",
+        ] {
+            assert!(line.contains(part), "{part} is not in {line}");
+        }
+    }
+
+    #[test]
+    fn the_code_of_the_trailers_counts_and_ours_to_look_into_is_a_warning() {
+        let lines = logged(trailers(Code::Internal), true);
+        assert!(
+            lines[0].contains("WARN") && lines[0].contains("code=Internal"),
+            "{lines:?}"
+        );
+    }
+
+    #[test]
+    fn a_refusal_without_a_body_is_logged_with_its_code() {
+        let refusal = Failure::not_found("payment", 7)
+            .into_status("test")
+            .into_http();
+        let lines = logged(refusal, true);
+        assert!(lines[0].contains("code=NotFound"), "{lines:?}");
+        assert_eq!(lines.len(), 1);
+    }
+
+    #[test]
+    fn a_caller_that_goes_away_is_logged_as_cancelled() {
+        let lines = logged(trailers(Code::Ok), false);
+        assert!(lines[0].contains("code=Cancelled"), "{lines:?}");
+        assert_eq!(lines.len(), 1);
+    }
+}

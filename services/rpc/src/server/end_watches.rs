@@ -18,7 +18,7 @@ use crate::status::{Failure, Metadata, into_trailers, reason};
 #[derive(Debug, Clone)]
 pub(super) struct EndWatchesLayer {
     domain: &'static str,
-    shutdown: Shutdown,
+    told: Shutdown,
 }
 
 #[derive(Debug, Clone)]
@@ -28,8 +28,9 @@ pub(super) struct EndWatches<S> {
 }
 
 impl EndWatchesLayer {
-    pub(super) fn new(domain: &'static str, shutdown: Shutdown) -> Self {
-        Self { domain, shutdown }
+    /// `told` completes when the watchers have been sent NOT_SERVING.
+    pub(super) fn new(domain: &'static str, told: Shutdown) -> Self {
+        Self { domain, told }
     }
 }
 
@@ -63,13 +64,13 @@ where
         if !standard {
             return Box::pin(answer);
         }
-        let EndWatchesLayer { domain, shutdown } = self.layer.clone();
+        let EndWatchesLayer { domain, told } = self.layer.clone();
         Box::pin(async move {
             Ok(answer.await?.map(|inner| {
                 Body::new(Ending {
                     inner,
                     domain,
-                    requested: Box::pin(async move { shutdown.requested().await }),
+                    told: Box::pin(async move { told.requested().await }),
                     ended: false,
                 })
             }))
@@ -80,7 +81,7 @@ where
 struct Ending {
     inner: Body,
     domain: &'static str,
-    requested: Pin<Box<dyn Future<Output = ()> + Send>>,
+    told: Pin<Box<dyn Future<Output = ()> + Send>>,
     ended: bool,
 }
 
@@ -100,7 +101,7 @@ impl http_body::Body for Ending {
         if frame.is_ready() {
             return frame;
         }
-        match self.requested.as_mut().poll(context) {
+        match self.told.as_mut().poll(context) {
             Poll::Pending => Poll::Pending,
             Poll::Ready(()) => {
                 self.ended = true;

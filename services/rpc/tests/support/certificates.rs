@@ -11,28 +11,22 @@ use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
     KeyPair, KeyUsagePurpose, SanType, SerialNumber,
 };
-use tempfile::TempDir;
 
-/// A CA, and a temporary folder for what it issues.
+/// A CA, and the folder for what it issues.
 pub(crate) struct Certificates {
-    folder: TempDir,
+    folder: PathBuf,
     issuer: CertifiedIssuer<'static, KeyPair>,
 }
 
 impl Certificates {
-    pub(crate) fn new() -> Result<Self, Box<dyn Error>> {
+    pub(crate) fn new(folder: &Path) -> Result<Self, Box<dyn Error>> {
         let mut params = params("A test's CA");
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         Ok(Self {
-            folder: tempfile::tempdir()?,
+            folder: folder.to_owned(),
             issuer: CertifiedIssuer::self_signed(params, KeyPair::generate()?)?,
         })
-    }
-
-    /// The folder that everything is in.
-    pub(crate) fn path(&self) -> &Path {
-        self.folder.path()
     }
 
     /// A folder with `tls.crt`, `tls.key` and `ca.crt` for the service of that name on the loopback address.
@@ -53,7 +47,7 @@ impl Certificates {
         let key = KeyPair::generate()?;
         let certificate = params.signed_by(&key, &self.issuer)?;
 
-        let folder = self.folder.path().join(name);
+        let folder = self.folder.join(name);
         fs::create_dir_all(&folder)?;
         fs::write(folder.join("tls.crt"), certificate.pem())?;
         fs::write(folder.join("tls.key"), key.serialize_pem())?;

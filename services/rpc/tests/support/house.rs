@@ -1,0 +1,298 @@
+//! A server with a small service of its own, and peers that call it through the client stack.
+
+use std::convert::Infallible;
+use std::error::Error;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+use std::{fmt, mem};
+
+use futures_util::future::BoxFuture;
+use mtls::{ClientTls, Material, ServerTls};
+use rpc::client::{self, Client};
+use rpc::config;
+use rpc::server::{Server, Services, Shutdown, Stop};
+use rpc::status::Upstream;
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+use tonic::body::Body;
+use tonic::client::Grpc;
+use tonic::server::NamedService;
+use tonic::{Request, Response, Status, Streaming};
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
+use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
+use tonic_prost::ProstCodec;
+use tonic_reflection::pb::v1::ServerReflectionRequest;
+use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
+use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
+use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
+
+use crate::certificates::Certificates;
+
+pub(crate) type Outcome = Result<(), Box<dyn Error>>;
+
+/// A running server.
+pub(crate) struct House {
+    certificates: Certificates,
+    _folder: TempDir,
+    address: SocketAddr,
+    events: Arc<Events>,
+    stop: Stop,
+    served: JoinHandle<Result<(), rpc::server::ServeError>>,
+}
+
+/// What happens in the handlers, and what they wait for.
+#[derive(Default)]
+struct Events {
+    entered: Notify,
+    dropped: Notify,
+    go: Notify,
+    worker_ended: AtomicBool,
+}
+
+impl House {
+    /// Opens it with bounds that a test may change.
+    pub(crate) async fn open(
+        change: impl FnOnce(&mut config::Server),
+    ) -> Result<Self, Box<dyn Error>> {
+        let folder = tempfile::tempdir()?;
+        let certificates = Certificates::new(folder.path())?;
+        let tls = ServerTls::new(&Material::load(&certificates.issue("test")?)?)?;
+        let mut bounds = config::Server::default();
+        change(&mut bounds);
+        let caller = vec!["spiffe://microservices.dev/order".to_owned()];
+        let allow = ["Say", "Panic", "Wait"]
+            .map(|method| (format!("test.v1.Test/{method}"), caller.clone()));
+        let server = Server::new(
+            "test",
+            tonic_health::pb::FILE_DESCRIPTOR_SET,
+            tls,
+            &allow.into_iter().collect(),
+            bounds,
+        )?;
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?;
+        let events = Arc::new(Events::default());
+        let (stop, shutdown) = Shutdown::channel();
+        let worker = {
+            let (events, shutdown) = (events.clone(), shutdown.clone());
+            async move {
+                shutdown.requested().await;
+                // A step more, to be sure that it is awaited and not only told.
+                tokio::task::yield_now().await;
+                events.worker_ended.store(true, Ordering::SeqCst);
+            }
+        };
+        let services = Services::new()
+            .add(Test(events.clone()))
+            .worker("a worker", worker);
+        let served = tokio::spawn(server.serve(listener, services, shutdown));
+        Ok(Self {
+            certificates,
+            _folder: folder,
+            address,
+            events,
+            stop,
+            served,
+        })
+    }
+
+    /// A peer with a certificate of that name.
+    pub(crate) fn peer(&self, name: &str) -> Result<Peer, Box<dyn Error>> {
+        self.connect(name, &config::Peer::at(format!("https://{}", self.address)))
+    }
+
+    /// The same, trying everything once.
+    pub(crate) fn impatient_peer(&self, name: &str) -> Result<Peer, Box<dyn Error>> {
+        self.impatient_peer_at(name, self.address)
+    }
+
+    pub(crate) fn impatient_peer_at(
+        &self,
+        name: &str,
+        address: SocketAddr,
+    ) -> Result<Peer, Box<dyn Error>> {
+        let mut peer = config::Peer::at(format!("https://{address}"));
+        peer.policy.retry.max_attempts = 1;
+        self.connect(name, &peer)
+    }
+
+    fn connect(&self, name: &str, peer: &config::Peer) -> Result<Peer, Box<dyn Error>> {
+        let tls = ClientTls::new(&Material::load(&self.certificates.issue(name)?)?)?;
+        let client = client::connect(peer, &tls, tonic_health::pb::FILE_DESCRIPTOR_SET)?;
+        Ok(Peer(client))
+    }
+
+    /// Waits until a handler of `Wait` runs.
+    pub(crate) async fn entered(&self) {
+        self.events.entered.notified().await;
+    }
+
+    /// Waits until a handler of `Wait` is gone.
+    pub(crate) async fn dropped(&self) {
+        self.events.dropped.notified().await;
+    }
+
+    /// Lets a handler of `Wait` answer.
+    pub(crate) fn let_go(&self) {
+        self.events.go.notify_one();
+    }
+
+    pub(crate) fn ask_to_stop(&self) {
+        self.stop.now();
+    }
+
+    pub(crate) fn worker_ended(&self) -> bool {
+        self.events.worker_ended.load(Ordering::SeqCst)
+    }
+
+    /// Waits until the server has stopped.
+    pub(crate) async fn stopped(self) -> Outcome {
+        self.stopped_keeping(|_| {}).await
+    }
+
+    /// The same, and looks at what is left.
+    pub(crate) async fn stopped_keeping(mut self, look: impl FnOnce(&Self)) -> Outcome {
+        let served = mem::replace(&mut self.served, tokio::spawn(async { Ok(()) }));
+        served.await??;
+        look(&self);
+        Ok(())
+    }
+}
+
+/// A client stack with a certificate.
+#[derive(Clone)]
+pub(crate) struct Peer(Client);
+
+impl Peer {
+    pub(crate) async fn call(&self, path: &'static str) -> Result<(), Status> {
+        self.send(path, Request::new(())).await
+    }
+
+    pub(crate) async fn send(
+        &self,
+        path: &'static str,
+        request: Request<()>,
+    ) -> Result<(), Status> {
+        let mut grpc = Grpc::new(self.0.clone());
+        grpc.ready().await.map_err(Status::from_error)?;
+        let path = http::uri::PathAndQuery::from_static(path);
+        let _: Response<()> = grpc.unary(request, path, ProstCodec::default()).await?;
+        Ok(())
+    }
+
+    /// A call as a task of its own.
+    pub(crate) fn start(&self, path: &'static str) -> JoinHandle<Result<(), Status>> {
+        let peer = self.clone();
+        tokio::spawn(async move { peer.call(path).await })
+    }
+
+    pub(crate) async fn health(&self, service: &str) -> Result<ServingStatus, Status> {
+        let request = HealthCheckRequest {
+            service: service.to_owned(),
+        };
+        Ok(HealthClient::new(self.0.clone())
+            .check(request)
+            .await?
+            .into_inner()
+            .status())
+    }
+
+    pub(crate) async fn watch(
+        &self,
+        service: &str,
+    ) -> Result<Streaming<HealthCheckResponse>, Status> {
+        let request = HealthCheckRequest {
+            service: service.to_owned(),
+        };
+        Ok(HealthClient::new(self.0.clone())
+            .watch(request)
+            .await?
+            .into_inner())
+    }
+
+    /// The services that reflection lists.
+    pub(crate) async fn reflected(&self) -> Result<Vec<String>, Box<dyn Error>> {
+        let request = ServerReflectionRequest {
+            host: String::new(),
+            message_request: Some(MessageRequest::ListServices(String::new())),
+        };
+        let mut client = ServerReflectionClient::new(self.0.clone());
+        let mut answers = client
+            .server_reflection_info(futures_util::stream::iter([request]))
+            .await?
+            .into_inner();
+        match answers
+            .message()
+            .await?
+            .and_then(|answer| answer.message_response)
+        {
+            Some(MessageResponse::ListServicesResponse(list)) => Ok(list
+                .service
+                .into_iter()
+                .map(|service| service.name)
+                .collect()),
+            other => Err(format!("no list but {other:?}").into()),
+        }
+    }
+}
+
+/// What a refused call was told.
+pub(crate) fn refused<T: fmt::Debug>(answer: Result<T, Status>) -> Upstream {
+    Upstream::read(&answer.expect_err("a refusal"))
+}
+
+/// `test.v1.Test`, written by hand: `Say` answers, `Panic` panics, `Wait` waits.
+#[derive(Clone)]
+struct Test(Arc<Events>);
+
+impl NamedService for Test {
+    const NAME: &'static str = "test.v1.Test";
+}
+
+impl tower::Service<http::Request<Body>> for Test {
+    type Response = http::Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<http::Response<Body>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        let events = self.0.clone();
+        let method = request.uri().path().to_owned();
+        Box::pin(async move {
+            let handler =
+                tower::service_fn(move |_: Request<()>| handle(method.clone(), events.clone()));
+            let mut grpc = tonic::server::Grpc::new(ProstCodec::<(), ()>::default());
+            Ok(grpc.unary(handler, request).await)
+        })
+    }
+}
+
+#[expect(clippy::panic, reason = "it is what is tested")]
+async fn handle(method: String, events: Arc<Events>) -> Result<Response<()>, Status> {
+    match method.as_str() {
+        "/test.v1.Test/Panic" => panic!("the tea is cold"),
+        "/test.v1.Test/Wait" => {
+            let _gone = Gone(&events);
+            events.entered.notify_one();
+            events.go.notified().await;
+        }
+        _ => {}
+    }
+    Ok(Response::new(()))
+}
+
+struct Gone<'a>(&'a Events);
+
+impl Drop for Gone<'_> {
+    fn drop(&mut self) {
+        self.0.dropped.notify_one();
+    }
+}
