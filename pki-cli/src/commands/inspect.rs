@@ -1,15 +1,309 @@
-//! `pki inspect`.
+//! `pki inspect`: shows what is in files and folders. It reads; the library `pki::inspect` says what it is.
 
-use crate::{Global, command_error::CommandError, output::Output};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
-/// Show what a certificate, certificate request, CRL or key holds
+use pki::{
+    inspect::{InspectError, Object, Overview, inspect},
+    text,
+};
+use serde_json::json;
+use time::OffsetDateTime;
+
+use crate::{
+    Global,
+    command_error::{CommandError, Kind},
+    input,
+    output::Output,
+    passphrase::PassphraseArgs,
+};
+
+/// A folder deeper or fuller than this is no folder of certificates; `/` is not read by mistake.
+const DEEPEST_FOLDER: usize = 8;
+const MOST_FILES: usize = 10_000;
+
+const EXAMPLES: &str = "\
+JSON: {\"files\": [{\"file\", \"objects\": [{\"kind\", …}], \"problems\": [text]}]} for files, and
+{\"folders\": [{\"folder\", \"certificates\": [{\"file\", \"subject\", \"used_for\", \"signed_by\",
+\"signed_by_file\", \"days_left\"}], \"others\": [{\"file\", \"what\"}], \"passed_over\"}]} for folders.
+`kind` is certificate, certificate_request, crl, private_key or public_key. Octets are hexadecimal.
+Field names do not change; new ones may come.
+
+Examples:
+  pki inspect certs/order/tls.crt          everything, as openssl x509 -text shows it, and more
+  pki inspect --short certs/order/ca.crt   one line each
+  pki inspect certs                        who signed whom, and how many days are left";
+
+/// Show what certificates, certificate requests, CRLs and keys hold
+///
+/// Takes files in PEM or DER, with one object or many, and folders, of which it gives an overview. Every field and every
+/// extension is shown, decoded, and with its octets where its meaning is not known. Of a private key only the public
+/// half is shown.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {}
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// Files and folders; - is stdin
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// One line for each object
+    #[arg(long)]
+    short: bool,
+    /// Open encrypted private keys with a passphrase, to show which keys they are
+    #[arg(long)]
+    unlock: bool,
+    #[command(flatten)]
+    passphrase: PassphraseArgs,
+}
 
-pub(crate) fn run(
-    _global: &Global,
-    _args: &Args,
-    _output: &mut Output,
-) -> Result<(), CommandError> {
+pub(crate) fn run(_global: &Global, args: &Args, output: &mut Output) -> Result<(), CommandError> {
+    let now = OffsetDateTime::now_utc();
+    let mut report = Report::default();
+    for path in &args.paths {
+        if path.is_dir() {
+            report.folders.push(Folder::read(path, now)?);
+        } else {
+            report.files.push(read_file(path, args, now)?);
+        }
+    }
+    if !output.json() {
+        report.print(args.short, now, output)?;
+    }
+    match report.failure() {
+        // JSON is one document, also when something failed: the failure then carries what was found.
+        Some(failure) => Err(failure.details(report.to_json(now))),
+        None if output.json() => Ok(output.document(&report.to_json(now))?),
+        None => Ok(()),
+    }
+}
+
+#[derive(Default)]
+struct Report {
+    files: Vec<Shown>,
+    folders: Vec<Folder>,
+}
+
+/// One file and what was found in it.
+struct Shown {
+    path: String,
+    found: Vec<Result<Object, InspectError>>,
+}
+
+struct Folder {
+    path: String,
+    overview: Overview,
+    passed_over: usize,
+}
+
+fn read_file(path: &Path, args: &Args, now: OffsetDateTime) -> Result<Shown, CommandError> {
+    let octets = zeroize::Zeroizing::new(input::read(path)?);
+    let passphrase = if args.unlock {
+        Some(args.passphrase.unlock(path)?)
+    } else {
+        None
+    };
+    Ok(Shown {
+        path: shown(path),
+        found: inspect(&octets, now, passphrase.as_ref()),
+    })
+}
+
+fn shown(path: &Path) -> String {
+    text::escape(&path.display().to_string())
+}
+
+impl Folder {
+    fn read(path: &Path, now: OffsetDateTime) -> Result<Self, CommandError> {
+        let mut folder = Self {
+            path: shown(path),
+            overview: Overview::default(),
+            passed_over: 0,
+        };
+        let mut files = Vec::new();
+        walk(path, 0, &mut files)?;
+        for file in files {
+            let name = file.strip_prefix(path).unwrap_or(&file);
+            let octets = zeroize::Zeroizing::new(match input::read(&file) {
+                Ok(octets) => octets,
+                Err(_) => {
+                    folder.passed_over += 1;
+                    continue;
+                }
+            });
+            let found = inspect(&octets, now, None);
+            if found.iter().all(Result::is_err) {
+                folder.passed_over += 1;
+            }
+            for object in found.iter().flatten() {
+                folder.overview.add(&shown(name), object);
+            }
+        }
+        Ok(folder)
+    }
+}
+
+/// Every file below `folder`, in the order of names. Links to folders are not followed: they could lead in a circle.
+fn walk(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), CommandError> {
+    let unreadable = |error: io::Error| {
+        CommandError::new(
+            Kind::Io,
+            format_args!("The folder {} cannot be read: {error}.", shown(folder)),
+        )
+    };
+    let mut entries = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(unreadable)? {
+        entries.push(entry.map_err(unreadable)?);
+        if entries.len() + files.len() > MOST_FILES {
+            return Err(CommandError::new(
+                Kind::Refused,
+                format_args!(
+                    "The folder {} holds more than {MOST_FILES} files.",
+                    shown(folder)
+                ),
+            )
+            .hint("Give a folder further down, or the files themselves."));
+        }
+    }
+    entries.sort_by_key(std::fs::DirEntry::file_name);
+    for entry in entries {
+        let kind = entry.file_type().map_err(unreadable)?;
+        if kind.is_dir() && depth < DEEPEST_FOLDER {
+            walk(&entry.path(), depth + 1, files)?;
+        } else if kind.is_file() || (kind.is_symlink() && entry.path().is_file()) {
+            files.push(entry.path());
+        }
+    }
     Ok(())
+}
+
+impl Report {
+    fn print(&self, short: bool, now: OffsetDateTime, output: &mut Output) -> io::Result<()> {
+        let several = self.files.len() + self.folders.len() > 1;
+        for file in &self.files {
+            if several {
+                output.line(format_args!("{}:", file.path))?;
+            }
+            for (at, object) in file.found.iter().flatten().enumerate() {
+                if short {
+                    output.line(object.short())?;
+                } else {
+                    if at > 0 {
+                        output.line("")?;
+                    }
+                    output.write(object.text())?;
+                }
+            }
+        }
+        for folder in &self.folders {
+            folder.print(now, output)?;
+        }
+        // One problem is told as the error of the whole command.
+        let problems: Vec<_> = self.problems().collect();
+        if problems.len() > 1 {
+            for problem in problems {
+                output.notice(problem);
+            }
+        }
+        Ok(())
+    }
+
+    fn problems(&self) -> impl Iterator<Item = String> {
+        self.files.iter().flat_map(|file| {
+            file.found.iter().filter_map(|found| match found {
+                Err(error) => Some(format!("{} {error}.", file.path)),
+                Ok(object) if object.is_incomplete() => {
+                    Some(format!("{}: a private key could not be opened.", file.path))
+                }
+                Ok(_) => None,
+            })
+        })
+    }
+
+    fn failure(&self) -> Option<CommandError> {
+        let mut problems = self.problems();
+        let first = problems.next()?;
+        Some(match problems.count() {
+            0 => CommandError::new(Kind::Malformed, first),
+            more => {
+                let found: usize = self.files.iter().map(|file| file.found.len()).sum();
+                CommandError::new(
+                    Kind::Malformed,
+                    format_args!("{} of {found} objects could not be read.", more + 1),
+                )
+            }
+        })
+    }
+
+    fn to_json(&self, now: OffsetDateTime) -> serde_json::Value {
+        let files: Vec<_> = self
+            .files
+            .iter()
+            .map(|file| {
+                json!({
+                    "file": file.path,
+                    "objects": file.found.iter().flatten().collect::<Vec<_>>(),
+                    "problems": file.found.iter().filter_map(|found| found.as_ref().err()).map(ToString::to_string)
+                        .collect::<Vec<_>>(),
+                })
+            })
+            .collect();
+        let folders: Vec<_> = self
+            .folders
+            .iter()
+            .map(|folder| {
+                let others = folder
+                    .overview
+                    .others()
+                    .iter()
+                    .map(|(file, what)| json!({ "file": file, "what": what }));
+                json!({
+                    "folder": folder.path,
+                    "certificates": folder.overview.relations(now),
+                    "others": others.collect::<Vec<_>>(),
+                    "passed_over": folder.passed_over,
+                })
+            })
+            .collect();
+        match (files.is_empty(), folders.is_empty()) {
+            (false, true) => json!({ "files": files }),
+            (true, _) => json!({ "folders": folders }),
+            (false, false) => json!({ "files": files, "folders": folders }),
+        }
+    }
+}
+
+impl Folder {
+    fn print(&self, now: OffsetDateTime, output: &mut Output) -> io::Result<()> {
+        output.line(format_args!("Folder {}", self.path))?;
+        for relation in self.overview.relations(now) {
+            output.line(format_args!("  {}", relation.file))?;
+            output.line(format_args!("      {}", relation.subject))?;
+            output.line(format_args!(
+                "      {}; {}; signed by {}",
+                relation.used_for,
+                match relation.days_left {
+                    ..=-1 => "expired".to_owned(),
+                    1 => "1 day left".to_owned(),
+                    days => format!("{days} days left"),
+                },
+                match &relation.signed_by_file {
+                    Some(file) if *file != relation.file =>
+                        format!("{} in {file}", relation.signed_by),
+                    _ => relation.signed_by.clone(),
+                }
+            ))?;
+        }
+        for (file, what) in self.overview.others() {
+            output.line(format_args!("  {file}"))?;
+            output.line(format_args!("      {what}"))?;
+        }
+        if self.passed_over > 0 {
+            output.line(format_args!(
+                "  {} other files passed over",
+                self.passed_over
+            ))?;
+        }
+        Ok(())
+    }
 }

@@ -178,7 +178,7 @@ fn show_accepted(
             "accepted": true,
             "path": path,
             "notices": accepted.notices,
-            "rustls": { "accepted": rustls.is_ok(), "reason": rustls.as_ref().err().map(|reason| text::escape(reason)) },
+            "rustls": rustls_json(rustls),
         }))?;
     } else {
         output.line(format_args!("{GOOD}accepted{GOOD:#}"))?;
@@ -212,11 +212,25 @@ fn refusal(leaf: &Path, rejected: &Rejected, rustls: &Result<(), String>) -> Com
         rejected.clause,
     );
     let error = CommandError::new(Kind::Rejected(exit_code(rejected.kind)), message)
-        .hint(sentence(&rejected.advice));
+        .hint(sentence(&rejected.advice))
+        .details(serde_json::json!({
+            "accepted": false,
+            "rule": rejected.kind.as_str(),
+            "position": rejected.position.to_string(),
+            "subject": rejected.subject,
+            "reason": rejected.reason,
+            "clause": rejected.clause,
+            "advice": rejected.advice,
+            "rustls": rustls_json(rustls),
+        }));
     match rustls {
         Ok(()) => error.hint("rustls-webpki, which the services use, would accept it: it does not look at this rule."),
         Err(_) => error,
     }
+}
+
+fn rustls_json(rustls: &Result<(), String>) -> serde_json::Value {
+    serde_json::json!({ "accepted": rustls.is_ok(), "reason": rustls.as_ref().err() })
 }
 
 fn sentence(text: &str) -> String {

@@ -79,7 +79,7 @@ fn of_kind(
             continue;
         }
         match block.content {
-            Ok(der) => found.push((block.label.to_owned(), der)),
+            Ok(der) => found.push((block.label.to_owned(), der.to_vec())),
             Err(reason) => {
                 return Err(BundleError::Block {
                     line: block.line,

@@ -1,5 +1,359 @@
-//! Certificates, requests, CRLs and keys, shown to people and machines.
+//! Certificates, requests, CRLs and keys, shown to people and machines: everything that is in them, and nothing of a
+//! private key's secret.
+//!
+//! [`inspect`] takes the octets of a file, whatever they are, and gives one [`Object`] for each thing in it, or one
+//! sentence that says why there is none. Each object has a text for people, a line for lists, and a form for JSON whose
+//! field names do not change (new ones may come). Octets are hexadecimal there, times RFC 3339-like in UTC, names both
+//! whole and taken apart.
+//!
+//! What it deliberately does not do: judge. A certificate that no validator would accept is shown with all its faults;
+//! `path_validation` judges.
 
 mod bundle;
+mod certificate;
+mod crl;
+mod extensions;
+mod key;
+mod node;
+mod overview;
+mod public_key;
+mod request;
+
+use ::time::{OffsetDateTime, UtcOffset};
+use serde::Serialize;
 
 pub use bundle::{BundleError, certificates, crls};
+pub use overview::{Overview, Relation};
+
+use crate::{
+    key::Passphrase,
+    parse::{
+        self,
+        certificate::Certificate,
+        crl::Crl,
+        der::{Reader, tag},
+        pem,
+        public_key::PublicKey,
+        request::Request,
+    },
+};
+use key::Container;
+use node::Node;
+
+/// One thing found in a file, ready to be shown. Its JSON is an object whose field `kind` tells what it is:
+/// `certificate`, `certificate_request`, `crl`, `private_key` or `public_key`.
+#[derive(Clone, Debug)]
+pub struct Object {
+    kind: &'static str,
+    title: String,
+    short: String,
+    node: Node,
+    malformed: bool,
+    certificate: Option<Vec<u8>>,
+}
+
+impl Object {
+    /// What it is: `certificate`, `certificate_request`, `crl`, `private_key` or `public_key`.
+    pub fn kind(&self) -> &'static str {
+        self.kind
+    }
+
+    /// Everything, in lines for people. Safe for a terminal.
+    pub fn text(&self) -> String {
+        let mut out = format!("{}\n", self.title);
+        self.node.render(2, &mut out);
+        out
+    }
+
+    /// One line. Safe for a terminal.
+    pub fn short(&self) -> &str {
+        &self.short
+    }
+
+    /// Whether something about it could not be read (a wrong passphrase, say).
+    pub fn is_incomplete(&self) -> bool {
+        self.malformed
+    }
+}
+
+impl Serialize for Object {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.node.serialize(serializer)
+    }
+}
+
+/// Why there is nothing to show: the second half of a sentence that begins with the file's name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InspectError {
+    /// No octets at all.
+    #[error("is empty")]
+    Empty,
+    /// Neither PEM nor DER.
+    #[error("is neither PEM nor DER: give a certificate, request, CRL or key")]
+    Foreign,
+    /// A PEM block, or DER, that holds something else than it says.
+    #[error("{place}cannot be read as a {what}: {reason}")]
+    Broken {
+        /// Where in the file: empty, or ending with a space.
+        place: String,
+        /// What it should be.
+        what: &'static str,
+        /// Why it is not.
+        reason: String,
+    },
+    /// DER of something that is not shown.
+    #[error("{place}is DER, but neither a certificate nor a request, CRL or key ({reason})")]
+    Unknown {
+        /// Where in the file: empty, or ending with a space.
+        place: String,
+        /// What a certificate would need that it does not have.
+        reason: String,
+    },
+    /// Something known that is not shown.
+    #[error("{place}holds {what}, which is not shown here: {advice}")]
+    NotShown {
+        /// Where in the file: empty, or ending with a space.
+        place: String,
+        /// What it is.
+        what: String,
+        /// What to do.
+        advice: &'static str,
+    },
+}
+
+/// Shows everything that is in `octets`: PEM with any number of blocks, or DER.
+///
+/// `now` is for the days that are left. With a passphrase encrypted private keys are opened, to show their public half.
+pub fn inspect(
+    octets: &[u8],
+    now: OffsetDateTime,
+    passphrase: Option<&Passphrase>,
+) -> Vec<Result<Object, InspectError>> {
+    if octets.is_empty() {
+        return vec![Err(InspectError::Empty)];
+    }
+    let file = File { now, passphrase };
+    if bundle::is_pem(octets) {
+        let blocks = pem::blocks(octets);
+        // openssl writes the parameters of a curve in front of its keys; the key names the curve again.
+        let shown = blocks
+            .iter()
+            .filter(|block| !block.label.ends_with(" PARAMETERS") || block.content.is_err());
+        let shown: Vec<_> = shown.map(|block| file.block(block)).collect();
+        return if shown.is_empty() {
+            vec![Err(InspectError::Foreign)]
+        } else {
+            shown
+        };
+    }
+    if octets.first() != Some(&tag::SEQUENCE) {
+        return vec![Err(InspectError::Foreign)];
+    }
+    file.der(octets)
+}
+
+struct File<'p> {
+    now: OffsetDateTime,
+    passphrase: Option<&'p Passphrase>,
+}
+
+impl File<'_> {
+    fn block(&self, block: &pem::Block<'_>) -> Result<Object, InspectError> {
+        let place = format!("(the PEM block in line {}) ", block.line);
+        let label = crate::text::escape(block.label);
+        let broken = |what, reason: String| InspectError::Broken {
+            place: place.clone(),
+            what,
+            reason,
+        };
+        let is_old_encryption = block
+            .headers
+            .iter()
+            .any(|header| header.contains("ENCRYPTED"));
+        if is_old_encryption && block.label.ends_with("PRIVATE KEY") {
+            return Ok(key::old_encryption(block.label, &block.headers));
+        }
+        let der = block
+            .content
+            .as_ref()
+            .map_err(|reason| broken("PEM block", format!("“{label}”: {reason}")))?;
+        let (what, object): (_, parse::der::Result<Object>) = match block.label {
+            "CERTIFICATE" | "X509 CERTIFICATE" => (
+                "certificate",
+                Certificate::from_der(der).map(|it| certificate::object(&it, self.now)),
+            ),
+            "TRUSTED CERTIFICATE" => {
+                let first = bundle::first_value(der.to_vec());
+                (
+                    "certificate",
+                    Certificate::from_der(&first).map(|it| certificate::object(&it, self.now)),
+                )
+            }
+            "CERTIFICATE REQUEST" | "NEW CERTIFICATE REQUEST" => (
+                "certificate request",
+                Request::from_der(der).map(|it| request::object(&it)),
+            ),
+            "X509 CRL" => (
+                "CRL",
+                Crl::from_der(der).map(|it| crl::object(&it, self.now)),
+            ),
+            "PUBLIC KEY" => (
+                "public key",
+                PublicKey::from_der(der).map(|it| key::public(&it)),
+            ),
+            "PRIVATE KEY" => ("private key", key::private(der, Container::Pkcs8)),
+            "RSA PRIVATE KEY" => ("RSA private key", key::private(der, Container::Pkcs1)),
+            "EC PRIVATE KEY" => ("EC private key", key::private(der, Container::Sec1)),
+            "DSA PRIVATE KEY" => ("DSA private key", key::private(der, Container::Dsa)),
+            "ENCRYPTED PRIVATE KEY" => (
+                "encrypted private key",
+                key::encrypted(der, self.passphrase),
+            ),
+            _ => {
+                return Err(InspectError::NotShown {
+                    place,
+                    what: format!("“{label}”"),
+                    advice: "give a certificate, request, CRL or key",
+                });
+            }
+        };
+        object.map_err(|error| broken(what, error.to_string()))
+    }
+
+    /// One value after the other, as some tools concatenate them.
+    fn der(&self, octets: &[u8]) -> Vec<Result<Object, InspectError>> {
+        let mut reader = Reader::new(octets);
+        let mut found = Vec::new();
+        while !reader.is_empty() {
+            let place = match found.len() {
+                0 => String::new(),
+                _ => format!("(octet {}) ", octets.len() - reader.rest().len()),
+            };
+            match reader.any("the outermost value") {
+                Ok(value) => found.push(self.value(value.raw, place)),
+                Err(error) => {
+                    found.push(Err(InspectError::Unknown {
+                        place,
+                        reason: error.to_string(),
+                    }));
+                    break;
+                }
+            }
+        }
+        found
+    }
+
+    fn value(&self, der: &[u8], place: String) -> Result<Object, InspectError> {
+        let certificate = match Certificate::from_der(der) {
+            Ok(certificate) => return Ok(certificate::object(&certificate, self.now)),
+            Err(error) => error,
+        };
+        if let Ok(crl) = Crl::from_der(der) {
+            return Ok(crl::object(&crl, self.now));
+        }
+        if let Ok(request) = Request::from_der(der) {
+            return Ok(request::object(&request));
+        }
+        if let Ok(public) = PublicKey::from_der(der) {
+            return Ok(key::public(&public));
+        }
+        if let Ok(object) = key::encrypted(der, self.passphrase) {
+            return Ok(object);
+        }
+        for container in [
+            Container::Pkcs8,
+            Container::Pkcs1,
+            Container::Sec1,
+            Container::Dsa,
+        ] {
+            if let Ok(object) = key::private(der, container) {
+                return Ok(object);
+            }
+        }
+        match container(der) {
+            Some((what, advice)) => Err(InspectError::NotShown {
+                place,
+                what: what.to_owned(),
+                advice,
+            }),
+            None => Err(InspectError::Unknown {
+                place,
+                reason: certificate.to_string(),
+            }),
+        }
+    }
+}
+
+/// Containers that are known by their first values.
+fn container(der: &[u8]) -> Option<(&'static str, &'static str)> {
+    let mut reader = Reader::new(der).sequence("it").ok()?;
+    match reader.peek()? {
+        tag::INTEGER => {
+            reader.unsigned("it").ok()?;
+            let content = reader.sequence("it").ok()?.oid("it").ok()?;
+            content.name().starts_with("PKCS#7").then_some((
+                "PKCS#12",
+                "take the PEM out of it with openssl pkcs12 -in FILE -nodes",
+            ))
+        }
+        tag::OID => reader.oid("it").ok()?.name().starts_with("PKCS#7").then_some((
+            "PKCS#7",
+            "take the certificates out of it with openssl pkcs7 -inform DER -in FILE -print_certs",
+        )),
+        _ => None,
+    }
+}
+
+fn fingerprints(der: &[u8]) -> Node {
+    use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
+    Node::Map(vec![
+        ("sha256", Node::Octets(sha256(der))),
+        // Not for security: browsers and old tools still name certificates by it.
+        (
+            "sha1",
+            Node::Octets(digest(&SHA1_FOR_LEGACY_USE_ONLY, der).as_ref().to_vec()),
+        ),
+    ])
+}
+
+fn sha256(octets: &[u8]) -> Vec<u8> {
+    aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, octets)
+        .as_ref()
+        .to_vec()
+}
+
+/// A serial number: its octets, and as a number where that is short enough to be meant as one.
+fn serial(integer: &[u8]) -> Node {
+    let negative = integer.first().is_some_and(|first| *first >= 0x80);
+    let mut title = crate::text::hex_colons(integer);
+    if negative {
+        title.push_str(" (negative)");
+    } else if let Node::Number(number) = public_key::number(integer) {
+        title = format!("{number} (0x{number:x})");
+    }
+    let octets = parse::public_key::without_sign(integer).to_vec();
+    Node::Titled {
+        title,
+        fields: vec![
+            ("hex", Node::Octets(octets)),
+            ("negative", Node::Bool(negative)),
+        ],
+        body: "",
+    }
+}
+
+fn time(at: OffsetDateTime) -> String {
+    let at = at.to_offset(UtcOffset::UTC);
+    let (hour, minute, second) = at.to_hms();
+    format!("{} {hour:02}:{minute:02}:{second:02} UTC", at.date())
+}
+
+/// Whole days until `end`; negative once it has passed.
+fn days_left(end: OffsetDateTime, now: OffsetDateTime) -> i64 {
+    if end < now {
+        (end - now).whole_days().min(-1)
+    } else {
+        (end - now).whole_days()
+    }
+}

@@ -1,7 +1,7 @@
 //! Certificates (RFC 5280 section 4.1).
 
 use super::{
-    der::{self, BitString, DerError, Reader, Result, tag},
+    der::{self, BitString, Reader, Result, tag},
     extensions::Extension,
     name::Name,
     oid::Oid,
@@ -31,6 +31,8 @@ pub(crate) struct Certificate<'a> {
     /// The algorithm outside of what is signed.
     pub(crate) signature_algorithm: AlgorithmIdentifier<'a>,
     pub(crate) signature: BitString<'a>,
+    /// What breaks the encoding rules and can be read all the same; half sentences with their clause.
+    pub(crate) faults: Vec<(&'static str, &'static str)>,
 }
 
 impl<'a> Certificate<'a> {
@@ -45,14 +47,17 @@ impl<'a> Certificate<'a> {
         outer_reader.end(what)?;
 
         let mut reader = Reader::new(tbs.content);
+        let mut faults = Vec::new();
         let version = match reader.optional(tag::context_constructed(0), "the version")? {
             Some(value) => {
                 let mut explicit = Reader::new(value.content);
                 let version = explicit.unsigned("the version")?;
                 explicit.end("the version")?;
                 if version == 0 {
-                    // X.690 section 11.5
-                    return Err(DerError::new("the version", "is the default, written out"));
+                    faults.push((
+                        "X.690 section 11.5",
+                        "its version 1 is the default and written out",
+                    ));
                 }
                 version
             }
@@ -75,9 +80,31 @@ impl<'a> Certificate<'a> {
         let issuer_unique_id = unique_id(1, "the issuer's unique identifier")?;
         let subject_unique_id = unique_id(2, "the subject's unique identifier")?;
         let extensions = match reader.optional(tag::context_constructed(3), "the extensions")? {
-            Some(value) => Extension::read_all(value.content)?,
-            None => Vec::new(),
+            Some(value) => Extension::read_all(value.content).map(Some)?,
+            None => None,
         };
+        if extensions.as_ref().is_some_and(Vec::is_empty) {
+            faults.push((
+                "RFC 5280 section 4.1.2.9",
+                "its list of extensions is empty and must then be absent",
+            ));
+        }
+        let extensions = extensions.unwrap_or_default();
+        if extensions
+            .iter()
+            .any(|extension| extension.default_is_written)
+        {
+            faults.push((
+                "X.690 section 11.5",
+                "an extension writes out that it is not critical, which is the default",
+            ));
+        }
+        if issuer.has_an_empty_part() || subject.has_an_empty_part() {
+            faults.push((
+                "RFC 5280 section 4.1.2.4",
+                "a name in it has a part without an attribute",
+            ));
+        }
         reader.end("the part that is signed")?;
         Ok(Self {
             raw: outer.raw,
@@ -95,6 +122,7 @@ impl<'a> Certificate<'a> {
             extensions,
             signature_algorithm,
             signature,
+            faults,
         })
     }
 

@@ -161,11 +161,6 @@ impl<'a> Reader<'a> {
         self.constructed(tag::SEQUENCE, what)
     }
 
-    /// A BOOLEAN, which DER writes as 00 or FF (X.690 section 11.1).
-    pub(crate) fn boolean(&mut self, what: &'static str) -> Result<bool> {
-        boolean(self.value(tag::BOOLEAN, what)?.content, what)
-    }
-
     /// The octets of an INTEGER, in the shortest form (X.690 section 8.3.2).
     pub(crate) fn integer(&mut self, what: &'static str) -> Result<&'a [u8]> {
         integer(self.value(tag::INTEGER, what)?.content, what)
@@ -202,6 +197,7 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// A BOOLEAN, which DER writes as 00 or FF (X.690 section 11.1).
 pub(crate) fn boolean(content: &[u8], what: &'static str) -> Result<bool> {
     match content {
         [0] => Ok(false),

@@ -13,6 +13,8 @@ use super::{
 pub(crate) struct Extension<'a> {
     pub(crate) oid: Oid<'a>,
     pub(crate) critical: bool,
+    /// X.690 section 11.5: a default (not critical) must not be written, and is.
+    pub(crate) default_is_written: bool,
     pub(crate) value: &'a [u8],
 }
 
@@ -89,6 +91,8 @@ pub(crate) enum Qualifier<'a> {
 pub(crate) struct BasicConstraints {
     pub(crate) ca: bool,
     pub(crate) path_length: Option<u64>,
+    /// X.690 section 11.5: a default (cA FALSE) must not be written, and is.
+    pub(crate) default_is_written: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -139,7 +143,7 @@ pub(crate) struct SignedCertificateTimestamp<'a> {
 }
 
 impl<'a> Extension<'a> {
-    /// `Extensions ::= SEQUENCE SIZE (1..MAX) OF Extension`
+    /// `Extensions ::= SEQUENCE SIZE (1..MAX) OF Extension`; an empty one is for the caller to judge.
     pub(crate) fn read_all(octets: &'a [u8]) -> Result<Vec<Self>> {
         let what = "the list of extensions";
         let mut list = Reader::new(der::whole(octets, tag::SEQUENCE, what)?.content);
@@ -149,31 +153,20 @@ impl<'a> Extension<'a> {
             let mut extension = list.sequence(what)?;
             let oid = extension.oid(what)?;
             let critical = match extension.optional(tag::BOOLEAN, what)? {
-                None => false,
-                Some(value) => match der::boolean(value.content, "an extension's criticality")? {
-                    true => true,
-                    // X.690 section 11.5
-                    false => {
-                        return Err(DerError::new(
-                            "an extension's criticality",
-                            "is the default, written out",
-                        ));
-                    }
-                },
+                None => None,
+                Some(value) => Some(der::boolean(value.content, "an extension's criticality")?),
             };
             let value = extension.octet_string("an extension's value")?;
             extension.end(what)?;
+            let default_is_written = critical == Some(false);
             extensions.push(Self {
                 oid,
-                critical,
+                critical: critical.unwrap_or(false),
+                default_is_written,
                 value,
             });
         }
-        if extensions.is_empty() {
-            Err(DerError::new(what, "is empty"))
-        } else {
-            Ok(extensions)
-        }
+        Ok(extensions)
     }
 
     /// Decodes the content; [`Content::Unknown`] when this extension has no meaning for us.
@@ -451,24 +444,19 @@ fn basic_constraints(octets: &[u8]) -> Result<BasicConstraints> {
     let what = "the basic constraints";
     let mut reader = Reader::new(der::whole(octets, tag::SEQUENCE, what)?.content);
     let ca = match reader.optional(tag::BOOLEAN, what)? {
-        None => false,
-        Some(value) => match der::boolean(value.content, what)? {
-            true => true,
-            // X.690 section 11.5
-            false => {
-                return Err(DerError::new(
-                    what,
-                    "write out a default (cA FALSE), which DER forbids",
-                ));
-            }
-        },
+        None => None,
+        Some(value) => Some(der::boolean(value.content, what)?),
     };
     let path_length = match reader.is_empty() {
         true => None,
         false => Some(reader.unsigned(what)?),
     };
     reader.end(what)?;
-    Ok(BasicConstraints { ca, path_length })
+    Ok(BasicConstraints {
+        ca: ca.unwrap_or(false),
+        path_length,
+        default_is_written: ca == Some(false),
+    })
 }
 
 fn name_constraints(octets: &[u8]) -> Result<NameConstraints<'_>> {

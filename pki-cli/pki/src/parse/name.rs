@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{
-    der::{DerError, Reader, Result, Value, tag},
+    der::{Reader, Result, Value, tag},
     oid::{Oid, attribute_name},
 };
 
@@ -36,6 +36,11 @@ impl<'a> Name<'a> {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.rdns.is_empty()
+    }
+
+    /// A relative name without an attribute, which X.501 forbids.
+    pub(crate) fn has_an_empty_part(&self) -> bool {
+        self.rdns.iter().any(Vec::is_empty)
     }
 
     pub(crate) fn attributes(&self) -> impl Iterator<Item = &Attribute<'a>> {
@@ -72,11 +77,7 @@ pub(crate) fn read_rdn<'a>(set: &'a [u8], what: &'static str) -> Result<Vec<Attr
         attribute.end(what)?;
         rdn.push(Attribute { oid, value });
     }
-    if rdn.is_empty() {
-        Err(DerError::new(what, "has an empty relative name"))
-    } else {
-        Ok(rdn)
-    }
+    Ok(rdn)
 }
 
 pub(crate) fn canonical_rdn(rdn: &[Attribute<'_>]) -> Vec<u8> {

@@ -1,6 +1,7 @@
 //! PEM (RFC 7468): finding the blocks in a text, whatever stands between them.
 
 use base64::{Engine as _, engine::general_purpose};
+use zeroize::Zeroizing;
 
 /// One block: its label and its octets, or why they cannot be had.
 #[derive(Clone, Debug)]
@@ -8,7 +9,8 @@ pub(crate) struct Block<'a> {
     pub(crate) label: &'a str,
     /// The line of the BEGIN mark, counted from 1.
     pub(crate) line: usize,
-    pub(crate) content: Result<Vec<u8>, &'static str>,
+    /// May be a private key, so it is wiped from memory.
+    pub(crate) content: Result<Zeroizing<Vec<u8>>, &'static str>,
     /// Whether the block has headers of its own (RFC 1421), as old encrypted keys have.
     pub(crate) headers: Vec<&'a str>,
 }
@@ -16,7 +18,7 @@ pub(crate) struct Block<'a> {
 /// Every block in `octets`, in order. Text outside of blocks is skipped, as RFC 7468 section 2 allows.
 pub(crate) fn blocks(octets: &[u8]) -> Vec<Block<'_>> {
     let mut blocks = Vec::new();
-    let mut open: Option<(&str, usize, String, Vec<&str>)> = None;
+    let mut open: Option<(&str, usize, Zeroizing<String>, Vec<&str>)> = None;
     for (number, line) in octets.split(|octet| *octet == b'\n').enumerate() {
         let Ok(line) = std::str::from_utf8(line) else {
             if let Some((_, _, body, _)) = &mut open {
@@ -35,7 +37,7 @@ pub(crate) fn blocks(octets: &[u8]) -> Vec<Block<'_>> {
                     headers,
                 });
             }
-            open = Some((label, number + 1, String::new(), Vec::new()));
+            open = Some((label, number + 1, Zeroizing::new(String::new()), Vec::new()));
         } else if let Some(end) = mark(line, "-----END ") {
             if let Some((label, line, body, headers)) = open.take() {
                 let content = if end == label {
@@ -73,11 +75,12 @@ fn mark<'a>(line: &'a str, begin: &str) -> Option<&'a str> {
     line.strip_prefix(begin)?.strip_suffix("-----")
 }
 
-fn decode(body: &str) -> Result<Vec<u8>, &'static str> {
-    let body: String = body.chars().filter(|c| !c.is_ascii_whitespace()).collect();
-    match general_purpose::STANDARD.decode(body) {
+fn decode(body: &str) -> Result<Zeroizing<Vec<u8>>, &'static str> {
+    let body: Zeroizing<String> =
+        Zeroizing::new(body.chars().filter(|c| !c.is_ascii_whitespace()).collect());
+    match general_purpose::STANDARD.decode(body.as_bytes()) {
         Ok(octets) if octets.is_empty() => Err("it is empty"),
-        Ok(octets) => Ok(octets),
+        Ok(octets) => Ok(Zeroizing::new(octets)),
         Err(_) => Err("its lines are not base64"),
     }
 }
@@ -97,8 +100,8 @@ mod tests {
         assert_eq!(
             found,
             [
-                ("CERTIFICATE", 2, Ok(vec![0, 1, 2])),
-                ("X509 CRL", 6, Ok(vec![3, 4, 5]))
+                ("CERTIFICATE", 2, Ok(Zeroizing::new(vec![0, 1, 2]))),
+                ("X509 CRL", 6, Ok(Zeroizing::new(vec![3, 4, 5])))
             ]
         );
     }
@@ -126,7 +129,7 @@ mod tests {
             );
             assert_eq!(
                 found.last().map(|block| block.content.clone()),
-                Some(Ok(vec![0, 1, 2])),
+                Some(Ok(Zeroizing::new(vec![0, 1, 2]))),
                 "{text}"
             );
         }
@@ -141,6 +144,6 @@ mod tests {
             found[0].headers,
             ["Proc-Type: 4,ENCRYPTED", "DEK-Info: AES-128-CBC,00"]
         );
-        assert_eq!(found[0].content, Ok(vec![0, 1, 2]));
+        assert_eq!(found[0].content, Ok(Zeroizing::new(vec![0, 1, 2])));
     }
 }

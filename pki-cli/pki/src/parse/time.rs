@@ -18,10 +18,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, what: &'static str) -> Result<Timest
 }
 
 pub(crate) fn from_value(value: Value<'_>, what: &'static str) -> Result<Timestamp> {
-    let broken = DerError::new(
-        what,
-        "is not a time in UTC with seconds and without fractions",
-    );
+    let broken = DerError::new(what, "is not a time in UTC without fractions of a second");
     let digits = value.content.strip_suffix(b"Z").ok_or(broken.clone())?;
     if !digits.iter().all(u8::is_ascii_digit) {
         return Err(broken);
@@ -33,7 +30,7 @@ pub(crate) fn from_value(value: Value<'_>, what: &'static str) -> Result<Timesta
     };
     let (year, rest) = match (value.tag, digits.len()) {
         // RFC 5280 section 4.1.2.5.1: 50 and above is 19YY.
-        (tag::UTC_TIME, 12) => (
+        (tag::UTC_TIME, 10 | 12) => (
             if number(0, 2) >= 50 {
                 1900 + number(0, 2)
             } else {
@@ -58,10 +55,13 @@ pub(crate) fn from_value(value: Value<'_>, what: &'static str) -> Result<Timesta
         two(1),
     )
     .map_err(impossible)?;
-    let time = Time::from_hms(two(2), two(3), two(4)).map_err(impossible)?;
+    // Old certificates leave the seconds out, which X.690 section 11.8.2 forbids.
+    let has_seconds = digits.len() > 10;
+    let seconds = if has_seconds { two(4) } else { 0 };
+    let time = Time::from_hms(two(2), two(3), seconds).map_err(impossible)?;
     Ok(Timestamp {
         at: OffsetDateTime::new_utc(date, time),
-        form_is_right: (value.tag == tag::GENERALIZED_TIME) == (year >= 2050),
+        form_is_right: has_seconds && (value.tag == tag::GENERALIZED_TIME) == (year >= 2050),
     })
 }
 
@@ -98,6 +98,7 @@ mod tests {
             (tag::GENERALIZED_TIME, "20491231235959Z", false),
             (tag::GENERALIZED_TIME, "20500101000000Z", true),
             (tag::UTC_TIME, "500101000000Z", true),
+            (tag::UTC_TIME, "4912312359Z", false),
         ] {
             assert_eq!(
                 parse(tag, content).map(|t| t.form_is_right),
@@ -108,9 +109,9 @@ mod tests {
     }
 
     #[test]
-    fn times_without_seconds_or_with_fractions_offsets_and_impossible_dates_are_refused() {
+    fn times_with_fractions_offsets_and_impossible_dates_are_refused() {
         for (tag, content) in [
-            (tag::UTC_TIME, "4912312359Z"),
+            (tag::UTC_TIME, "49123123595Z"),
             (tag::UTC_TIME, "491231235959+0000"),
             (tag::UTC_TIME, "491231235959"),
             (tag::GENERALIZED_TIME, "20500101000000.5Z"),

@@ -60,7 +60,7 @@ fn spend(budget: &mut usize, what: &str) -> Result<(), Finding> {
         }
         None => Err(Finding::new(
             FailureKind::WorkLimit,
-            "RFC 4158 section 2.3",
+            "RFC 4158 section 8",
             format!("{what} were spent without finding a path"),
             "give fewer certificates: only those that stand between the leaf and its trust anchor",
         )),

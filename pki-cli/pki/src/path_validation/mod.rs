@@ -26,6 +26,7 @@ mod signature;
 pub use error::{FailureKind, Position, Rejected};
 pub use request::{ExpectedName, ExpectedNameError, Purpose, Request};
 pub use rustls::rustls_verdict;
+pub(crate) use signature::{SignatureVerdict, verify_signature};
 
 use build::{Pool, Search, Work};
 use candidate::Candidate;

@@ -37,6 +37,19 @@ pub(super) fn check(candidate: &Candidate<'_>, role: Role) -> Result<(), Finding
 /// RFC 5280 section 4.1: the fields outside of the extensions.
 fn check_form(candidate: &Candidate<'_>, role: Role) -> Result<(), Finding> {
     let certificate = &candidate.certificate;
+    if let Some((clause, fault)) = certificate.faults.first() {
+        return Err(Finding::profile(clause, *fault));
+    }
+    if candidate
+        .extensions
+        .basic_constraints
+        .is_some_and(|constraints| constraints.default_is_written)
+    {
+        return Err(Finding::profile(
+            "X.690 section 11.5",
+            "its basicConstraints write out cA FALSE, which is the default",
+        ));
+    }
     if certificate.signature_algorithm != certificate.tbs_signature_algorithm {
         return Err(Finding::profile(
             "RFC 5280 section 4.1.1.2",

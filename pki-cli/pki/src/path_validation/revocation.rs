@@ -119,6 +119,12 @@ fn check_form(crl: &Crl<'_>) -> Result<(), (&'static str, String)> {
             "it does not say when the next one comes",
         );
     }
+    if !crl.this_update.form_is_right || crl.next_update.is_some_and(|next| !next.form_is_right) {
+        return wrong(
+            "RFC 5280 section 5.1.2.4",
+            "its times are not UTCTime through 2049 and GeneralizedTime from 2050 on",
+        );
+    }
     match crl.extension(known::CRL_NUMBER) {
         None => return wrong("RFC 5280 section 5.2.3", "it has no CRL number"),
         Some(extension) if extension.critical => {

@@ -107,3 +107,27 @@ pub(super) fn check_key(key: &PublicKey<'_>) -> Result<(), Finding> {
         )),
     }
 }
+
+/// Whether a signature was made with the private half of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SignatureVerdict {
+    Right,
+    Wrong,
+    UnknownAlgorithm,
+}
+
+/// The same question for those who only show objects.
+pub(crate) fn verify_signature(
+    key: &PublicKey<'_>,
+    algorithm: &AlgorithmIdentifier<'_>,
+    message: &[u8],
+    signature: BitString<'_>,
+) -> SignatureVerdict {
+    match verify(key, algorithm, message, signature) {
+        Ok(()) => SignatureVerdict::Right,
+        Err(finding) if finding.kind == FailureKind::WeakAlgorithm => {
+            SignatureVerdict::UnknownAlgorithm
+        }
+        Err(_) => SignatureVerdict::Wrong,
+    }
+}

@@ -1,0 +1,181 @@
+//! Certificates, shown.
+
+use ::time::OffsetDateTime;
+
+use super::{
+    Object, days_left, extensions, fingerprints,
+    node::Node,
+    public_key::{self, distinguished_name, signature_algorithm},
+    serial,
+};
+use crate::parse::{
+    certificate::Certificate,
+    extensions::Content,
+    oid::{Oid, known},
+};
+
+pub(super) fn object(certificate: &Certificate<'_>, now: OffsetDateTime) -> Object {
+    let (not_before, not_after) = (certificate.not_before.at, certificate.not_after.at);
+    let days = days_left(not_after, now);
+    let used_for = used_for(certificate);
+    let mut fields = vec![
+        ("kind", Node::safe("certificate")),
+        ("used_for", Node::safe(used_for.clone())),
+        (
+            "version",
+            Node::Number(certificate.version.saturating_add(1)),
+        ),
+        ("serial", serial(certificate.serial)),
+        (
+            "signature_algorithm",
+            signature_algorithm(&certificate.signature_algorithm),
+        ),
+        ("issuer", distinguished_name(&certificate.issuer)),
+        ("not_before", Node::Time(not_before)),
+        ("not_after", Node::Time(not_after)),
+        (
+            "validity",
+            Node::Titled {
+                title: validity(not_before, not_after, now),
+                fields: vec![
+                    ("text", Node::safe(validity(not_before, not_after, now))),
+                    ("days_left", Node::Days(days)),
+                ],
+                body: "",
+            },
+        ),
+        ("subject", distinguished_name(&certificate.subject)),
+        ("public_key", public_key::node(&certificate.public_key)),
+    ];
+    if certificate.signature_algorithm != certificate.tbs_signature_algorithm {
+        fields.push((
+            "signed_signature_algorithm",
+            signature_algorithm(&certificate.tbs_signature_algorithm),
+        ));
+    }
+    for (name, id) in [
+        ("issuer_unique_id", certificate.issuer_unique_id),
+        ("subject_unique_id", certificate.subject_unique_id),
+    ] {
+        if let Some(id) = id {
+            fields.push((name, Node::Octets(id.octets.to_vec())));
+        }
+    }
+    fields.push(("extensions", extensions::list(&certificate.extensions)));
+    let faults = certificate
+        .faults
+        .iter()
+        .map(|(clause, fault)| Node::safe(format!("{fault} ({clause})")));
+    fields.push(("faults", Node::List(faults.collect())));
+    fields.push((
+        "signature",
+        Node::Octets(certificate.signature.octets.to_vec()),
+    ));
+    fields.push(("fingerprints", fingerprints(certificate.raw)));
+
+    let name = certificate_name(certificate);
+    Object {
+        kind: "certificate",
+        short: format!(
+            "certificate  {name}  ({used_for}, {}, {}, issuer {})",
+            public_key::short(&certificate.public_key),
+            left(days),
+            certificate
+                .issuer
+                .short()
+                .map_or("without a name".to_owned(), |name| crate::text::escape(
+                    &name
+                )),
+        ),
+        title: format!("Certificate {name}"),
+        node: Node::Map(fields),
+        malformed: false,
+        certificate: Some(certificate.raw.to_vec()),
+    }
+}
+
+pub(super) fn certificate_name(certificate: &Certificate<'_>) -> String {
+    match certificate.subject.short() {
+        Some(name) => crate::text::escape(&name),
+        None => match certificate
+            .extension(known::SUBJECT_ALT_NAME)
+            .map(|extension| extension.decode())
+        {
+            Some(Ok(Content::SubjectAltName(names))) => {
+                names.first().map(ToString::to_string).unwrap_or_default()
+            }
+            _ => format!("serial {}", crate::text::hex(certificate.serial)),
+        },
+    }
+}
+
+fn left(days: i64) -> String {
+    match days {
+        i64::MIN..0 => "expired".to_owned(),
+        0 => "expires today".to_owned(),
+        1 => "1 day left".to_owned(),
+        days => format!("{days} days left"),
+    }
+}
+
+fn validity(not_before: OffsetDateTime, not_after: OffsetDateTime, now: OffsetDateTime) -> String {
+    if now < not_before {
+        format!(
+            "not yet: begins in {} days",
+            (not_before - now).whole_days() + 1
+        )
+    } else if days_left(not_after, now) < 0 {
+        format!("expired {} days ago", (now - not_after).whole_days())
+    } else {
+        left(days_left(not_after, now))
+    }
+}
+
+/// In plain words, what this certificate can be used for.
+pub(super) fn used_for(certificate: &Certificate<'_>) -> String {
+    let content = |oid: Oid<'_>| {
+        certificate
+            .extension(oid)
+            .and_then(|extension| extension.decode().ok())
+    };
+    let self_issued = certificate.is_self_issued();
+    if certificate.extension(known::CT_POISON).is_some() {
+        return "precertificate, not for use".to_owned();
+    }
+    if let Some(Content::BasicConstraints(constraints)) = content(known::BASIC_CONSTRAINTS)
+        && constraints.ca
+    {
+        let kind = if self_issued {
+            "root CA"
+        } else {
+            "intermediate CA"
+        };
+        return match constraints.path_length {
+            None => format!("{kind}, issues CAs without limit"),
+            Some(0) => format!("{kind}, issues end entities only"),
+            Some(1) => format!("{kind}, one level of CAs below it"),
+            Some(levels) => format!("{kind}, {levels} levels of CAs below it"),
+        };
+    }
+    let own = if self_issued {
+        ", issued by itself"
+    } else {
+        ""
+    };
+    let Some(Content::ExtendedKeyUsage(usages)) = content(known::EXTENDED_KEY_USAGE) else {
+        return format!("any use (no extendedKeyUsage){own}");
+    };
+    let has = |oid| usages.contains(&oid);
+    let words = match (has(known::SERVER_AUTH), has(known::CLIENT_AUTH)) {
+        _ if has(known::ANY_EXTENDED_KEY_USAGE) => "any use".to_owned(),
+        (true, true) => "TLS server and client".to_owned(),
+        (true, false) => "TLS server".to_owned(),
+        (false, true) => "TLS client".to_owned(),
+        (false, false) => usages
+            .iter()
+            .map(|usage| usage.name())
+            .collect::<Vec<_>>()
+            .join(", "),
+    };
+    format!("{words}{own}")
+}

@@ -1,0 +1,224 @@
+//! What there is to show, as a tree: written once, shown as text for people and as JSON for machines, so that neither
+//! can say what the other does not.
+
+use ::time::{OffsetDateTime, UtcOffset};
+use serde::{
+    Serialize, Serializer,
+    ser::{SerializeMap, SerializeSeq},
+};
+
+/// A value to show.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Node {
+    /// Text from the file, as it is; escaped when it is shown.
+    Text(String),
+    /// Text that is already safe to show: ours, or with escapes of its own.
+    Safe(String),
+    Number(u64),
+    /// A number of days, which may have passed.
+    Days(i64),
+    /// `2026-11-24 12:00:00 UTC` for people, RFC 3339 for machines.
+    Time(OffsetDateTime),
+    Bool(bool),
+    Octets(Vec<u8>),
+    List(Vec<Node>),
+    Map(Vec<(&'static str, Node)>),
+    /// An item with a heading of its own for people; machines get the map `fields`, in which `body` is one of the
+    /// values.
+    Titled {
+        title: String,
+        fields: Vec<(&'static str, Node)>,
+        body: &'static str,
+    },
+}
+
+impl Node {
+    pub(super) fn text(text: impl Into<String>) -> Self {
+        Self::Text(text.into())
+    }
+
+    pub(super) fn safe(text: impl Into<String>) -> Self {
+        Self::Safe(text.into())
+    }
+
+    /// Text for people, each line indented by `indent` spaces.
+    pub(super) fn render(&self, indent: usize, out: &mut String) {
+        match self {
+            Self::Map(fields) => {
+                for (name, node) in fields {
+                    render_field(name, node, indent, out);
+                }
+            }
+            Self::Titled {
+                title,
+                fields,
+                body,
+            } => {
+                line(indent, title, out);
+                if let Some((_, node)) = fields.iter().find(|(name, _)| name == body) {
+                    node.render(indent + 2, out);
+                }
+            }
+            // A short list of words reads better as one line.
+            Self::List(items) if self.fits_on_a_line() && !items.is_empty() => {
+                line(indent, &self.inline(), out)
+            }
+            Self::List(items) => {
+                for item in items {
+                    match item {
+                        Self::Map(_) => {
+                            // The first field stands behind a dash, the others below it.
+                            let mut text = String::new();
+                            item.render(indent + 2, &mut text);
+                            if text.len() > indent {
+                                text.replace_range(indent..=indent, "-");
+                            }
+                            out.push_str(&text);
+                        }
+                        other => other.render(indent, out),
+                    }
+                }
+            }
+            Self::Octets(octets) => {
+                for chunk in octets.chunks(OCTETS_A_LINE) {
+                    line(indent, &crate::text::hex_colons(chunk), out);
+                }
+            }
+            scalar => line(indent, &scalar.inline(), out),
+        }
+    }
+
+    /// The value on one line.
+    fn inline(&self) -> String {
+        match self {
+            Self::Text(text) => crate::text::escape(text),
+            Self::Safe(text) => text.clone(),
+            Self::Number(number) => number.to_string(),
+            Self::Days(days) => days.to_string(),
+            Self::Time(at) => show_time(*at, ' ', " UTC"),
+            Self::Bool(yes) => if *yes { "yes" } else { "no" }.to_owned(),
+            Self::Octets(octets) => crate::text::hex_colons(octets),
+            Self::List(items) => items
+                .iter()
+                .map(Self::inline)
+                .collect::<Vec<_>>()
+                .join(", "),
+            Self::Titled { title, .. } => title.clone(),
+            Self::Map(_) => String::new(),
+        }
+    }
+
+    fn fits_on_a_line(&self) -> bool {
+        match self {
+            Self::Map(_) => false,
+            // Without a body the heading is all there is to read.
+            Self::Titled { body, .. } => body.is_empty(),
+            Self::List(items) => {
+                items
+                    .iter()
+                    .all(|item| !matches!(item, Self::List(_)) && item.fits_on_a_line())
+                    && items
+                        .iter()
+                        .map(|item| item.inline().len() + 2)
+                        .sum::<usize>()
+                        <= 90
+            }
+            Self::Octets(octets) => octets.len() <= OCTETS_A_LINE,
+            _ => true,
+        }
+    }
+}
+
+const OCTETS_A_LINE: usize = 32;
+
+fn render_field(name: &str, node: &Node, indent: usize, out: &mut String) {
+    let label = name.replace('_', " ");
+    if matches!(node, Node::List(items) if items.is_empty()) {
+        return;
+    }
+    if node.fits_on_a_line() {
+        line(indent, &format!("{label:<20} {}", node.inline()), out);
+    } else {
+        line(indent, &label, out);
+        node.render(indent + 2, out);
+    }
+}
+
+fn show_time(at: OffsetDateTime, between: char, end: &str) -> String {
+    let at = at.to_offset(UtcOffset::UTC);
+    let (hour, minute, second) = at.to_hms();
+    format!(
+        "{}{between}{hour:02}:{minute:02}:{second:02}{end}",
+        at.date()
+    )
+}
+
+fn line(indent: usize, text: &str, out: &mut String) {
+    for _ in 0..indent {
+        out.push(' ');
+    }
+    out.push_str(text.trim_end());
+    out.push('\n');
+}
+
+impl Serialize for Node {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Text(text) | Self::Safe(text) => serializer.serialize_str(text),
+            Self::Number(number) => serializer.serialize_u64(*number),
+            Self::Days(days) => serializer.serialize_i64(*days),
+            Self::Time(at) => serializer.serialize_str(&show_time(*at, 'T', "Z")),
+            Self::Bool(yes) => serializer.serialize_bool(*yes),
+            Self::Octets(octets) => serializer.serialize_str(&crate::text::hex(octets)),
+            Self::List(items) => {
+                let mut list = serializer.serialize_seq(Some(items.len()))?;
+                for item in items {
+                    list.serialize_element(item)?;
+                }
+                list.end()
+            }
+            Self::Map(fields) | Self::Titled { fields, .. } => {
+                let mut map = serializer.serialize_map(Some(fields.len()))?;
+                for (name, node) in fields {
+                    map.serialize_entry(name, node)?;
+                }
+                map.end()
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tree_is_shown_with_labels_and_hostile_text_is_escaped() {
+        let node = Node::Map(vec![
+            ("not_before", Node::safe("today")),
+            (
+                "names",
+                Node::List(vec![Node::text("a\u{1b}[31m"), Node::text("b")]),
+            ),
+            ("none", Node::List(vec![])),
+            ("signature", Node::Octets(vec![0xab; 33])),
+            (
+                "points",
+                Node::List(vec![Node::Map(vec![
+                    ("name", Node::text("x")),
+                    ("indirect", Node::Bool(true)),
+                ])]),
+            ),
+        ]);
+        let mut out = String::new();
+        node.render(2, &mut out);
+        let long = vec!["AB"; 32].join(":");
+        assert_eq!(
+            out,
+            format!(
+                "  not before           today\n  names                a\\u{{1b}}[31m, b\n  signature\n    {long}\n    AB\n  \
+                 points\n    - name                 x\n      indirect             yes\n"
+            )
+        );
+    }
+}

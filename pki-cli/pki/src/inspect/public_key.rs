@@ -1,0 +1,184 @@
+//! Public keys, shown: algorithm, size, curve, and every octet.
+
+use super::node::Node;
+use crate::parse::{
+    name,
+    oid::Oid,
+    public_key::{AlgorithmIdentifier, KeyKind, PublicKey, without_sign},
+};
+
+pub(super) fn node(key: &PublicKey<'_>) -> Node {
+    let mut fields = vec![
+        ("algorithm", Node::safe(key.algorithm.oid.name())),
+        ("oid", Node::safe(key.algorithm.oid.to_string())),
+    ];
+    if let Some(bits) = key.bits() {
+        fields.push((
+            "bits",
+            Node::Number(u64::try_from(bits).unwrap_or(u64::MAX)),
+        ));
+    }
+    match key.kind() {
+        KeyKind::Rsa { modulus, exponent } => {
+            fields.push(("modulus", Node::Octets(modulus.to_vec())));
+            fields.push(("exponent", number(exponent)));
+        }
+        KeyKind::Ec { curve, point } => {
+            fields.push(("curve", Node::safe(curve_name(curve))));
+            fields.push(("curve_oid", Node::safe(curve.to_string())));
+            fields.push(("point", Node::Octets(point.to_vec())));
+        }
+        KeyKind::EcExplicit { point } => {
+            fields.push(("curve", Node::safe("written out, not named")));
+            fields.push(("point", Node::Octets(point.to_vec())));
+        }
+        KeyKind::Dsa { public } => {
+            fields.push(("public", Node::Octets(public.to_vec())));
+            if let Some((p, q, g)) = key.dsa_parameters() {
+                fields.push(("p", Node::Octets(p.to_vec())));
+                fields.push(("q", Node::Octets(q.to_vec())));
+                fields.push(("g", Node::Octets(g.to_vec())));
+            }
+        }
+        KeyKind::Octets(octets) => fields.push(("key", Node::Octets(octets.to_vec()))),
+        KeyKind::Broken(octets) => {
+            fields.push(("problem", Node::safe("it does not fit its algorithm")));
+            fields.push(("key", Node::Octets(octets.to_vec())));
+        }
+    }
+    if let Some(parameters) = key.algorithm.parameters
+        && !matches!(key.kind(), KeyKind::Ec { .. } | KeyKind::Dsa { .. })
+        && parameters != [5, 0]
+    {
+        fields.push(("parameters", Node::Octets(parameters.to_vec())));
+    }
+    fields.push(("sha256", Node::Octets(super::sha256(key.raw))));
+    Node::Map(fields)
+}
+
+/// “P-256”, “RSA 4096”: as people speak of keys.
+pub(super) fn short(key: &PublicKey<'_>) -> String {
+    match (key.kind(), key.bits()) {
+        (KeyKind::Rsa { .. }, Some(bits)) => format!("RSA {bits}"),
+        (KeyKind::Dsa { .. }, Some(bits)) => format!("DSA {bits}"),
+        (KeyKind::Ec { curve, .. }, _) => curve.name(),
+        (KeyKind::EcExplicit { .. }, _) => "EC on a curve that is written out".to_owned(),
+        _ => key.algorithm.oid.name(),
+    }
+}
+
+/// The curve by NIST's name and by the one that openssl's users know.
+fn curve_name(curve: Oid<'_>) -> String {
+    let name = curve.name();
+    match name.as_str() {
+        "P-192" => "P-192 (prime192v1)".to_owned(),
+        "P-224" => "P-224 (secp224r1)".to_owned(),
+        "P-256" => "P-256 (prime256v1)".to_owned(),
+        "P-384" => "P-384 (secp384r1)".to_owned(),
+        "P-521" => "P-521 (secp521r1)".to_owned(),
+        _ => name,
+    }
+}
+
+/// A positive number: as such when it is small, or else its octets.
+pub(super) fn number(integer: &[u8]) -> Node {
+    let octets = without_sign(integer);
+    match <[u8; 8]>::try_from(
+        [
+            &[0; 8][octets.len().min(8)..],
+            &octets[..octets.len().min(8)],
+        ]
+        .concat(),
+    ) {
+        Ok(eight) if octets.len() <= 8 => Node::Number(u64::from_be_bytes(eight)),
+        _ => Node::Octets(octets.to_vec()),
+    }
+}
+
+/// The algorithm of a signature, with the parameters that say more than its name.
+pub(super) fn signature_algorithm(algorithm: &AlgorithmIdentifier<'_>) -> Node {
+    let mut title = algorithm.oid.name();
+    let mut fields = vec![
+        ("name", Node::safe(title.clone())),
+        ("oid", Node::safe(algorithm.oid.to_string())),
+    ];
+    if let Some(parameters) = algorithm
+        .parameters
+        .filter(|parameters| *parameters != [5, 0])
+    {
+        if algorithm.oid == crate::parse::oid::known::RSASSA_PSS
+            && let Some((hash, mask, salt)) = pss(parameters)
+        {
+            title = format!("{title} ({hash}, {mask}, salt of {salt} octets)");
+            fields.push(("hash", Node::safe(hash)));
+            fields.push(("mask", Node::safe(mask)));
+            fields.push(("salt_length", Node::Number(salt)));
+        }
+        fields.push(("parameters", Node::Octets(parameters.to_vec())));
+    }
+    Node::Titled {
+        title,
+        fields,
+        body: "",
+    }
+}
+
+/// RSASSA-PSS-params (RFC 4055 section 3.1): the hash, the mask's hash and the length of the salt.
+fn pss(parameters: &[u8]) -> Option<(String, String, u64)> {
+    use crate::parse::der::{Reader, tag};
+    let what = "the parameters";
+    let mut reader = Reader::new(parameters).sequence(what).ok()?;
+    let mut algorithm = |n| -> Option<Option<AlgorithmIdentifier<'_>>> {
+        match reader.optional(tag::context_constructed(n), what).ok()? {
+            Some(value) => AlgorithmIdentifier::read(&mut Reader::new(value.content), what)
+                .ok()
+                .map(Some),
+            None => Some(None),
+        }
+    };
+    let hash = algorithm(0)?.map_or("SHA-1".to_owned(), |hash| hash.oid.name());
+    let mask = algorithm(1)?.map_or("MGF1 with SHA-1".to_owned(), |mask| {
+        let inner = mask
+            .parameters
+            .and_then(|raw| AlgorithmIdentifier::read(&mut Reader::new(raw), what).ok());
+        format!(
+            "{} with {}",
+            mask.oid.name(),
+            inner.map_or("?".to_owned(), |inner| inner.oid.name())
+        )
+    });
+    let salt = match reader.optional(tag::context_constructed(2), what).ok()? {
+        Some(value) => Reader::new(value.content).unsigned(what).ok()?,
+        None => 20,
+    };
+    Some((hash, mask, salt))
+}
+
+/// A distinguished name: as one text, and taken apart.
+pub(super) fn distinguished_name(name: &name::Name<'_>) -> Node {
+    let attributes = name
+        .rdns
+        .iter()
+        .map(|rdn| {
+            let attributes = rdn.iter().map(|attribute| {
+                Node::Map(vec![
+                    ("type", Node::safe(attribute.type_name())),
+                    ("oid", Node::safe(attribute.oid.to_string())),
+                    ("value", Node::text(attribute.text())),
+                ])
+            });
+            Node::List(attributes.collect())
+        })
+        .collect();
+    let text = name.to_string();
+    let title = if name.is_empty() {
+        "(empty)".to_owned()
+    } else {
+        text.clone()
+    };
+    Node::Titled {
+        title,
+        fields: vec![("text", Node::Safe(text)), ("rdns", Node::List(attributes))],
+        body: "",
+    }
+}
