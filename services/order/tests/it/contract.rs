@@ -2,9 +2,6 @@
 //!
 //! SQLite always; PostgreSQL where it is installed, and in CI in any case.
 
-#[path = "../../rpc/tests/support/postgres.rs"]
-mod postgres;
-
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -392,7 +389,7 @@ async fn a_list_is_newest_first_and_filtered(store: &Arc<dyn Store>) {
     );
 }
 
-async fn the_database_itself_refuses_a_paid_order_without_a_payment(store: &Arc<dyn Store>) {
+async fn a_paid_order_without_a_payment_is_refused_by_the_store_itself(store: &Arc<dyn Store>) {
     let created = stored(store, "unpaid").await;
     let forged = Order {
         state: State::Paid,
@@ -415,9 +412,24 @@ macro_rules! contract {
             )*
         }
 
+        /// The store that other tests use in place of a database must not promise less, nor more.
+        mod in_memory {
+            use std::sync::Arc;
+
+            $(
+                #[tokio::test]
+                async fn $sentence() {
+                    let store: Arc<dyn order::store::Store> = Arc::new(
+                        crate::support::memory::MemoryStore::default(),
+                    );
+                    super::$sentence(&store).await;
+                }
+            )*
+        }
+
         #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
         async fn postgresql_keeps_every_sentence_of_the_contract() {
-            let Some(server) = postgres::Postgres::start().expect("PostgreSQL") else {
+            let Some(server) = crate::postgres::Postgres::start().expect("PostgreSQL") else {
                 return;
             };
             let url = DatabaseUrl::new(server.url());
@@ -447,7 +459,7 @@ contract! {
     those_that_wait_longest_are_claimed_first
     each_due_order_is_claimed_by_one_of_many
     a_list_is_newest_first_and_filtered
-    the_database_itself_refuses_a_paid_order_without_a_payment
+    a_paid_order_without_a_payment_is_refused_by_the_store_itself
 }
 
 #[tokio::test]

@@ -1,0 +1,12 @@
+//! The order service between its neighbours, all in one process.
+
+#[path = "../../../rpc/tests/support/postgres.rs"]
+mod postgres;
+
+mod contract;
+mod create;
+mod faults;
+mod left_behind;
+mod list;
+mod support;
+mod watch;
