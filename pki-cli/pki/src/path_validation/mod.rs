@@ -22,6 +22,8 @@ mod request;
 mod revocation;
 mod rustls;
 mod signature;
+#[cfg(test)]
+mod tests;
 
 pub use error::{FailureKind, Position, Rejected};
 pub use request::{ExpectedName, ExpectedNameError, Purpose, Request};
