@@ -18,14 +18,14 @@ use std::time::Duration;
 use http::{HeaderMap, Request, Response};
 use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep};
-use tonic::Code;
 use tonic::body::Body;
+use tonic::{Code, Status};
 use tower::{BoxError, Layer, Service};
 
 use crate::body::{Observed, Observer};
 use crate::deadline::{self, Deadline, grpc_timeout, method_of};
 use crate::per_method::PerMethod;
-use crate::status::{self, Local, WireStatus, transport};
+use crate::status::{self, Local, LocalError, WireStatus, transport};
 use crate::timer::poll_until;
 
 /// The `reason` of the `ErrorInfo` when an attempt ran out of its own time.
@@ -249,7 +249,10 @@ impl Limit {
 }
 
 impl Observer for Limit {
-    fn on_expiry(&mut self) -> HeaderMap {
-        self.status("").to_headers()
+    /// An error rather than trailers: those have no room for the mark that no server sent them.
+    fn on_expiry(&mut self) -> Result<HeaderMap, Status> {
+        let mut status = self.status("").to_status();
+        status.set_source(Arc::new(LocalError(self.meaning)));
+        Err(status)
     }
 }

@@ -29,9 +29,9 @@ pub(crate) trait Observer: Send + 'static {
     /// The body ended without trailers.
     fn on_end(&mut self) {}
 
-    /// The moment came before the end: these trailers end the body.
-    fn on_expiry(&mut self) -> HeaderMap {
-        HeaderMap::new()
+    /// The moment came before the end: these trailers, or this error, end the body.
+    fn on_expiry(&mut self) -> Result<HeaderMap, Status> {
+        Ok(HeaderMap::new())
     }
 
     /// Everything that polls the body runs in here.
@@ -87,9 +87,9 @@ impl<O: Observer> http_body::Body for Observed<O> {
             if !poll_until(this.sleep, until, cx) {
                 return Poll::Pending;
             }
-            let trailers = observer.on_expiry();
+            let ended = observer.on_expiry().map(Frame::trailers);
             observer.enter(|| *this.inner = None);
-            return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
+            return Poll::Ready(Some(ended));
         };
         let ended = match frame {
             Some(Ok(frame)) => match frame.into_trailers() {

@@ -129,6 +129,13 @@ impl Default for ClientPolicyConfig {
 
 // === impl ClientPolicy ===
 
+impl Default for ClientPolicy {
+    fn default() -> Self {
+        Self::new(ClientPolicyConfig::default())
+            .unwrap_or_else(|_| unreachable!("a test makes a policy of the defaults"))
+    }
+}
+
 impl ClientPolicy {
     /// Checks a configuration.
     ///

@@ -432,7 +432,7 @@ impl Observer for Attempt {
     }
 
     fn on_error(&mut self, error: Status) -> Result<HeaderMap, Status> {
-        self.end(self.judge(error.code(), None));
+        self.end(self.judge(error.code(), Local::of_error(&error)));
         Err(error)
     }
 

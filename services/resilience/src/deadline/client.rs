@@ -228,15 +228,13 @@ impl Call {
     }
 
     fn expired_status(&mut self, now: Instant) -> WireStatus {
-        if let Some(record) = self.record.take() {
-            record.finish(now, Vec::new());
-        }
         let spent = Spent::new(vec![Hop {
             method: self.method().into(),
             time: now.saturating_duration_since(self.started),
             own: false,
             unfinished: true,
         }]);
+        self.finish(now, spent.hops().to_vec());
         let message = if self.timeout.is_zero() {
             format!(
                 "{} was not sent: the deadline had passed before",
@@ -294,8 +292,8 @@ impl Call {
     fn settle(&mut self, headers: &mut HeaderMap) -> Option<WireStatus> {
         let code = status::code_from_headers(headers).unwrap_or(Code::Unknown);
         if code == Code::Ok {
-            if let Some(record) = self.record.take() {
-                record.finish(Instant::now(), Vec::new());
+            if self.record.is_some() {
+                self.finish(Instant::now(), Vec::new());
             }
             return None;
         }
@@ -339,8 +337,10 @@ impl Observer for Call {
         self.finish(now, Vec::new());
         // The status that tonic made of a broken connection says "h2 protocol error" at best; its source says more.
         let status = match std::error::Error::source(&error) {
-            Some(source) => transport::to_status(source, self.method()),
-            None => transport::to_status(&error, self.method()),
+            Some(source) if Local::of_error(source).is_none() => {
+                transport::to_status(source, self.method())
+            }
+            _ => transport::to_status(&error, self.method()),
         };
         Ok(status.to_headers())
     }
@@ -349,7 +349,7 @@ impl Observer for Call {
         self.finish(Instant::now(), Vec::new());
     }
 
-    fn on_expiry(&mut self) -> HeaderMap {
-        self.expired_status(Instant::now()).to_headers()
+    fn on_expiry(&mut self) -> Result<HeaderMap, Status> {
+        Ok(self.expired_status(Instant::now()).to_headers())
     }
 }

@@ -145,8 +145,14 @@ impl Ledger {
     }
 
     /// Where the time since `started` went: the handler's own share first, then its calls in the order of their start.
-    /// A call whose answer told of hops is told by them.
-    pub(super) fn report(&self, method: &str, started: Instant, now: Instant) -> Vec<Hop> {
+    /// A call whose answer told of hops is told by them. `finished` is whether the handler has given its answer.
+    pub(super) fn report(
+        &self,
+        method: &str,
+        started: Instant,
+        now: Instant,
+        finished: bool,
+    ) -> Vec<Hop> {
         let book = self.book();
         let under_way = book
             .active_since
@@ -156,7 +162,7 @@ impl Ledger {
             method: method.into(),
             time: elapsed.saturating_sub(book.busy + under_way),
             own: true,
-            unfinished: book.active == 0,
+            unfinished: !finished && book.active == 0,
         }];
         for entry in &book.entries {
             if entry.hops.is_empty() {
@@ -248,7 +254,7 @@ mod tests {
         let start = Instant::now();
         let call = ledger.start("product.v1.Product/Get", start + 2 * SECOND);
         assert_eq!(
-            texts(&ledger.report("order.v1.Order/Create", start, start + 3 * SECOND)),
+            texts(&ledger.report("order.v1.Order/Create", start, start + 3 * SECOND, false)),
             [
                 "order.v1.Order/Create own 2.000 s",
                 "product.v1.Product/Get 1.000 s (unfinished)"
@@ -256,7 +262,7 @@ mod tests {
         );
         call.finish(start + 3 * SECOND, Vec::new());
         assert_eq!(
-            texts(&ledger.report("order.v1.Order/Create", start, start + 4 * SECOND)),
+            texts(&ledger.report("order.v1.Order/Create", start, start + 4 * SECOND, false)),
             [
                 "order.v1.Order/Create own 3.000 s (unfinished)",
                 "product.v1.Product/Get 1.000 s"
@@ -272,7 +278,7 @@ mod tests {
         let second = ledger.start("b/B", start + SECOND);
         first.finish(start + 2 * SECOND, Vec::new());
         second.finish(start + 3 * SECOND, Vec::new());
-        let hops = ledger.report("c/C", start, start + 5 * SECOND);
+        let hops = ledger.report("c/C", start, start + 5 * SECOND, false);
         assert_eq!(hops[0].time, 2 * SECOND);
         assert_eq!(hops[1].time, 2 * SECOND);
         assert_eq!(hops[2].time, 2 * SECOND);
@@ -291,7 +297,10 @@ mod tests {
         ledger
             .start("pay/Create", start)
             .finish(start + SECOND, vec![hop.clone()]);
-        assert_eq!(ledger.report("c/C", start, start + SECOND)[1..], [hop]);
+        assert_eq!(
+            ledger.report("c/C", start, start + SECOND, false)[1..],
+            [hop]
+        );
     }
 
     #[test]
@@ -302,7 +311,7 @@ mod tests {
             drop(ledger.start("a/A", start));
         }
         let open = ledger.start("last/Open", start);
-        let hops = ledger.report("c/C", start, start + SECOND);
+        let hops = ledger.report("c/C", start, start + SECOND, false);
         assert_eq!(hops.len(), 1 + MAX_ENTRIES);
         assert_eq!(hops[MAX_ENTRIES].method, "last/Open");
         assert!(hops[MAX_ENTRIES].unfinished);

@@ -12,8 +12,8 @@ use http::{HeaderMap, Request, Response};
 use pin_project_lite::pin_project;
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, Sleep};
-use tonic::Code;
 use tonic::body::Body;
+use tonic::{Code, Status};
 use tonic_types::pb::ErrorInfo;
 use tower::{BoxError, Layer, Service};
 
@@ -343,11 +343,11 @@ impl Handled {
             .map_or("", |path| method_of(path.path()))
     }
 
-    fn spent(&self) -> Spent {
+    fn spent(&self, finished: bool) -> Spent {
         Spent::new(
             self.scope
                 .ledger
-                .report(self.method(), self.started, Instant::now()),
+                .report(self.method(), self.started, Instant::now(), finished),
         )
     }
 
@@ -360,7 +360,7 @@ impl Handled {
                 self.scope.deadline.remaining_at(self.started).as_secs_f64()
             ),
         )
-        .with_reason(REASON, self.spent().metadata())
+        .with_reason(REASON, self.spent(false).metadata())
     }
 
     fn answered(self, mut response: Response<Body>) -> Response<Body> {
@@ -384,7 +384,7 @@ impl Handled {
             .details_mut()
             .retain::<ErrorInfo>(|info| info.reason != REASON || info.domain != DOMAIN);
         status
-            .with_reason(REASON, self.spent().metadata())
+            .with_reason(REASON, self.spent(true).metadata())
             .write(headers);
     }
 }
@@ -394,8 +394,8 @@ impl Observer for Handled {
         self.add_hops(trailers);
     }
 
-    fn on_expiry(&mut self) -> HeaderMap {
-        self.expired_status().to_headers()
+    fn on_expiry(&mut self) -> Result<HeaderMap, Status> {
+        Ok(self.expired_status().to_headers())
     }
 
     /// A stream's items are made while its body is polled: the calls for them are under the same deadline.

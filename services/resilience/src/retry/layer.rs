@@ -333,6 +333,14 @@ async fn ended(result: Result<Response<Body>, BoxError>, peek: bool) -> Ended {
                 }
             }
         }
+        Some(Err(error)) if Local::of_error(&error).is_some() => {
+            // Cut on this side before the answer had begun: the same as if the head had not come (D15).
+            let mut headers = HeaderMap::new();
+            let status = transport::to_status(&error, "");
+            status.write(&mut headers);
+            let failure = failure_of_status(&headers, Local::of_error(&error));
+            Ended::Failed(failure, Ok(status.into_response()))
+        }
         Some(frame) => {
             let body = Prefixed::peeked(frame, body);
             Ended::Committed(Response::from_parts(parts, body))

@@ -18,3 +18,19 @@ pub enum Local {
     /// The call's deadline passed, here.
     DeadlineExceeded,
 }
+
+/// The same mark as the source of an error, for what ends a response that has begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the call was ended on this side")]
+pub struct LocalError(pub Local);
+
+// === impl Local ===
+
+impl Local {
+    /// The mark of an error of a body, if it has one.
+    pub fn of_error(error: &(dyn std::error::Error + 'static)) -> Option<Self> {
+        super::transport::chain(error)
+            .find_map(|cause| cause.downcast_ref::<LocalError>())
+            .map(|LocalError(local)| *local)
+    }
+}

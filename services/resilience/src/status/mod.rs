@@ -28,7 +28,7 @@ use tonic::body::Body;
 use tonic_types::pb::{ErrorInfo, RetryInfo};
 
 pub use self::details::{Detail, Details, MAX_DETAILS};
-pub use self::local::Local;
+pub use self::local::{Local, LocalError};
 
 /// The domain of every `ErrorInfo` that this crate makes.
 pub const DOMAIN: &str = "resilience";
@@ -43,13 +43,13 @@ pub const GRPC_STATUS_DETAILS: HeaderName = HeaderName::from_static("grpc-status
 /// The longest `grpc-message` that is written, in bytes before percent-encoding; the rest is cut off (E4).
 const MAX_MESSAGE: usize = 1024;
 
-/// Both alphabets' padding is accepted, as gRPC asks; none is written.
+/// With padding and without is accepted, as gRPC asks; none is written. Bits left over at the end are as strictly
+/// forbidden as by tonic, whose reader must not meet what this one let pass.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &base64::alphabet::STANDARD,
     GeneralPurposeConfig::new()
         .with_encode_padding(false)
-        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
-        .with_decode_allow_trailing_bits(true),
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
 /// A code, a message and details, as read from or written to headers or trailers.
@@ -174,6 +174,12 @@ impl WireStatus {
         let details = self.details.encode(self.code, cut(&self.message));
         let details = (!details.is_empty()).then(|| BASE64.encode(details));
         write_or_remove(headers, GRPC_STATUS_DETAILS, details);
+    }
+
+    /// As tonic has it.
+    pub fn to_status(&self) -> tonic::Status {
+        let message = cut(&self.message);
+        tonic::Status::with_details(self.code, message, self.details.encode(self.code, message))
     }
 
     /// A Trailers-Only response: HTTP 200, the status in the headers, no body. Every generated client turns it into the
@@ -359,6 +365,7 @@ mod tests {
             &[b"CA4,CA4".as_slice()],
             &[b"CA4".as_slice(), b"CA4"],
             &[b"/////w".as_slice()],
+            &[b"/+".as_slice()],
         ] {
             let mut map = headers(&[("grpc-status", b"5"), ("grpc-message", b"gone")]);
             for value in details {
