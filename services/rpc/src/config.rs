@@ -82,6 +82,9 @@ pub struct Server {
     pub max_streams_per_connection: u32,
     /// The deadlines that callers may ask for: the table `[server.deadline]`.
     pub deadline: ServerDeadlineConfig,
+    /// How long a stream of answers may last, where `[server.deadline.methods]` says nothing of its method.
+    #[serde(with = "duration")]
+    pub max_stream: Duration,
     /// How long a TLS handshake may take.
     #[serde(with = "duration")]
     pub handshake_timeout: Duration,
@@ -354,6 +357,7 @@ impl Default for Server {
             max_in_flight: 1024,
             max_streams_per_connection: 256,
             deadline: ServerDeadlineConfig::default(),
+            max_stream: Duration::from_secs(60 * 60),
             handshake_timeout: Duration::from_secs(5),
             keepalive_interval: Duration::from_secs(60),
             keepalive_timeout: Duration::from_secs(20),

@@ -14,5 +14,10 @@ pub mod status;
 pub mod telemetry;
 
 pub use self::idempotency_key::IdempotencyKey;
+/// A caller's certificates: a folder as `pki` or cert-manager writes it, and what [`client::connect`] makes of it. For
+/// callers that are no service and so have no [`service::Context`].
+pub use mtls::{ClientTls, Material};
 /// The deadline around a handler, for code that must outlive it or spawns tasks under it.
 pub use resilience::deadline;
+/// What to do about a status that a call ended with.
+pub use resilience::decide;

@@ -15,6 +15,8 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use mtls::authorization::{AuthorizationLayer, Policy, PolicyError, Refusal};
 use mtls::{HandshakeLimits, Incoming, ServerTls};
+use prost::Message as _;
+use prost_types::FileDescriptorSet;
 use resilience::deadline::ServerDeadlineLayer;
 use tokio::net::TcpListener;
 use tonic::body::Body;
@@ -85,8 +87,7 @@ impl Server {
             descriptors,
             tls,
             policy: Arc::new(policy),
-            deadlines: ServerDeadlineLayer::new(&bounds.deadline)
-                .map_err(|error| ServeError::Deadline(error.to_string()))?,
+            deadlines: deadlines(&bounds, descriptors)?,
             bounds,
         })
     }
@@ -196,6 +197,52 @@ impl Server {
     }
 }
 
+/// The deadlines of the configuration, and for each stream of answers that it does not name, the time of a stream: a
+/// watcher has nothing to finish in five seconds.
+fn deadlines(
+    bounds: &config::Server,
+    descriptors: &[u8],
+) -> Result<ServerDeadlineLayer, ServeError> {
+    let mut config = bounds.deadline.clone();
+    let standard = [
+        tonic_health::pb::FILE_DESCRIPTOR_SET,
+        tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET,
+        tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET,
+    ];
+    for set in standard.into_iter().chain([descriptors]) {
+        for method in streams(set)? {
+            let service = method.split('/').next().unwrap_or_default();
+            if !config.methods.contains_key(&format!("{service}/*")) {
+                let lasting = config.methods.entry(method).or_default();
+                lasting.max.get_or_insert(bounds.max_stream);
+                lasting.default.get_or_insert(bounds.max_stream);
+            }
+        }
+    }
+    ServerDeadlineLayer::new(&config).map_err(|error| ServeError::Deadline(error.to_string()))
+}
+
+/// The methods that answer with a stream, as `package.Service/Method`.
+fn streams(descriptors: &[u8]) -> Result<Vec<String>, ServeError> {
+    let set = FileDescriptorSet::decode(descriptors)
+        .map_err(|error| ServeError::Reflection(error.to_string()))?;
+    let mut streams = Vec::new();
+    for file in &set.file {
+        for service in &file.service {
+            let methods = service
+                .method
+                .iter()
+                .filter(|method| method.server_streaming());
+            streams.extend(
+                methods.map(|method| {
+                    format!("{}.{}/{}", file.package(), service.name(), method.name())
+                }),
+            );
+        }
+    }
+    Ok(streams)
+}
+
 /// Answered to every peer with a valid certificate: a probe, or a person with a tool, needs no line in a policy.
 const OPEN: [&str; 3] = [
     "grpc.health.v1.Health",
@@ -255,4 +302,32 @@ async fn run(workers: Vec<Worker>) {
         }
     });
     futures_util::future::join_all(watched).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_streams_of_a_file_are_found() {
+        let streams = streams(tonic_health::pb::FILE_DESCRIPTOR_SET).expect("a descriptor set");
+        assert_eq!(streams, ["grpc.health.v1.Health/Watch"]);
+        assert!(super::streams(b"no descriptors").is_err());
+    }
+
+    #[test]
+    fn health_and_reflection_are_open_and_what_only_looks_like_them_is_not() {
+        assert!(is_open("/grpc.health.v1.Health/Check"));
+        assert!(is_open(
+            "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
+        ));
+        for path in [
+            "/grpc.health.v1.Healthy/Check",
+            "/payment.v1.Payment/Create",
+            "",
+            "/",
+        ] {
+            assert!(!is_open(path), "{path:?}");
+        }
+    }
 }

@@ -41,3 +41,13 @@ pub fn init(log: &Log) -> Result<(), TelemetryError> {
     };
     Ok(())
 }
+
+/// Lets a panic be a log line like any other, with its place. Without it a panic writes lines of its own beside the log,
+/// which no machine reads. What becomes of the call in which it happens is another matter: see the server stack.
+pub fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let text = panic.payload_as_str().unwrap_or("it did not say why");
+        let place = panic.location().map(ToString::to_string);
+        tracing::error!(text, place, "a panic");
+    }));
+}

@@ -123,6 +123,7 @@ fn run<S: Service>(
     };
     let settings: Settings<S::Settings> = config::load(&defaults, arguments, environment)?;
     telemetry::init(&settings.log)?;
+    telemetry::log_panics();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
