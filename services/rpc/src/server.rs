@@ -6,6 +6,7 @@ mod end_watches;
 mod in_flight;
 mod services;
 mod shutdown;
+mod standard;
 
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
@@ -15,8 +16,6 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use mtls::authorization::{AuthorizationLayer, Policy, PolicyError, Refusal};
 use mtls::{HandshakeLimits, Incoming, ServerTls};
-use prost::Message as _;
-use prost_types::FileDescriptorSet;
 use resilience::deadline::ServerDeadlineLayer;
 use tokio::net::TcpListener;
 use tonic::body::Body;
@@ -79,7 +78,8 @@ impl Server {
         bounds: config::Server,
     ) -> Result<Self, ServeError> {
         let mut policy = Policy::try_from_rules(allow)?;
-        for service in OPEN {
+        // A probe, or a person with a tool, needs no line in a policy.
+        for service in standard::SERVICES {
             policy = policy.with_every_peer(&format!("{service}/*"))?;
         }
         Ok(Self {
@@ -110,39 +110,7 @@ impl Server {
         } = services;
         let bounds = self.bounds;
 
-        let (health, health_service) = tonic_health::server::health_reporter();
-        for name in &names {
-            health
-                .set_service_status(name, ServingStatus::Serving)
-                .await;
-        }
-        let reflection = |own_name: &str| {
-            let builder = tonic_reflection::server::Builder::configure()
-                .register_encoded_file_descriptor_set(self.descriptors)
-                .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-                .with_service_name("grpc.health.v1.Health")
-                .with_service_name(own_name);
-            names
-                .iter()
-                .fold(builder, |builder, name| builder.with_service_name(*name))
-        };
-        let malformed =
-            |error: tonic_reflection::server::Error| ServeError::Reflection(error.to_string());
-        let routes = routes
-            .add_service(health_service)
-            .add_service(
-                reflection("grpc.reflection.v1.ServerReflection")
-                    .build_v1()
-                    .map_err(malformed)?,
-            )
-            // What grpcurl and others asked before v1 was there.
-            .add_service(
-                reflection("grpc.reflection.v1alpha.ServerReflection")
-                    .build_v1alpha()
-                    .map_err(malformed)?,
-            )
-            .prepare();
-
+        let (routes, health) = standard::add(routes, &names, self.descriptors).await?;
         let (tell, told) = Shutdown::channel();
         let in_flight = InFlightLayer::new(self.name, bounds.max_in_flight);
 
@@ -182,12 +150,16 @@ impl Server {
                 incoming,
                 drain(health, names, shutdown.clone(), tell),
             );
-        let everything = async {
-            let (served, ()) = tokio::join!(server, run(workers));
-            served
+        let workers = async {
+            run(workers).await;
+            Ok(())
         };
+        let everything = async { tokio::try_join!(server, workers) };
         tokio::select! {
-            served = everything => served.map_err(|error| ServeError::Transport(crate::status::chain(&error))),
+            served = everything => match served {
+                Ok(_) => Ok(()),
+                Err(error) => Err(ServeError::Transport(crate::status::chain(&error))),
+            },
             () = grace(bounds.drain, shutdown) => {
                 let calls = in_flight.count();
                 tracing::warn!(calls, grace = ?bounds.drain, "the grace is over; what is still in flight is cut");
@@ -204,13 +176,8 @@ fn deadlines(
     descriptors: &[u8],
 ) -> Result<ServerDeadlineLayer, ServeError> {
     let mut config = bounds.deadline.clone();
-    let standard = [
-        tonic_health::pb::FILE_DESCRIPTOR_SET,
-        tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET,
-        tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET,
-    ];
-    for set in standard.into_iter().chain([descriptors]) {
-        for method in streams(set)? {
+    for set in standard::DESCRIPTORS.into_iter().chain([descriptors]) {
+        for method in standard::streams(set)? {
             let service = method.split('/').next().unwrap_or_default();
             if !config.methods.contains_key(&format!("{service}/*")) {
                 let lasting = config.methods.entry(method).or_default();
@@ -220,40 +187,6 @@ fn deadlines(
         }
     }
     ServerDeadlineLayer::new(&config).map_err(|error| ServeError::Deadline(error.to_string()))
-}
-
-/// The methods that answer with a stream, as `package.Service/Method`.
-fn streams(descriptors: &[u8]) -> Result<Vec<String>, ServeError> {
-    let set = FileDescriptorSet::decode(descriptors)
-        .map_err(|error| ServeError::Reflection(error.to_string()))?;
-    let mut streams = Vec::new();
-    for file in &set.file {
-        for service in &file.service {
-            let methods = service
-                .method
-                .iter()
-                .filter(|method| method.server_streaming());
-            streams.extend(
-                methods.map(|method| {
-                    format!("{}.{}/{}", file.package(), service.name(), method.name())
-                }),
-            );
-        }
-    }
-    Ok(streams)
-}
-
-/// Answered to every peer with a valid certificate: a probe, or a person with a tool, needs no line in a policy.
-const OPEN: [&str; 3] = [
-    "grpc.health.v1.Health",
-    "grpc.reflection.v1.ServerReflection",
-    "grpc.reflection.v1alpha.ServerReflection",
-];
-
-/// Whether the path is of one of the standard services.
-fn is_open(path: &str) -> bool {
-    let service = path.trim_start_matches('/').split('/').next();
-    service.is_some_and(|service| OPEN.contains(&service))
 }
 
 /// What a refused caller is told. Its domain is the first part of the package, which is the service's name.
@@ -302,32 +235,4 @@ async fn run(workers: Vec<Worker>) {
         }
     });
     futures_util::future::join_all(watched).await;
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_streams_of_a_file_are_found() {
-        let streams = streams(tonic_health::pb::FILE_DESCRIPTOR_SET).expect("a descriptor set");
-        assert_eq!(streams, ["grpc.health.v1.Health/Watch"]);
-        assert!(super::streams(b"no descriptors").is_err());
-    }
-
-    #[test]
-    fn health_and_reflection_are_open_and_what_only_looks_like_them_is_not() {
-        assert!(is_open("/grpc.health.v1.Health/Check"));
-        assert!(is_open(
-            "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
-        ));
-        for path in [
-            "/grpc.health.v1.Healthy/Check",
-            "/payment.v1.Payment/Create",
-            "",
-            "/",
-        ] {
-            assert!(!is_open(path), "{path:?}");
-        }
-    }
 }

@@ -394,7 +394,7 @@ fn facts<const N: usize>(facts: [(&str, &str); N]) -> Metadata {
         .collect()
 }
 
-fn cut(text: &str) -> &str {
+pub(crate) fn cut(text: &str) -> &str {
     cut_at(text, MAX_TEXT)
 }
 

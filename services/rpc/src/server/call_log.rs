@@ -17,6 +17,8 @@ use tonic::Code;
 use tonic::body::Body;
 use tower::{Layer, Service};
 
+use crate::status::cut;
+
 #[derive(Debug, Clone, Copy)]
 pub(super) struct CallLogLayer;
 
@@ -75,7 +77,8 @@ impl Line {
         let peer = request.extensions().get::<PeerInfo>();
         let given = request.headers().get("grpc-timeout");
         Self {
-            method: request.uri().path().trim_start_matches('/').to_owned(),
+            // As the caller wrote it; a path may be as long as headers may be.
+            method: cut(request.uri().path().trim_start_matches('/')).to_owned(),
             peer: peer.and_then(|peer| peer.identity.clone()),
             arrived: Instant::now(),
             given: given.and_then(|value| grpc_timeout::decode(value.as_bytes()).ok()),

@@ -12,7 +12,8 @@ use http_body::{Frame, SizeHint};
 use tonic::body::Body;
 use tower::{Layer, Service};
 
-use super::{Shutdown, is_open};
+use super::Shutdown;
+use super::standard::is_standard;
 use crate::status::{Failure, Metadata, into_trailers, reason};
 
 #[derive(Debug, Clone)]
@@ -59,7 +60,7 @@ where
     }
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        let standard = is_open(request.uri().path());
+        let standard = is_standard(request.uri().path());
         let answer = self.inner.call(request);
         if !standard {
             return Box::pin(answer);

@@ -15,7 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::body::Body;
 use tower::{Layer, Service};
 
-use super::is_open;
+use super::standard::is_standard;
 use crate::status::{Failure, reason};
 
 /// The time after which a refused caller may come back: this long, give or take a half. The spread keeps those who
@@ -94,7 +94,7 @@ where
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
         // Who asks for health decides whether we are restarted; that must not depend on how busy we are.
-        if is_open(request.uri().path()) {
+        if is_standard(request.uri().path()) {
             return Box::pin(self.inner.call(request));
         }
         let Ok(permit) = self.layer.free.clone().try_acquire_owned() else {

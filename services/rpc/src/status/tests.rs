@@ -1,3 +1,5 @@
+use tonic::Status as Received;
+
 use super::*;
 
 fn every_failure() -> Vec<Failure> {
@@ -198,7 +200,7 @@ fn a_long_text_is_cut_between_letters() {
 #[test]
 fn details_that_cannot_be_read_cost_only_themselves() {
     for details in [&b"\xff\xff\xff"[..], b"", b"\x12\x05hello"] {
-        let status = Status::with_details(Code::NotFound, "gone", details.to_vec().into());
+        let status = Received::with_details(Code::NotFound, "gone", details.to_vec().into());
         let read = Upstream::read(&status);
         assert_eq!((read.code, read.message.as_str()), (Code::NotFound, "gone"));
         assert_eq!(read.info, None);
@@ -211,7 +213,11 @@ fn one_malformed_detail_does_not_take_the_others_with_it() {
     let mut wire = tonic_types::pb::Status::check(good.details());
     wire.details[0].value = vec![0xff, 0xff];
     let bytes = prost::Message::encode_to_vec(&wire);
-    let read = Upstream::read(&Status::with_details(Code::NotFound, "gone", bytes.into()));
+    let read = Upstream::read(&Received::with_details(
+        Code::NotFound,
+        "gone",
+        bytes.into(),
+    ));
     assert_eq!(read.info, None);
     assert_eq!(
         read.resource.map(|resource| resource.id),
