@@ -1,11 +1,13 @@
 //! Which outcome a status is (B12, B13).
 
+use std::error::Error;
 use std::time::Duration;
 
 use tonic::Code;
 
 use super::state::Outcome;
 use crate::status::Local;
+use crate::status::transport::{self, Reached};
 
 /// Judges the final status of an attempt.
 ///
@@ -41,6 +43,29 @@ pub fn classify(
         | Code::Aborted
         | Code::OutOfRange
         | Code::Unimplemented => Outcome::Success,
+    }
+}
+
+/// Judges an attempt that got no status, because the transport failed (B13).
+///
+/// No connection, one that broke, a stream that was reset: trouble. A stream that was refused: too much to do. A
+/// connection that the server closed in good order, with the request unprocessed, is none: a server that replaces its
+/// connections, or is replaced itself, must not trip the breakers of everybody who had calls under way.
+pub fn classify_error(
+    error: &(dyn Error + 'static),
+    elapsed: Duration,
+    fair_time: Duration,
+) -> Outcome {
+    if let Some(local) = Local::of_error(error) {
+        return classify(Code::DeadlineExceeded, Some(local), elapsed, fair_time);
+    }
+    if transport::is_shed(error) {
+        return Outcome::Neutral;
+    }
+    match Reached::of(error) {
+        Reached::NotSent | Reached::GoneAway => Outcome::Neutral,
+        Reached::Refused => Outcome::Overloaded,
+        Reached::NotConnected | Reached::Unknown => Outcome::Failure,
     }
 }
 

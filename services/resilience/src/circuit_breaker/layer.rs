@@ -1,13 +1,14 @@
 //! The layer: one breaker per endpoint and method.
 
 use std::collections::HashMap;
+use std::error::Error;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, Request, Response, StatusCode};
 use pin_project_lite::pin_project;
 use tokio::time::Instant;
 use tonic::body::Body;
@@ -15,13 +16,13 @@ use tonic::{Code, Status};
 use tower::{BoxError, Layer, Service};
 
 use super::breaker::{CircuitBreaker, Permit, Rejected, StateChange};
-use super::classify::classify;
+use super::classify::{classify, classify_error};
 use super::config::{Config, ConfigError, Key};
 use super::state::{Machine, Outcome, State};
 use crate::body::{Observed, Observer};
 use crate::deadline::{self, Deadline, method_of};
 use crate::per_method::PerMethod;
-use crate::status::{self, Local, WireStatus, transport};
+use crate::status::{self, Local, WireStatus};
 
 /// Guards the calls of a client to one endpoint.
 ///
@@ -383,12 +384,7 @@ where
             Err(error) => {
                 let error = error.into();
                 if let Some(mut attempt) = attempt {
-                    let code = transport::to_status(&*error, "").code();
-                    attempt.end(match code {
-                        // Shed on this side: B13.
-                        Code::ResourceExhausted => Outcome::Neutral,
-                        code => attempt.judge(code, None),
-                    });
+                    attempt.end(attempt.judge_error(&*error));
                 }
                 Err(error)
             }
@@ -401,21 +397,24 @@ where
 impl Attempt {
     fn answered(mut self, response: Response<Body>) -> Response<Body> {
         let local = response.extensions().get::<Local>().copied();
-        let code = status::code_from_headers(response.headers()).or_else(|| {
-            let http = response.status();
-            (http != http::StatusCode::OK).then(|| status::code_from_http(http))
-        });
-        match code {
-            Some(code) => {
-                self.end(self.judge(code, local));
-                response
-            }
-            None => response.map(|body| Observed::wrap(body, self, None)),
+        if let Some(code) = status::code_from_headers(response.headers()) {
+            self.end(self.judge(code, local));
+            return response;
         }
+        if response.status() != StatusCode::OK {
+            // B13: no gRPC server answered, whatever it is that did.
+            self.end(Outcome::Failure);
+            return response;
+        }
+        response.map(|body| Observed::wrap(body, self, None))
     }
 
     fn judge(&self, code: Code, local: Option<Local>) -> Outcome {
         classify(code, local, self.started.elapsed(), self.fair_time)
+    }
+
+    fn judge_error(&self, error: &(dyn Error + 'static)) -> Outcome {
+        classify_error(error, self.started.elapsed(), self.fair_time)
     }
 
     fn end(&mut self, outcome: Outcome) {
@@ -432,7 +431,7 @@ impl Observer for Attempt {
     }
 
     fn on_error(&mut self, error: Status) -> Result<HeaderMap, Status> {
-        self.end(self.judge(error.code(), Local::of_error(&error)));
+        self.end(self.judge_error(&error));
         Err(error)
     }
 

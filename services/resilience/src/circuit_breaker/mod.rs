@@ -35,7 +35,7 @@ pub mod state;
 pub use self::breaker::{
     Builder, CallError, CircuitBreaker, Permit, Rejected, Snapshot, StateChange,
 };
-pub use self::classify::classify;
+pub use self::classify::{classify, classify_error};
 pub use self::config::{
     Config, ConfigError, FailureRatio, HalfOpen, Key, MAX_WINDOW, OpenTime, Rules, Window,
 };

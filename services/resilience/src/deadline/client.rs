@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::uri::PathAndQuery;
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, Request, Response, StatusCode};
 use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep};
 use tonic::body::Body;
@@ -281,6 +281,14 @@ impl Call {
                 Some(status) => status.into_local_response(Local::DeadlineExceeded),
                 None => response,
             },
+            None if response.status() != StatusCode::OK => {
+                self.finish(Instant::now(), Vec::new());
+                // A proxy, or no gRPC server at all: said here, so that the reader of the status knows.
+                match WireStatus::from_response_head(&response) {
+                    Some(status) => status.into_response(),
+                    None => response,
+                }
+            }
             None => {
                 let until = self.deadline.instant();
                 response.map(|body| Observed::wrap(body, self, Some(until)))
@@ -290,6 +298,8 @@ impl Call {
 
     /// The final status has come. What must not be told as it stands is replaced by the status that is returned.
     fn settle(&mut self, headers: &mut HeaderMap) -> Option<WireStatus> {
+        // First of all, and for OK too: tonic reads the details of that as well.
+        status::sanitize(headers);
         let code = status::code_from_headers(headers).unwrap_or(Code::Unknown);
         if code == Code::Ok {
             if self.record.is_some() {
@@ -302,7 +312,6 @@ impl Call {
             // D9: PROTOCOL-HTTP2 has it so that what is cancelled by the deadline is told as DEADLINE_EXCEEDED.
             return Some(self.expired_status(now));
         }
-        status::sanitize(headers);
         let hops = if code == Code::DeadlineExceeded {
             WireStatus::from_headers(headers)
                 .and_then(|status| Spent::from_details(status.details()))

@@ -393,7 +393,7 @@ impl Session {
                 self.unsent += 1;
                 return Decision::Transparent;
             }
-            Reached::Refused if !self.refused => {
+            Reached::Refused | Reached::GoneAway if !self.refused => {
                 self.refused = true;
                 return Decision::Transparent;
             }

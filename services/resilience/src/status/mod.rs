@@ -40,7 +40,7 @@ pub const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 /// `grpc-status-details-bin`.
 pub const GRPC_STATUS_DETAILS: HeaderName = HeaderName::from_static("grpc-status-details-bin");
 
-/// The longest `grpc-message` that is written, in bytes before percent-encoding; the rest is cut off (E4).
+/// The longest `grpc-message` that is written, in bytes as they stand on the wire; the rest is cut off (E4).
 const MAX_MESSAGE: usize = 1024;
 
 /// With padding and without is accepted, as gRPC asks; none is written. Bits left over at the end are as strictly
@@ -263,15 +263,22 @@ fn encode_message(message: &str) -> Option<String> {
     if message.is_empty() {
         return None;
     }
-    let message = cut(message);
-    let mut encoded = String::with_capacity(message.len());
-    for byte in message.bytes() {
-        if (0x20..=0x7e).contains(&byte) && byte != b'%' {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push('%');
-            encoded.push(char::from(HEX[usize::from(byte >> 4)]));
-            encoded.push(char::from(HEX[usize::from(byte & 15)]));
+    let mut encoded = String::with_capacity(message.len().min(MAX_MESSAGE));
+    for character in message.chars() {
+        let whole = encoded.len();
+        for byte in character.encode_utf8(&mut [0; 4]).bytes() {
+            if (0x20..=0x7e).contains(&byte) && byte != b'%' {
+                encoded.push(char::from(byte));
+            } else {
+                encoded.push('%');
+                encoded.push(char::from(HEX[usize::from(byte >> 4)]));
+                encoded.push(char::from(HEX[usize::from(byte & 15)]));
+            }
+        }
+        if encoded.len() > MAX_MESSAGE {
+            // Never half of a character.
+            encoded.truncate(whole);
+            break;
         }
     }
     Some(encoded)
@@ -331,6 +338,25 @@ mod tests {
             .with_reason("CIRCUIT_OPEN", [("state", "open")])
             .with_retry_after(Duration::from_millis(1500));
         assert_eq!(WireStatus::from_headers(&status.to_headers()), Some(status));
+    }
+
+    #[test]
+    fn e4_the_three_headers_together_stay_below_8_kib() {
+        for text in ["x", "ä", "𝄞", "%"] {
+            let mut status = WireStatus::new(Code::Internal, text.repeat(5000));
+            for index in 0..100 {
+                status = status.with_reason("REASON", [(index.to_string(), text.repeat(200))]);
+            }
+            let headers = status.to_headers();
+            let size: usize = headers
+                .iter()
+                .map(|(name, value)| name.as_str().len() + value.len() + 32)
+                .sum();
+            assert!(size < 8192, "{size}");
+            let read = WireStatus::from_headers(&headers).expect("a status");
+            assert!(text.repeat(5000).starts_with(read.message()));
+            assert!(read.details().get::<ErrorInfo>().is_some());
+        }
     }
 
     #[test]

@@ -18,9 +18,11 @@ pub enum Reached {
     NotConnected,
     /// The connection closed while the request waited in this process's queue; nothing of it was sent.
     NotSent,
-    /// The server said that it did not process it: REFUSED_STREAM, or GOAWAY with NO_ERROR, which h2 reports only for
-    /// streams above the last one that the server will process (RFC 9113 §6.8, §8.7).
+    /// The server refused the stream before processing it: REFUSED_STREAM (RFC 9113 §8.7).
     Refused,
+    /// The server is closing the connection in good order and did not process it: GOAWAY with NO_ERROR, which h2 reports
+    /// only for streams above the last one that the server will process (RFC 9113 §6.8).
+    GoneAway,
     /// Nobody can tell: it may have been processed.
     Unknown,
 }
@@ -40,13 +42,14 @@ impl Reached {
                 return Self::NotConnected;
             }
             if let Some(h2) = cause.downcast_ref::<h2::Error>() {
-                let refused = h2.is_remote()
-                    && (h2.reason() == Some(h2::Reason::REFUSED_STREAM)
-                        || h2.is_go_away() && h2.reason() == Some(h2::Reason::NO_ERROR));
-                return if refused {
-                    Self::Refused
-                } else {
-                    Self::Unknown
+                return match h2.reason() {
+                    Some(h2::Reason::REFUSED_STREAM) if h2.is_remote() && h2.is_reset() => {
+                        Self::Refused
+                    }
+                    Some(h2::Reason::NO_ERROR) if h2.is_remote() && h2.is_go_away() => {
+                        Self::GoneAway
+                    }
+                    _ => Self::Unknown,
                 };
             }
             if let Some(hyper) = cause.downcast_ref::<hyper::Error>()
@@ -72,7 +75,7 @@ pub fn to_status(error: &(dyn Error + 'static), called: &str) -> WireStatus {
         return wire;
     }
     let causes = sentence(error);
-    if chain(error).any(|cause| cause.is::<tower::load_shed::error::Overloaded>()) {
+    if is_shed(error) {
         return WireStatus::new(
             Code::ResourceExhausted,
             format!(
@@ -97,7 +100,7 @@ pub fn to_status(error: &(dyn Error + 'static), called: &str) -> WireStatus {
             format!("the connection closed before {called} was sent: {causes}"),
             "CONNECTION_CLOSED",
         ),
-        Reached::Refused => (
+        Reached::Refused | Reached::GoneAway => (
             format!("the server did not take {called}: {causes}"),
             "REFUSED",
         ),
@@ -134,6 +137,11 @@ fn code(error: &(dyn Error + 'static)) -> Code {
         Some(h2::Reason::INADEQUATE_SECURITY) => Code::PermissionDenied,
         _ => Code::Unavailable,
     }
+}
+
+/// Whether a load shedder of this side refused.
+pub(crate) fn is_shed(error: &(dyn Error + 'static)) -> bool {
+    chain(error).any(|cause| cause.is::<tower::load_shed::error::Overloaded>())
 }
 
 pub(crate) fn chain<'e>(

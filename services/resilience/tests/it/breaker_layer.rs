@@ -9,12 +9,15 @@ use resilience::circuit_breaker::{
     CircuitBreakerLayer, Config, FailureRatio, HalfOpen, Key, OpenTime, State, Window,
 };
 use resilience::deadline::DeadlineLayer;
+use resilience::idempotency::{Level, Methods};
+use resilience::retry::{Backoff, Jitter, RetryConfig, RetryLayer, RetryPolicy};
 use resilience::status::Local;
+use resilience::status::transport::Reached;
 use tonic::Code;
 use tonic_types::pb::ErrorInfo;
 use tower::{Layer as _, ServiceBuilder, ServiceExt as _};
 
-use crate::support::{Peer, Step, ms, request, status, told};
+use crate::support::{Peer, Step, channel, go_away, ms, request, status, told};
 
 fn config() -> Config {
     Config {
@@ -52,7 +55,7 @@ async fn b12_b13_trouble_counts_wherever_it_is_said() {
             Step::Trailers(status(Code::Internal)),
             Step::MessageThen(status(Code::DataLoss)),
         ],
-        [Step::Http(503), Step::Http(502)],
+        [Step::Http(503), Step::Http(404)],
     ] {
         let (layer, peer) = (layer(&config()), Peer::new(trouble));
         for _ in 0..2 {
@@ -319,4 +322,74 @@ async fn switched_off_it_counts_and_refuses_nothing() {
     }
     assert_eq!(peer.requests(), 10);
     assert!(layer.breaker("/order.v1.Order/Create").is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_replaces_its_connections_trips_no_breaker() {
+    let channel = channel(|| async {
+        let (near, far) = tokio::io::duplex(64 * 1024);
+        tokio::spawn(go_away(far));
+        Ok(near)
+    });
+    let layer = layer(&config());
+    for _ in 0..10 {
+        let error = layer
+            .layer(channel.clone())
+            .oneshot(request("m"))
+            .await
+            .expect_err("gone away");
+        assert_eq!(Reached::of(&*error), Reached::GoneAway, "{error:?}");
+        // Until the channel has noticed.
+        tokio::time::sleep(ms(1)).await;
+    }
+    let totals = layer.breaker("/order.v1.Order/Create").expect("called");
+    assert_eq!(totals.snapshot().totals.neutral, 10);
+}
+
+/// L4: dropped at any moment of its life, a call through the whole stack leaves nothing behind.
+#[tokio::test(start_paused = true)]
+async fn l4_a_call_that_is_dropped_at_any_moment_leaves_no_permit_behind() {
+    let life = || {
+        let slow = |step| Step::After(ms(10), Box::new(step));
+        [
+            slow(unavailable()),
+            slow(Step::HangAfterHead),
+            slow(Step::Trailers(status(Code::Unavailable))),
+            slow(Step::MessageThen(status(Code::Ok))),
+        ]
+    };
+    let retries = RetryConfig {
+        max_attempts: 4,
+        backoff: Backoff::Fixed { delay: ms(10) },
+        jitter: Jitter::None,
+        ..RetryConfig::default()
+    };
+    for moment in 0..100 {
+        let peer = Peer::new(life());
+        let methods = Methods::default().with("/order.v1.Order/Create", Level::Idempotent);
+        let layer = layer(&Config {
+            consecutive_failures: Some(100),
+            ..config()
+        });
+        let stack = ServiceBuilder::new()
+            .layer(DeadlineLayer::new(Duration::from_secs(1)))
+            .layer(RetryLayer::new(
+                RetryPolicy::new(&retries).expect("a policy"),
+                Arc::new(methods),
+            ))
+            .layer(layer.clone())
+            .layer(AttemptTimeoutLayer::new(Some(ms(30))))
+            .service(peer.service());
+        let calling = async { told(stack.oneshot(request("m")).await.expect("an answer")).await };
+        let ended = tokio::time::timeout(ms(moment), calling).await;
+        let breaker = layer.breaker("/order.v1.Order/Create").expect("called");
+        let totals = breaker.snapshot().totals;
+        assert_eq!(
+            totals.admitted,
+            totals.successes + totals.failures + totals.neutral + totals.dropped,
+            "after {moment} ms"
+        );
+        // 10, +10 pause, 30 cut, +10 pause, 10, +10 pause, 10 = 90 ms.
+        assert_eq!(ended.is_ok(), moment >= 90, "after {moment} ms");
+    }
 }

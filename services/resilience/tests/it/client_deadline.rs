@@ -240,18 +240,33 @@ async fn a_refused_connection_is_unavailable_with_its_cause_and_not_transport_er
 
 #[tokio::test(start_paused = true)]
 async fn e2_a_hostile_peer_cannot_kill_the_clients_task_by_its_details() {
-    for hostile in ["!not base64!", "CA4,CA4", "====", "A"] {
-        let ended = status(Code::NotFound);
-        let peer = Peer::new([Step::StatusWith(ended, "grpc-status-details-bin", hostile)]);
-        let stack = layer(ms(200)).layer(peer.service());
-        let status = call(stack, "/order.v1.Order/Create")
-            .await
-            .expect_err("hostile");
-        assert_eq!(
-            (status.code(), status.message()),
-            (Code::NotFound, "NotFound")
-        );
+    for hostile in ["!not base64!", "CA4,CA4", "====", "A", "/+"] {
+        for code in [Code::Ok, Code::NotFound] {
+            let ended = status(code);
+            let peer = Peer::new([Step::StatusWith(ended, "grpc-status-details-bin", hostile)]);
+            let stack = layer(ms(200)).layer(peer.service());
+            let told = call(stack, "/order.v1.Order/Create")
+                .await
+                .expect_err("hostile, or without a message");
+            let expected = if code == Code::Ok {
+                Code::Internal
+            } else {
+                code
+            };
+            assert_eq!(told.code(), expected, "{hostile} {told:?}");
+        }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn b13_what_a_proxy_answers_is_told_as_a_status_that_says_so() {
+    let peer = Peer::new([Step::Http(503)]);
+    let stack = layer(ms(200)).layer(peer.service());
+    let told = call(stack, "/order.v1.Order/Create")
+        .await
+        .expect_err("503");
+    assert_eq!(told.code(), Code::Unavailable);
+    assert!(told.message().contains("HTTP status 503"), "{told:?}");
 }
 
 #[tokio::test(start_paused = true)]

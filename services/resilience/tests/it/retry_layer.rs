@@ -16,12 +16,11 @@ use resilience::retry::{
     Switch,
 };
 use resilience::status::WireStatus;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tonic::Code;
 use tonic::body::Body;
 use tower::{Layer as _, ServiceBuilder, ServiceExt as _};
 
-use crate::support::{Peer, Step, channel, ms, request, serve, status, told, unary};
+use crate::support::{Peer, Step, channel, go_away, ms, request, serve, status, told, unary};
 
 fn config() -> RetryConfig {
     RetryConfig {
@@ -403,27 +402,6 @@ async fn trouble(io: tokio::io::DuplexStream, trouble: Trouble) {
         match trouble {
             Trouble::RefuseStream => respond.send_reset(h2::Reason::REFUSED_STREAM),
             Trouble::GoAway | Trouble::Break => return,
-        }
-    }
-}
-
-/// h2's server would name the stream that it has accepted, so the frames are written by hand (RFC 9113 §4.1, §6.8).
-async fn go_away(mut io: tokio::io::DuplexStream) -> std::io::Result<()> {
-    const SETTINGS: [u8; 9] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
-    const GOAWAY_STREAM_0_NO_ERROR: [u8; 17] = [0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-    let mut preface = [0; 24];
-    io.read_exact(&mut preface).await?;
-    io.write_all(&SETTINGS).await?;
-    loop {
-        let mut head = [0; 9];
-        io.read_exact(&mut head).await?;
-        let [a, b, c, kind, ..] = head;
-        let length = u32::from_be_bytes([0, a, b, c]);
-        let mut payload = vec![0; usize::try_from(length).expect("small")];
-        io.read_exact(&mut payload).await?;
-        const HEADERS: u8 = 1;
-        if kind == HEADERS {
-            io.write_all(&GOAWAY_STREAM_0_NO_ERROR).await?;
         }
     }
 }

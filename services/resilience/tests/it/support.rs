@@ -13,7 +13,7 @@ use http_body::Frame;
 use http_body_util::{BodyExt as _, StreamBody};
 use hyper_util::rt::TokioIo;
 use resilience::status::WireStatus;
-use tokio::io::DuplexStream;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Code;
@@ -256,6 +256,27 @@ where
             async move { connecting.await.map(TokioIo::new) }
         },
     ))
+}
+
+/// An HTTP/2 server that answers every request with GOAWAY, NO_ERROR, below the number of its stream. h2's server would name the stream that it has accepted, so the frames are written by hand (RFC 9113 §4.1, §6.8).
+pub(crate) async fn go_away(mut io: DuplexStream) -> std::io::Result<()> {
+    const SETTINGS: [u8; 9] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+    const GOAWAY_STREAM_0_NO_ERROR: [u8; 17] = [0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    let mut preface = [0; 24];
+    io.read_exact(&mut preface).await?;
+    io.write_all(&SETTINGS).await?;
+    loop {
+        let mut head = [0; 9];
+        io.read_exact(&mut head).await?;
+        let [a, b, c, kind, ..] = head;
+        let length = u32::from_be_bytes([0, a, b, c]);
+        let mut payload = vec![0; usize::try_from(length).expect("small")];
+        io.read_exact(&mut payload).await?;
+        const HEADERS: u8 = 1;
+        if kind == HEADERS {
+            io.write_all(&GOAWAY_STREAM_0_NO_ERROR).await?;
+        }
+    }
 }
 
 /// Calls a unary method through a stack.
