@@ -11,7 +11,7 @@ use x509_parser::{
 };
 
 use crate::{
-    certificate::signed,
+    certificate::{CLIENT_AUTH, SERVER_AUTH, purposes, signed},
     der,
     distinguished_name::DistinguishedName,
     issuer::Refusal,
@@ -90,7 +90,7 @@ pub enum RequestError {
     )]
     UnknownSignature(String),
     /// A weak key.
-    #[error("its key is too weak: {0}")]
+    #[error("its key is refused: {0}")]
     Key(KeyError),
 }
 
@@ -185,6 +185,18 @@ impl CertificateRequest {
             return Err(malformed("something stands after the request".to_owned()));
         }
         let info = &parsed.certification_request_info;
+        // The signature does not cover what stands around the content, and the parser is lenient there: only the one
+        // DER encoding is taken.
+        let parameters = parsed.signature_algorithm.parameters.as_ref();
+        let parameters = parameters
+            .map(|any| der::value(if any.data.is_empty() { 0x05 } else { 0x30 }, any.data));
+        let algorithm = der::sequence([
+            der::object_identifier(parsed.signature_algorithm.algorithm.as_bytes()),
+            parameters.unwrap_or_default(),
+        ]);
+        if *signed(info.raw, &algorithm, &parsed.signature_value.data) != bytes {
+            return Err(malformed("it is not encoded by DER".to_owned()));
+        }
         let public_key = PublicKey::from_x509(&info.subject_pki)
             .map_err(|error| malformed(error.to_string()))?;
         public_key.check_strength().map_err(RequestError::Key)?;
@@ -319,9 +331,7 @@ impl Ask {
             ParsedExtension::BasicConstraints(constraints) if constraints.ca => Self::Ca,
             ParsedExtension::BasicConstraints(_) => Self::NotACa,
             ParsedExtension::KeyUsage(usage) => Self::KeyUsage(usage.to_string()),
-            ParsedExtension::ExtendedKeyUsage(usage) => {
-                Self::ExtendedKeyUsage(crate::certificate::purposes(usage))
-            }
+            ParsedExtension::ExtendedKeyUsage(usage) => Self::ExtendedKeyUsage(purposes(usage)),
             ParsedExtension::SubjectKeyIdentifier(_) => Self::SubjectKeyIdentifier,
             _ => Self::Extension(oid),
         }
@@ -335,14 +345,20 @@ impl std::fmt::Display for Ask {
             Self::NotACa => f.write_str("basicConstraints CA:FALSE"),
             Self::KeyUsage(usage) => write!(f, "keyUsage {usage}"),
             Self::ExtendedKeyUsage(purposes) => {
-                let named: Vec<_> = purposes
-                    .iter()
-                    .map(|oid| match oid.as_str() {
-                        crate::certificate::SERVER_AUTH => "serverAuth",
-                        crate::certificate::CLIENT_AUTH => "clientAuth",
-                        other => other,
-                    })
-                    .collect();
+                const NAMES: [(&str, &str); 7] = [
+                    (SERVER_AUTH, "serverAuth"),
+                    (CLIENT_AUTH, "clientAuth"),
+                    ("1.3.6.1.5.5.7.3.3", "codeSigning"),
+                    ("1.3.6.1.5.5.7.3.4", "emailProtection"),
+                    ("1.3.6.1.5.5.7.3.8", "timeStamping"),
+                    ("1.3.6.1.5.5.7.3.9", "OCSPSigning"),
+                    ("2.5.29.37.0", "any"),
+                ];
+                let name = |oid: &String| {
+                    let known = NAMES.iter().find(|(known, _)| known == oid);
+                    known.map_or_else(|| oid.clone(), |(_, name)| (*name).to_owned())
+                };
+                let named: Vec<_> = purposes.iter().map(name).collect();
                 write!(f, "extendedKeyUsage {}", named.join(", "))
             }
             Self::SubjectKeyIdentifier => f.write_str("subjectKeyIdentifier"),
@@ -355,6 +371,7 @@ impl std::fmt::Display for Ask {
 /// pkcs-9-at-extensionRequest (RFC 2985 §5.4.2).
 const EXTENSION_REQUEST: [u8; 9] = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 9, 14];
 const RSASSA_PSS: [u8; 9] = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 10];
+const MGF1: [u8; 9] = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 8];
 const SHA384_WITH_RSA: [u8; 9] = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 12];
 const SHA512_WITH_RSA: [u8; 9] = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 13];
 
@@ -378,20 +395,8 @@ fn verification_algorithm(
         (PublicKeyKind::Rsa { .. }, oid) if oid == SHA512_WITH_RSA => {
             &signature::RSA_PKCS1_2048_8192_SHA512
         }
-        // The hash of PSS stands in the parameters (RFC 4055 §3.1); its object identifier is found there as it is.
         (PublicKeyKind::Rsa { .. }, oid) if oid == RSASSA_PSS => {
-            let names_hash = |last: u8| {
-                let hash = [0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, last];
-                parameters.is_some_and(|parameters| {
-                    parameters.windows(hash.len()).any(|part| part == hash)
-                })
-            };
-            match (names_hash(1), names_hash(2), names_hash(3)) {
-                (true, false, false) => &signature::RSA_PSS_2048_8192_SHA256,
-                (false, true, false) => &signature::RSA_PSS_2048_8192_SHA384,
-                (false, false, true) => &signature::RSA_PSS_2048_8192_SHA512,
-                _ => return Err(RequestError::WeakHash("RSA-PSS over SHA-1")),
-            }
+            pss(parameters.unwrap_or_default())?
         }
         (PublicKeyKind::P256, oid) if oid == key::ECDSA_WITH_SHA256 => {
             &signature::ECDSA_P256_SHA256_ASN1
@@ -423,4 +428,110 @@ fn verification_algorithm(
         (PublicKeyKind::Ed25519, oid) if oid == key::ED25519 => &signature::ED25519,
         _ => return Err(unknown()),
     })
+}
+
+/// RSASSA-PSS-params (RFC 4055 §3.1) in the one form that verifiers agree on (RFC 8446 §4.2.3): the same hash in both
+/// places, and a salt as long as the hash.
+fn pss(parameters: &[u8]) -> Result<&'static dyn VerificationAlgorithm, RequestError> {
+    let algorithms: [(u8, u8, &'static dyn VerificationAlgorithm); 3] = [
+        (1, 32, &signature::RSA_PSS_2048_8192_SHA256),
+        (2, 48, &signature::RSA_PSS_2048_8192_SHA384),
+        (3, 64, &signature::RSA_PSS_2048_8192_SHA512),
+    ];
+    let oid = |content: &[u8]| der::object_identifier(content);
+    for (hash, length, algorithm) in algorithms {
+        // RFC 4055 §2.1: the parameters of a hash are NULL or absent.
+        for null in [der::null(), Vec::new()] {
+            let hash = der::sequence([oid(&[0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, hash]), null]);
+            let wanted = der::concat([
+                der::explicit(0, &hash),
+                der::explicit(1, &der::sequence([oid(&MGF1), hash.clone()])),
+                der::explicit(2, &der::unsigned(&[length])),
+            ]);
+            if wanted == parameters {
+                return Ok(algorithm);
+            }
+        }
+    }
+    Err(RequestError::UnknownSignature(
+        "RSA-PSS with a weak hash, or a salt of another length than the hash".to_owned(),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::key::KeyAlgorithm;
+    use proptest::prelude::*;
+
+    fn create(names: &[GeneralName], profile: Option<Profile>) -> String {
+        let key = PrivateKey::generate(KeyAlgorithm::Ed25519).expect("a key");
+        let subject = DistinguishedName::parse("/O=Example/CN=order").expect("a name");
+        CertificateRequest::create(&key, &subject, names, profile).expect("a request")
+    }
+
+    #[test]
+    fn our_own_request_is_read_back() {
+        let names = [
+            GeneralName::dns("a.dev").expect("a name"),
+            GeneralName::ip("::1").expect("an address"),
+        ];
+        let request = CertificateRequest::read(create(&names, Some(Profile::Peer)).as_bytes())
+            .expect("valid");
+        assert_eq!(request.names(), names);
+        assert_eq!(request.subject().to_slashes(), "/O=Example/CN=order");
+        assert_eq!(
+            request
+                .asks()
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>(),
+            ["extendedKeyUsage serverAuth, clientAuth"]
+        );
+        assert!(request.decide(Profile::Peer, false).is_ok());
+    }
+
+    #[test]
+    fn a_purpose_that_the_profile_lacks_is_refused_unless_dropping_is_allowed() {
+        let request =
+            CertificateRequest::read(create(&[], Some(Profile::Peer)).as_bytes()).expect("valid");
+        assert!(request.decide(Profile::Server, false).is_err());
+        let decision = request.decide(Profile::Server, true).expect("dropped");
+        assert_eq!(
+            decision.dropped,
+            ["extendedKeyUsage serverAuth, clientAuth"]
+        );
+    }
+
+    #[test]
+    fn no_single_changed_byte_is_believed() {
+        let pem = create(&[GeneralName::dns("a.dev").expect("a name")], None);
+        let der = pem::read(pem.as_bytes()).expect("PEM").remove(0).content;
+        assert!(CertificateRequest::read(&der).is_ok());
+        for at in 0..der.len() {
+            let mut changed = der.to_vec();
+            changed[at] ^= 1;
+            assert!(CertificateRequest::read(&changed).is_err(), "byte {at}");
+        }
+        assert!(CertificateRequest::read(&[&der[..], b"more"].concat()).is_err());
+    }
+
+    #[test]
+    fn two_requests_in_one_file_are_not_guessed_between() {
+        let twice = create(&[], None) + &create(&[], None);
+        assert_eq!(
+            CertificateRequest::read(twice.as_bytes()).map(drop),
+            Err(RequestError::Several(2))
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_reading_panic(bytes: Vec<u8>) {
+            let _ = CertificateRequest::read(&bytes);
+            let _ = CertificateRequest::read(pem::write("CERTIFICATE REQUEST", &bytes).as_bytes());
+            let _ = crate::certificate::Certificate::read_all(&bytes);
+            let _ = crate::certificate::Certificate::from_der(&bytes);
+        }
+    }
 }

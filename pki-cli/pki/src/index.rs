@@ -327,3 +327,91 @@ pub fn timestamp(moment: OffsetDateTime) -> String {
         utc.second()
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use time::macros::datetime;
+
+    const NOW: OffsetDateTime = datetime!(2026-11-24 12:00 UTC);
+
+    fn reservation() -> Reservation<'static> {
+        Reservation {
+            name: Some("order"),
+            profile: Profile::Peer,
+            subject: "CN=order".to_owned(),
+            names: vec!["DNS:a.dev".to_owned(), "IP:::1".to_owned()],
+            issuer: "CN=CA".to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_reserved_number_is_on_the_disk_and_seen_by_others() {
+        let home = tempfile::tempdir().expect("a temporary folder");
+        let path = home.path().join(FILE);
+        let index = Index::create(&path).expect("created");
+        let reserved = index.reserve(&reservation(), NOW).expect("reserved");
+        let other = Index::open(&path).expect("opened beside");
+        let row = other
+            .find(&reserved.serial().to_string())
+            .expect("read")
+            .expect("there");
+        assert_eq!(
+            (row.status.as_str(), row.name.as_deref(), row.fingerprint),
+            ("reserved", Some("order"), None)
+        );
+    }
+
+    #[test]
+    fn numbers_differ_and_rows_keep_their_order() {
+        let home = tempfile::tempdir().expect("a temporary folder");
+        let index = Index::create(&home.path().join(FILE)).expect("created");
+        let serials: Vec<_> = (0..20)
+            .map(|_| {
+                index
+                    .reserve(&reservation(), NOW)
+                    .expect("reserved")
+                    .serial()
+                    .to_string()
+            })
+            .collect();
+        let rows: Vec<_> = index
+            .rows()
+            .expect("rows")
+            .into_iter()
+            .map(|row| row.serial)
+            .collect();
+        assert_eq!(rows, serials);
+        assert_eq!(
+            serials
+                .iter()
+                .collect::<std::collections::BTreeSet<_>>()
+                .len(),
+            20
+        );
+    }
+
+    #[test]
+    fn what_is_no_index_is_said_to_be_none() {
+        let home = tempfile::tempdir().expect("a temporary folder");
+        let path = home.path().join(FILE);
+        assert!(matches!(Index::open(&path), Err(IndexError::Missing(_))));
+        let other = Connection::open(&path).expect("another program's database");
+        other.execute_batch("CREATE TABLE t (x)").expect("written");
+        assert!(matches!(Index::open(&path), Err(IndexError::Foreign(_))));
+        std::fs::write(
+            &path,
+            "This is text and no database at all, whatever it is called. It goes on and on.",
+        )
+        .expect("written");
+        assert!(matches!(Index::open(&path), Err(IndexError::Foreign(_))));
+    }
+
+    #[test]
+    fn timestamps_sort_as_time_does() {
+        assert_eq!(
+            timestamp(datetime!(2026-01-02 03:04:05 +2)),
+            "2026-01-02T01:04:05Z"
+        );
+    }
+}

@@ -76,7 +76,7 @@ pub enum KeyError {
     #[error("it is no usable RSA, P-256, P-384, P-521 or Ed25519 key: {0}")]
     Unusable(String),
     /// Too weak for a certificate.
-    #[error("{0}")]
+    #[error("it is not fit for a certificate: {0}")]
     Weak(String),
 }
 
@@ -367,6 +367,11 @@ impl PublicKey {
     }
 
     pub(crate) fn from_x509(parsed: &SubjectPublicKeyInfo<'_>) -> Result<Self, KeyError> {
+        if parsed.subject_public_key.unused_bits != 0 {
+            return Err(KeyError::Unusable(
+                "the public key is not whole octets".to_owned(),
+            ));
+        }
         let key = parsed.subject_public_key.data.to_vec();
         let algorithm = parsed.algorithm.algorithm.as_bytes();
         let parameters = parsed.algorithm.parameters.as_ref();
@@ -419,18 +424,25 @@ impl PublicKey {
 
     /// Refuses keys that are too weak for a certificate, or of a kind that our own verifiers do not know.
     pub fn check_strength(&self) -> Result<(), KeyError> {
-        match &self.kind {
-            PublicKeyKind::Rsa { bits } if *bits < 2048 => Err(KeyError::Weak(format!(
-                "The RSA key has {bits} bits, and less than 2048 can be factored; make a new one, for example with --key p256."
-            ))),
-            PublicKeyKind::Rsa { bits } if *bits > 8192 => Err(KeyError::Weak(format!(
-                "The RSA key has {bits} bits, and verifiers refuse more than 8192; make a new one, for example with --key rsa-4096."
-            ))),
-            PublicKeyKind::Other(what) => Err(KeyError::Weak(format!(
-                "The key uses {what}, which TLS peers do not accept; use RSA, P-256, P-384 or Ed25519."
-            ))),
-            _ => Ok(()),
-        }
+        let reason = match &self.kind {
+            PublicKeyKind::Rsa { bits } if *bits < 2048 => {
+                format!(
+                    "RSA with {bits} bits can be factored; make a new key with at least 2048, or better with --key p256"
+                )
+            }
+            PublicKeyKind::Rsa { bits } if *bits > 8192 => {
+                format!(
+                    "RSA with {bits} bits is more than verifiers take; make a new key with --key rsa-4096 or p256"
+                )
+            }
+            PublicKeyKind::Other(what) => {
+                format!(
+                    "{what} is nothing that TLS peers accept; make a new key: RSA, P-256, P-384 or Ed25519"
+                )
+            }
+            _ => return Ok(()),
+        };
+        Err(KeyError::Weak(reason))
     }
 }
 

@@ -16,11 +16,13 @@ use crate::{Global, command_error::CommandError, output::Output, passphrase::Pas
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct NamesArgs {
     /// A DNS name; *.example.org covers one label. May be given several times, or with commas
+    // A name that begins with a hyphen gets our sentence and not the parser's.
     #[arg(
         long,
         value_name = "NAME",
         value_delimiter = ',',
-        help_heading = "Names"
+        help_heading = "Names",
+        allow_hyphen_values = true
     )]
     dns: Vec<String>,
     /// An IP address, version 4 or 6

@@ -1,0 +1,210 @@
+//! `pki apply`: the plan reads like a difference, a second run changes nothing, a change is made once.
+
+use std::fs;
+
+use crate::support::{Home, snapshot};
+
+const MANIFEST: &str = r#"
+[ca]
+subject = "/O=Example/CN=Example Root"
+
+[certificate.order]
+profile = "peer"
+dns = ["order.example.org", "localhost"]
+ip = ["127.0.0.1"]
+
+[certificate.person]
+profile = "client"
+uri = ["spiffe://example.org/person"]
+days = 7
+"#;
+
+fn home() -> Home {
+    let home = Home::new();
+    home.write("pki.toml", MANIFEST);
+    home
+}
+
+/// Everything below `certs`, with its content and its time of change.
+fn state(home: &Home) -> Vec<(String, Vec<u8>, std::time::SystemTime)> {
+    let mut state = Vec::new();
+    for folder in fs::read_dir(home.path("certs")).expect("certs").flatten() {
+        for file in fs::read_dir(folder.path()).expect("a folder").flatten() {
+            let changed = file.metadata().and_then(|metadata| metadata.modified()).expect("metadata");
+            state.push((file.path().display().to_string(), fs::read(file.path()).expect("a file"), changed));
+        }
+    }
+    state.sort();
+    state
+}
+
+#[test]
+fn a_dry_run_shows_the_plan_and_does_nothing() {
+    let home = home();
+    snapshot!(home.pki("apply pki.toml --dry-run"), @r"
+    exit 0
+    + ca      new CA in certs/ca
+    + order   peer, p256, 60 days, DNS:order.example.org, DNS:localhost, IP:127.0.0.1
+    + person  client, p256, 7 days, URI:spiffe://example.org/person
+    Plan: 2 to issue, 0 to replace, 0 unchanged.
+    Nothing was done: this was a dry run.
+    ");
+    assert!(!home.path("certs").exists());
+}
+
+#[test]
+fn the_first_run_issues_and_the_second_changes_nothing() {
+    let home = home();
+    snapshot!(home.pki("apply pki.toml"), @r"
+    exit 0
+    + ca      new CA in certs/ca
+    + order   peer, p256, 60 days, DNS:order.example.org, DNS:localhost, IP:127.0.0.1
+    + person  client, p256, 7 days, URI:spiffe://example.org/person
+    Plan: 2 to issue, 0 to replace, 0 unchanged.
+    Done: 2 issued.
+    ");
+    for name in ["order", "person"] {
+        home.assert_pair(&format!("certs/{name}"));
+    }
+    assert!(home.openssl_accepts("certs/order", "sslclient").unwrap_or(true));
+    let before = state(&home);
+    snapshot!(home.pki("apply pki.toml"), @r"
+    exit 0
+    = ca      certs/ca
+    = order   valid until [date]
+    = person  valid until [date]
+    Plan: 0 to issue, 0 to replace, 2 unchanged.
+    Nothing to do.
+    ");
+    assert_eq!(state(&home), before);
+}
+
+#[test]
+fn what_changed_in_the_manifest_is_replaced_and_the_rest_left() {
+    let home = home();
+    home.pki("apply pki.toml").succeeds();
+    let person = home.read("certs/person/tls.crt");
+    home.write("pki.toml", MANIFEST.replace("\"localhost\"", "\"order\"").replace("peer", "server"));
+    snapshot!(home.pki("apply pki.toml --dry-run"), @r"
+    exit 0
+    = ca      certs/ca
+    ~ order   profile: peer → server; names: +DNS:order -DNS:localhost
+    = person  valid until [date]
+    Plan: 0 to issue, 1 to replace, 1 unchanged.
+    Nothing was done: this was a dry run.
+    ");
+    home.pki("apply pki.toml").succeeds();
+    assert_eq!(home.read("certs/person/tls.crt"), person);
+    let names: Vec<_> = home.certificate("certs/order/tls.crt").names().iter().map(ToString::to_string).collect();
+    assert_eq!(names, ["DNS:order.example.org", "DNS:order", "IP:127.0.0.1"]);
+    home.assert_pair("certs/order");
+    assert!(home.pki("apply pki.toml").succeeds().contains("Nothing to do."));
+}
+
+#[test]
+fn a_pair_that_does_not_fit_or_is_damaged_is_repaired() {
+    let home = home();
+    home.pki("apply pki.toml").succeeds();
+    fs::copy(home.path("certs/person/tls.key"), home.path("certs/order/tls.key")).expect("copied");
+    fs::remove_file(home.path("certs/person/tls.crt")).expect("removed");
+    snapshot!(home.pki("apply pki.toml"), @r"
+    exit 0
+    = ca      certs/ca
+    ~ order   the key is another certificate's
+    ~ person  tls.crt is missing
+    Plan: 0 to issue, 2 to replace, 0 unchanged.
+    Done: 2 issued.
+    ");
+    home.assert_pair("certs/order");
+    home.assert_pair("certs/person");
+}
+
+#[test]
+fn certificates_of_another_ca_are_replaced() {
+    let home = home();
+    home.pki("apply pki.toml").succeeds();
+    fs::remove_dir_all(home.path("certs/ca")).expect("removed");
+    snapshot!(home.pki("apply pki.toml"), @r"
+    exit 0
+    + ca      new CA in certs/ca
+    ~ order   issued by another CA
+    ~ person  issued by another CA
+    Plan: 0 to issue, 2 to replace, 0 unchanged.
+    Done: 2 issued.
+    ");
+    assert!(home.openssl_accepts("certs/order", "sslserver").unwrap_or(true));
+}
+
+#[test]
+fn a_ca_that_differs_is_left_as_it_is_and_said() {
+    let home = home();
+    home.pki("apply pki.toml").succeeds();
+    let before = state(&home);
+    home.write("pki.toml", MANIFEST.replace("Example Root", "Other Root"));
+    snapshot!(home.pki("apply pki.toml"), @r"
+    exit 0
+    = ca      certs/ca
+    = order   valid until [date]
+    = person  valid until [date]
+    Plan: 0 to issue, 0 to replace, 2 unchanged.
+    Nothing to do.
+    --- stderr
+    notice: The CA differs from the manifest (subject: /O=Example/CN=Example Root → /O=Example/CN=Other Root); a CA is not replaced in passing, so it stays as it is.
+    notice: The CA differs from the manifest (issuing CA: /O=Example/CN=Example Root issuing CA → /O=Example/CN=Other Root issuing CA); a CA is not replaced in passing, so it stays as it is.
+    ");
+    assert_eq!(state(&home), before);
+}
+
+#[test]
+fn what_is_not_in_the_manifest_is_left_alone() {
+    let home = home();
+    home.pki("apply pki.toml").succeeds();
+    home.pki("issue guest --dns guest.example.org").succeeds();
+    let run = home.pki("apply pki.toml");
+    assert!(run.stderr.contains("certs/guest is not in the manifest and is left alone"), "{run:?}");
+    assert!(home.path("certs/guest/tls.crt").exists());
+}
+
+#[test]
+fn a_manifest_that_cannot_be_used_is_refused_before_anything_is_done() {
+    let home = home();
+    home.write("pki.toml", MANIFEST.replace("dns =", "dsn ="));
+    snapshot!(home.pki("apply pki.toml").fails(7), @r#"error: "pki.toml", line 7: Unknown field "dsn", expected one of "profile", "subject", "dns", "ip", "uri", "email", "key", "days"; did you mean "dns"?"#);
+    home.write("pki.toml", MANIFEST.replace("order.example.org", "*"));
+    snapshot!(home.pki("apply pki.toml").fails(7), @r#"error: "pki.toml", line 7: The DNS name "*" is refused: a wildcard needs at least two labels after it, as in *.example.org."#);
+    home.write("pki.toml", "[ca");
+    snapshot!(home.pki("apply pki.toml").fails(7), @r#"error: "pki.toml", line 1: Unclosed table, expected "]"."#);
+    snapshot!(home.pki("apply missing.toml").fails(4), @r#"error: "missing.toml" could not be read: No such file or directory (os error 2)."#);
+    assert!(!home.path("certs").exists());
+}
+
+#[test]
+fn the_json_of_apply_says_what_was_done() {
+    let home = home();
+    let document = home.pki("apply pki.toml --json").json();
+    assert_eq!(document["ca"]["action"], "create");
+    assert_eq!(document["issue"], 2);
+    assert_eq!(document["steps"][0]["name"], "order");
+    assert_eq!(document["steps"][0]["certificate"]["profile"], "peer");
+    let document = home.pki("apply pki.toml --json").json();
+    assert_eq!((&document["issue"], &document["keep"]), (&0.into(), &2.into()));
+}
+
+#[test]
+fn the_houses_own_manifest_can_be_applied() {
+    let home = Home::new();
+    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../certs/pki.toml");
+    home.run(&["apply", manifest]).succeeds();
+    for (name, purpose) in [
+        ("order", "sslserver"),
+        ("order", "sslclient"),
+        ("payment", "sslserver"),
+        ("shipping", "sslserver"),
+        ("product", "sslserver"),
+        ("order-client", "sslclient"),
+    ] {
+        home.assert_pair(&format!("certs/{name}"));
+        assert!(home.openssl_accepts(&format!("certs/{name}"), purpose).unwrap_or(true), "{name} as {purpose}");
+    }
+    assert!(home.run(&["apply", manifest]).succeeds().contains("Nothing to do."));
+}
