@@ -11,11 +11,13 @@
 //! | [`worker`] | finishes what was left behind |
 //! | [`changes`] | tells those who follow an order |
 //! | [`service`], [`wire`], [`error`] | the four methods, from the wire to the rules and back |
+//! | [`client`] | the command for people, `order-client` |
 //!
 //! An order is stored before anything is done for it, and each step's outcome before the next step is tried. A step
 //! carries a key made of the order's number, so that it can be repeated by anyone without being done twice.
 
 pub mod changes;
+pub mod client;
 pub mod clock;
 pub mod config;
 pub mod error;
@@ -47,6 +49,11 @@ use self::service::OrderService;
 /// Runs the service; what its `main.rs` calls.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     rpc::service::main::<Order>(config::spell_out(arguments, |name| env::var_os(name)))
+}
+
+/// Runs the command for people; what `order-client` calls.
+pub fn client_main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    client::main(arguments)
 }
 
 /// The service, as `rpc` starts it.

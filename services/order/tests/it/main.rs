@@ -1,8 +1,11 @@
 //! The order service between its neighbours, all in one process.
 
+#[path = "../../../rpc/tests/support/certificates.rs"]
+mod certificates;
 #[path = "../../../rpc/tests/support/postgres.rs"]
 mod postgres;
 
+mod command;
 mod contract;
 mod create;
 mod faults;

@@ -230,16 +230,17 @@ impl payment::payment_server::Payment for Peers {
             |books| books.payments.contains_key(&key),
             |books| {
                 let number = i64::try_from(books.payments.len()).unwrap_or(i64::MAX) + 1;
-                let record = books
-                    .payments
-                    .entry(key.clone())
-                    .or_insert(payment::PaymentRecord {
-                        payment_id: number,
-                        order_id: request.order_id.clone(),
-                        user_id: request.user_id,
-                        amount: request.amount.clone(),
-                        state: payment::PaymentState::Charged.into(),
-                    });
+                let record =
+                    books
+                        .payments
+                        .entry(key.clone())
+                        .or_insert_with(|| payment::PaymentRecord {
+                            payment_id: number,
+                            order_id: request.order_id.clone(),
+                            user_id: request.user_id,
+                            amount: request.amount.clone(),
+                            state: payment::PaymentState::Charged.into(),
+                        });
                 let same = (&record.order_id, &record.amount);
                 assert_eq!(
                     same,
@@ -297,15 +298,16 @@ impl shipping::shipping_server::Shipping for Peers {
             |books| books.shipments.contains_key(&key),
             |books| {
                 let number = i64::try_from(books.shipments.len()).unwrap_or(i64::MAX) + 1;
-                let shipment = books
-                    .shipments
-                    .entry(key.clone())
-                    .or_insert(shipping::Shipment {
-                        shipping_id: number,
-                        user_id: request.user_id,
-                        order_id: request.order_id.clone(),
-                        address: request.address.clone(),
-                    });
+                let shipment =
+                    books
+                        .shipments
+                        .entry(key.clone())
+                        .or_insert_with(|| shipping::Shipment {
+                            shipping_id: number,
+                            user_id: request.user_id,
+                            order_id: request.order_id.clone(),
+                            address: request.address.clone(),
+                        });
                 assert_eq!(shipment.order_id, request.order_id, "one key, one content");
                 Ok(shipping::CreateShippingResponse {
                     shipment: Some(shipment.clone()),
