@@ -1,12 +1,14 @@
 //! `cargo listing`: runs the listings of the chapter, each by its number.
 
+use std::env;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
 use anstyle::Style;
 use anyhow::{Context, Result};
 use clap::Parser;
-use tests::listings::{LISTINGS, Listing, Options, World, find};
+use tests::listings::mutual_tls::PKI;
+use tests::listings::{LISTINGS, Listing, Options, SEED, World, find};
 
 /// Runs a listing of the chapter and tells its story.
 ///
@@ -18,7 +20,7 @@ struct Arguments {
     /// 6.1 to 6.8, cancel, fig-6.1, or all
     number: Option<String>,
     /// Where random numbers begin: the same seed tells the same story
-    #[arg(long, default_value_t = 20)]
+    #[arg(long, default_value_t = SEED)]
     seed: u64,
     /// How long a story goes on that has no end of its own (6.4, 6.5 and 6.6)
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
@@ -26,6 +28,11 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
+    // Listing 6.8 makes its certificates with `pki`: the same function as the binary of that name.
+    let mut arguments = env::args_os().skip(1);
+    if arguments.next().is_some_and(|first| first == PKI) {
+        return pki_cli::main(std::iter::once(PKI.into()).chain(arguments));
+    }
     let arguments = Arguments::parse();
     let listings = match arguments.number.as_deref() {
         None => return finish(list(&mut anstream::stdout())),

@@ -4,6 +4,17 @@
 //! [`Options`]; it gives back what happened in typed values. The command hands it the terminal and real sockets, a test
 //! a buffer, pipes in memory and a paused clock. docs/LISTINGS.md tells what each shows.
 
+pub mod breaker_client;
+pub mod breaker_function;
+pub mod breaker_layer;
+pub mod cancel;
+pub mod cascade;
+pub mod circuit;
+pub mod error_details;
+pub mod mutual_tls;
+pub mod propagation;
+pub mod retry;
+pub mod timeout;
 pub mod toys;
 
 mod story;
@@ -16,11 +27,22 @@ use std::pin::Pin;
 
 use anyhow::Result;
 
-pub use story::{Mood, Story, Teller, length};
-pub use world::{Host, World};
+pub use story::{Mood, Story, Teller, code_name, length};
+pub use world::{Connection, Host, World};
 
 /// Every listing, in the order of the chapter.
-pub const LISTINGS: &[Listing] = &[];
+pub const LISTINGS: &[Listing] = &[
+    cascade::LISTING,
+    timeout::LISTING,
+    cancel::LISTING,
+    propagation::LISTING,
+    retry::LISTING,
+    breaker_function::LISTING,
+    breaker_client::LISTING,
+    breaker_layer::LISTING,
+    error_details::LISTING,
+    mutual_tls::LISTING,
+];
 
 /// One listing of the chapter.
 #[derive(Clone, Copy)]
@@ -42,12 +64,24 @@ pub type Run = for<'a> fn(&'a mut dyn Write, World, Options) -> Telling<'a>;
 pub type Telling<'a> = Pin<Box<dyn Future<Output = Result<()>> + 'a>>;
 
 /// What a person may choose.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
     /// Where random numbers begin: the same seed tells the same story.
     pub seed: u64,
     /// How long a story goes on that has no end of its own; `None` for as long as it needs.
     pub seconds: Option<u64>,
+}
+
+/// The seed unless another is chosen: with it the function of 6.4 succeeds now and then, which few seeds bring about.
+pub const SEED: u64 = 44;
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            seed: SEED,
+            seconds: None,
+        }
+    }
 }
 
 /// No listing has the number that was asked for.
@@ -70,7 +104,7 @@ pub fn find(number: &str) -> Result<&'static Listing, UnknownListing> {
     if let Some(listing) = LISTINGS.iter().find(|listing| listing.number == number) {
         return Ok(listing);
     }
-    // Of two that are equally close the later one: 6.9 is nearer to 6.8 than to 6.1 for a person who counts.
+    // Of two that are equally close the later one: who counts past the end means the last.
     let closest = LISTINGS
         .iter()
         .rev()

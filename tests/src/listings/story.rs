@@ -13,6 +13,7 @@ use std::time::Duration;
 use anstyle::{AnsiColor, Style};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::Instant;
+use tonic::Code;
 
 /// What an event means to the reader; decides its colour on a terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,6 +103,17 @@ impl<'a> Story<'a> {
         self.out.flush()
     }
 
+    /// Prints a command as a person would type it, and what it stands for.
+    pub fn command(&mut self, command: &str, stands_for: &str) -> io::Result<()> {
+        self.drain()?;
+        let (bold, dim) = (Style::new().bold(), Style::new().dimmed());
+        writeln!(
+            self.out,
+            "\n{bold}$ {command}{bold:#}  {dim}# in place of {stands_for}{dim:#}"
+        )?;
+        self.out.flush()
+    }
+
     /// Ends the story with what it has shown.
     pub fn moral(&mut self, text: &str) -> io::Result<()> {
         self.drain()?;
@@ -180,9 +192,27 @@ pub fn length(duration: Duration) -> String {
     }
 }
 
+/// A gRPC code by its name: `DEADLINE_EXCEEDED`.
+pub fn code_name(code: Code) -> String {
+    let mut name = String::new();
+    for letter in format!("{code:?}").chars() {
+        if letter.is_ascii_uppercase() && !name.is_empty() {
+            name.push('_');
+        }
+        name.push(letter.to_ascii_uppercase());
+    }
+    name
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn codes_have_the_names_of_the_specification() {
+        assert_eq!(code_name(Code::Ok), "OK");
+        assert_eq!(code_name(Code::DeadlineExceeded), "DEADLINE_EXCEEDED");
+    }
 
     #[test]
     fn lengths_read_as_a_person_writes_them() {

@@ -10,6 +10,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use proto::google::r#type::Money;
 use proto::order::v1::order_server::Order;
 use proto::order::v1::{
     CreateOrderRequest, CreateOrderResponse, GetOrderRequest, GetOrderResponse, ListOrdersRequest,
@@ -34,10 +35,12 @@ use tonic::{Request, Response, Status};
 
 use super::story::{Teller, length};
 
-type Answer<Res> = Pin<Box<dyn Future<Output = Result<Response<Res>, Status>> + Send>>;
+type Answer<Res> = Pin<Box<dyn Future<Output = Result<Res, Status>> + Send>>;
+
+type Handler<Req, Res> = dyn Fn(Request<Req>) -> Answer<Res> + Send + Sync;
 
 /// One method of a toy.
-pub struct Method<Req, Res>(Option<Arc<dyn Fn(Request<Req>) -> Answer<Res> + Send + Sync>>);
+pub struct Method<Req, Res>(Option<Arc<Handler<Req, Res>>>);
 
 /// A shipping server.
 #[derive(Clone, Debug, Default)]
@@ -87,14 +90,14 @@ pub struct Work {
     began: Instant,
     finished: bool,
     teller: Teller,
-    report: UnboundedSender<Ended>,
+    report: UnboundedSender<(&'static str, Ended)>,
 }
 
 /// Where the ends of works are waited for.
 #[derive(Debug)]
 pub struct Works {
-    sender: UnboundedSender<Ended>,
-    ends: UnboundedReceiver<Ended>,
+    sender: UnboundedSender<(&'static str, Ended)>,
+    ends: UnboundedReceiver<(&'static str, Ended)>,
 }
 
 /// Shipments by idempotency key: a key that is known answers with the shipment that was made for it.
@@ -108,14 +111,14 @@ impl<Req, Res> Method<Req, Res> {
     pub fn new<H, F>(handler: H) -> Self
     where
         H: Fn(Request<Req>) -> F + Send + Sync + 'static,
-        F: Future<Output = Result<Response<Res>, Status>> + Send + 'static,
+        F: Future<Output = Result<Res, Status>> + Send + 'static,
     {
         Self(Some(Arc::new(move |request| Box::pin(handler(request)))))
     }
 
     async fn answer(&self, request: Request<Req>) -> Result<Response<Res>, Status> {
         match &self.0 {
-            Some(handler) => handler(request).await,
+            Some(handler) => handler(request).await.map(Response::new),
             None => Err(Status::unimplemented("this listing does not need it")),
         }
     }
@@ -246,8 +249,8 @@ impl Works {
         }
     }
 
-    /// Waits until one more work has ended.
-    pub async fn ended(&mut self) -> Ended {
+    /// Waits until one more work has ended; says whose, and how.
+    pub async fn ended(&mut self) -> (&'static str, Ended) {
         match self.ends.recv().await {
             Some(ended) => ended,
             // Not reachable: `self` holds a sender. Waiting for ever is what the words would mean.
@@ -282,7 +285,7 @@ impl Drop for Work {
             Ended::Stopped(took)
         };
         // No one may be waiting for it.
-        let _ = self.report.send(ended);
+        let _ = self.report.send((self.who, ended));
     }
 }
 
@@ -308,5 +311,14 @@ impl Parcels {
     /// How many parcels have left.
     pub fn shipped(&self) -> usize {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+}
+
+/// So many euros.
+pub fn money(units: i64, nanos: i32) -> Money {
+    Money {
+        currency_code: "EUR".to_owned(),
+        units,
+        nanos,
     }
 }
