@@ -49,7 +49,17 @@ impl TestCa {
 
     /// An intermediate below this CA.
     pub fn intermediate(&self, name: &str) -> Result<Self> {
-        let params = ca_params(name, days(-400), days(2000));
+        self.intermediate_with(name, |_| {})
+    }
+
+    /// An intermediate, and what `change` makes of it.
+    pub fn intermediate_with(
+        &self,
+        name: &str,
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> Result<Self> {
+        let mut params = ca_params(name, days(-400), days(2000));
+        change(&mut params);
         let key = KeyPair::generate()?;
         let certificate = params.signed_by(&key, &self.issuer)?.pem();
         let intermediates = format!("{certificate}{}", self.intermediates);

@@ -16,6 +16,8 @@ mod negotiation;
 mod not_tls;
 #[path = "handshake/openssl.rs"]
 mod openssl;
+#[path = "handshake/pki_apply.rs"]
+mod pki_apply;
 #[path = "handshake/replacement.rs"]
 mod replacement;
 #[path = "handshake/server_certificate.rs"]

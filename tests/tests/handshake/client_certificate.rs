@@ -4,6 +4,7 @@ use std::fs;
 
 use anyhow::Result;
 use mtls::{CertificateProblem, ClientTls, Connector, HandshakeFailure, Material, ServerTls};
+use rcgen::KeyUsagePurpose;
 use tests::handshake::expect::{accepted, refused_by_server};
 use tests::handshake::house::House;
 use tests::test_pki::{EndEntity, TestCa, days, noon, now};
@@ -145,6 +146,24 @@ async fn a_client_below_an_expired_root_is_refused() -> Result<()> {
         Connector::new(ClientTls::new(&client)?),
         "CertificateUnknown",
         HandshakeFailure::Certificate(CertificateProblem::TrustAnchorNotValid),
+    )
+    .await
+}
+
+#[tokio::test]
+async fn a_client_below_an_intermediate_that_may_not_issue_is_refused() -> Result<()> {
+    let house = House::new()?;
+    let powerless = house.root.intermediate_with("Powerless CA", |params| {
+        params.key_usages = vec![KeyUsagePurpose::CrlSign];
+    })?;
+    // It trusts the powerless CA directly, so that it believes in itself.
+    let order = powerless.issue(&EndEntity::peer("order"))?;
+    let client = house.hostile("order", &order, &[&powerless], now())?;
+    refused_by_server(
+        house.server("payment")?,
+        Connector::new(ClientTls::new(&client)?),
+        "CertificateUnknown",
+        HandshakeFailure::Certificate(CertificateProblem::IssuerMayNotIssue),
     )
     .await
 }
