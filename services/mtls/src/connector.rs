@@ -228,3 +228,77 @@ async fn first_byte(tls: &mut ClientStream) -> Result<(), HandshakeFailure> {
 fn poll_buffered(tls: &mut ClientStream, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
     Pin::new(tls).poll_fill_buf(cx).map_ok(<[u8]>::len)
 }
+
+#[cfg(test)]
+mod tests {
+    use tower::ServiceExt;
+
+    use super::*;
+    use crate::test_ca::{TestCa, TestResult, days};
+
+    fn connector() -> TestResult<Connector> {
+        let dir = tempfile::tempdir()?;
+        let file = dir.path().join("ca.crt");
+        std::fs::write(&file, TestCa::new(days(-1), days(1))?.pem)?;
+        Ok(Connector::new(ClientTls::without_certificate(&file)?))
+    }
+
+    async fn refusal(connector: Connector, uri: &str) -> TestResult<ConnectError> {
+        let error = connector
+            .oneshot(uri.parse()?)
+            .await
+            .err()
+            .ok_or("it connected")?;
+        let error = error.0.downcast_ref::<ConnectError>();
+        Ok(error.ok_or("it is not a ConnectError")?.clone())
+    }
+
+    #[tokio::test]
+    async fn plaintext_is_not_spoken_by_accident() -> TestResult {
+        let error = refusal(connector()?, "http://payment.microservices.dev").await?;
+        assert_eq!(
+            error.to_string(),
+            "cannot connect to payment.microservices.dev at payment.microservices.dev:443: this connector speaks TLS only: \
+             use https://"
+        );
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn an_ipv6_address_loses_its_brackets_and_keeps_its_port() -> TestResult {
+        // Port 1 of the loopback address: nothing listens there, with or without IPv6 on this machine.
+        let error = refusal(connector()?, "https://[::1]:1").await?;
+        assert_eq!(
+            (error.server_name.as_str(), error.address.as_str()),
+            ("::1", "[::1]:1")
+        );
+        assert_eq!(error.reason.label(), "tcp");
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn the_name_to_verify_can_differ_from_the_host() -> TestResult {
+        let named = connector()?.server_name("payment.microservices.dev")?;
+        let error = refusal(named, "https://127.0.0.1:1").await?;
+        assert_eq!(
+            error.to_string(),
+            "cannot connect to payment.microservices.dev at 127.0.0.1:1: nothing listens there (connection refused)"
+        );
+        Ok(())
+    }
+
+    #[test]
+    fn what_no_server_can_be_called_is_refused() -> TestResult {
+        for name in [
+            "*.microservices.dev",
+            "https://payment",
+            "payment:443",
+            "a b",
+            "",
+        ] {
+            let refusal = connector()?.server_name(name).map(drop);
+            assert_eq!(refusal, Err(InvalidServerName(name.to_owned())));
+        }
+        Ok(())
+    }
+}
