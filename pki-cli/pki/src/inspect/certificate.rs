@@ -80,12 +80,10 @@ pub(super) fn object(certificate: &Certificate<'_>, now: OffsetDateTime) -> Obje
             "certificate  {name}  ({used_for}, {}, {}, issuer {})",
             public_key::short(&certificate.public_key),
             left(days),
-            certificate
-                .issuer
-                .short()
-                .map_or("without a name".to_owned(), |name| crate::text::escape(
-                    &name
-                )),
+            certificate.issuer.short().map_or_else(
+                || "without a name".to_owned(),
+                |name| crate::text::escape(&name)
+            ),
         ),
         title: format!("Certificate {name}"),
         node: Node::Map(fields),

@@ -55,12 +55,10 @@ pub(super) fn object(crl: &Crl<'_>, now: OffsetDateTime) -> Object {
     fields.push(("revoked", Node::List(revoked.collect())));
     fields.push(("signature", Node::Octets(crl.signature.octets.to_vec())));
     fields.push(("fingerprints", fingerprints(crl.raw)));
-    let issuer = crl
-        .issuer
-        .short()
-        .map_or("without a name".to_owned(), |name| {
-            crate::text::escape(&name)
-        });
+    let issuer = crl.issuer.short().map_or_else(
+        || "without a name".to_owned(),
+        |name| crate::text::escape(&name),
+    );
     Object {
         kind: "crl",
         short: format!(

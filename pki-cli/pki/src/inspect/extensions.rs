@@ -236,7 +236,7 @@ fn named_bits(bits: BitString<'_>, names: &[&str]) -> Node {
             Node::safe(
                 names
                     .get(bit)
-                    .map_or(format!("bit {bit}"), |name| (*name).to_owned()),
+                    .map_or_else(|| format!("bit {bit}"), |name| (*name).to_owned()),
             )
         })
         .collect(),
@@ -350,7 +350,10 @@ fn signed_certificate_timestamp(timestamp: &SignedCertificateTimestamp<'_>) -> N
         (hash, algorithm) => format!("hash {hash}, signature {algorithm}"),
     };
     let mut fields = vec![
-        ("version", Node::Number(u64::from(timestamp.version) + 1)),
+        (
+            "version",
+            Node::safe(format!("v{}", u16::from(timestamp.version) + 1)),
+        ),
         ("log", Node::Octets(timestamp.log.to_vec())),
         ("timestamp", Node::safe(at)),
         ("signature_algorithm", Node::safe(algorithm)),

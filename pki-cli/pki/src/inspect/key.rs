@@ -216,7 +216,10 @@ fn algorithm(octets: &[u8], container: Container) -> Result<String> {
             reader.octet_string(what)?;
             let curve = reader.optional(tag::context_constructed(0), what)?;
             let curve = curve.and_then(|value| Reader::new(value.content).oid(what).ok());
-            Ok(curve.map_or("EC".to_owned(), |curve| format!("EC on {}", curve.name())))
+            Ok(curve.map_or_else(
+                || "EC".to_owned(),
+                |curve| format!("EC on {}", curve.name()),
+            ))
         }
         Container::Dsa => {
             let modulus = reader.integer(what)?;

@@ -21,13 +21,13 @@ pub(super) enum Node {
     Time(OffsetDateTime),
     Bool(bool),
     Octets(Vec<u8>),
-    List(Vec<Node>),
-    Map(Vec<(&'static str, Node)>),
+    List(Vec<Self>),
+    Map(Vec<(&'static str, Self)>),
     /// An item with a heading of its own for people; machines get the map `fields`, in which `body` is one of the
     /// values.
     Titled {
         title: String,
-        fields: Vec<(&'static str, Node)>,
+        fields: Vec<(&'static str, Self)>,
         body: &'static str,
     },
 }

@@ -2,6 +2,7 @@
 
 use super::node::Node;
 use crate::parse::{
+    der::{Reader, tag},
     name,
     oid::Oid,
     public_key::{AlgorithmIdentifier, KeyKind, PublicKey, without_sign},
@@ -107,12 +108,21 @@ pub(super) fn signature_algorithm(algorithm: &AlgorithmIdentifier<'_>) -> Node {
         .filter(|parameters| *parameters != [5, 0])
     {
         if algorithm.oid == crate::parse::oid::known::RSASSA_PSS
-            && let Some((hash, mask, salt)) = pss(parameters)
+            && let Some(pss) = pss(parameters)
         {
-            title = format!("{title} ({hash}, {mask}, salt of {salt} octets)");
+            let Pss {
+                hash,
+                mask,
+                salt_length,
+                trailer_field,
+            } = pss;
+            title = format!(
+                "{title} (hash {hash}, mask {mask}, salt length {salt_length}, trailer field {trailer_field})"
+            );
             fields.push(("hash", Node::safe(hash)));
             fields.push(("mask", Node::safe(mask)));
-            fields.push(("salt_length", Node::Number(salt)));
+            fields.push(("salt_length", Node::Number(salt_length)));
+            fields.push(("trailer_field", Node::Number(trailer_field)));
         }
         fields.push(("parameters", Node::Octets(parameters.to_vec())));
     }
@@ -123,35 +133,52 @@ pub(super) fn signature_algorithm(algorithm: &AlgorithmIdentifier<'_>) -> Node {
     }
 }
 
-/// RSASSA-PSS-params (RFC 4055 section 3.1): the hash, the mask's hash and the length of the salt.
-fn pss(parameters: &[u8]) -> Option<(String, String, u64)> {
-    use crate::parse::der::{Reader, tag};
+/// RSASSA-PSS-params (RFC 4055 section 3.1).
+struct Pss {
+    hash: String,
+    mask: String,
+    salt_length: u64,
+    trailer_field: u64,
+}
+
+fn pss(parameters: &[u8]) -> Option<Pss> {
     let what = "the parameters";
     let mut reader = Reader::new(parameters).sequence(what).ok()?;
-    let mut algorithm = |n| -> Option<Option<AlgorithmIdentifier<'_>>> {
-        match reader.optional(tag::context_constructed(n), what).ok()? {
-            Some(value) => AlgorithmIdentifier::read(&mut Reader::new(value.content), what)
-                .ok()
-                .map(Some),
-            None => Some(None),
-        }
+    let mut explicit = |n| {
+        reader
+            .optional(tag::context_constructed(n), what)
+            .map(|found| found.map(|it| it.content))
     };
-    let hash = algorithm(0)?.map_or("SHA-1".to_owned(), |hash| hash.oid.name());
-    let mask = algorithm(1)?.map_or("MGF1 with SHA-1".to_owned(), |mask| {
-        let inner = mask
-            .parameters
-            .and_then(|raw| AlgorithmIdentifier::read(&mut Reader::new(raw), what).ok());
-        format!(
-            "{} with {}",
-            mask.oid.name(),
-            inner.map_or("?".to_owned(), |inner| inner.oid.name())
-        )
-    });
-    let salt = match reader.optional(tag::context_constructed(2), what).ok()? {
-        Some(value) => Reader::new(value.content).unsigned(what).ok()?,
-        None => 20,
+    let (hash, mask, salt, trailer) = (
+        explicit(0).ok()?,
+        explicit(1).ok()?,
+        explicit(2).ok()?,
+        explicit(3).ok()?,
+    );
+    let algorithm = |octets| AlgorithmIdentifier::read(&mut Reader::new(octets), what).ok();
+    let number = |octets: Option<&[u8]>, default| match octets {
+        Some(octets) => Reader::new(octets).unsigned(what).ok(),
+        None => Some(default),
     };
-    Some((hash, mask, salt))
+    Some(Pss {
+        hash: hash.map_or_else(
+            || Some("SHA-1".to_owned()),
+            |hash| Some(algorithm(hash)?.oid.name()),
+        )?,
+        mask: match mask {
+            None => "MGF1 with SHA-1".to_owned(),
+            Some(mask) => {
+                let mask = algorithm(mask)?;
+                format!(
+                    "{} with {}",
+                    mask.oid.name(),
+                    algorithm(mask.parameters?)?.oid.name()
+                )
+            }
+        },
+        salt_length: number(salt, 20)?,
+        trailer_field: number(trailer, 1)?,
+    })
 }
 
 /// A distinguished name: as one text, and taken apart.

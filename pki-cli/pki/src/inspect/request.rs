@@ -46,12 +46,10 @@ pub(super) fn object(request: &Request<'_>) -> Object {
     fields.push(("signature", Node::Octets(request.signature.octets.to_vec())));
     fields.push(("proof_of_possession", Node::safe(proof)));
     fields.push(("fingerprints", fingerprints(request.raw)));
-    let name = request
-        .subject
-        .short()
-        .map_or("without a name".to_owned(), |name| {
-            crate::text::escape(&name)
-        });
+    let name = request.subject.short().map_or_else(
+        || "without a name".to_owned(),
+        |name| crate::text::escape(&name),
+    );
     Object {
         kind: "certificate_request",
         short: format!(

@@ -34,7 +34,7 @@ pub(crate) mod tag {
 }
 
 /// Why bytes are not the DER that was expected: half a sentence, "the serial number is missing".
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{what} {problem}")]
 pub(crate) struct DerError {
     what: &'static str,
@@ -85,7 +85,7 @@ impl<'a> Reader<'a> {
         let input = self.rest;
         let (&tag, rest) = input
             .split_first()
-            .ok_or(DerError::new(what, "is missing"))?;
+            .ok_or_else(|| DerError::new(what, "is missing"))?;
         if tag & 0x1f == 0x1f {
             return Err(DerError::new(
                 what,
@@ -94,7 +94,7 @@ impl<'a> Reader<'a> {
         }
         let (&first, rest) = rest
             .split_first()
-            .ok_or(DerError::new(what, "is cut off"))?;
+            .ok_or_else(|| DerError::new(what, "is cut off"))?;
         let (length, rest) = match first {
             0..0x80 => (usize::from(first), rest),
             0x80 => {
@@ -107,7 +107,7 @@ impl<'a> Reader<'a> {
                 let octets = usize::from(first & 0x7f);
                 let (octets, rest) = rest
                     .split_at_checked(octets)
-                    .ok_or(DerError::new(what, "is cut off"))?;
+                    .ok_or_else(|| DerError::new(what, "is cut off"))?;
                 if octets.len() > 4 {
                     return Err(DerError::new(
                         what,
@@ -128,7 +128,7 @@ impl<'a> Reader<'a> {
         };
         let (content, after) = rest
             .split_at_checked(length)
-            .ok_or(DerError::new(what, "is cut off"))?;
+            .ok_or_else(|| DerError::new(what, "is cut off"))?;
         self.rest = after;
         let raw = &input[..input.len() - after.len()];
         Ok(Value { tag, content, raw })
@@ -257,7 +257,7 @@ impl<'a> BitString<'a> {
     pub(crate) fn new(content: &'a [u8], what: &'static str) -> Result<Self> {
         let (&unused, octets) = content
             .split_first()
-            .ok_or(DerError::new(what, "is a BIT STRING without octets"))?;
+            .ok_or_else(|| DerError::new(what, "is a BIT STRING without octets"))?;
         let last = octets.last().copied().unwrap_or(0);
         if unused > 7 || (octets.is_empty() && unused > 0) {
             return Err(DerError::new(

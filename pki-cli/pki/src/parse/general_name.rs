@@ -35,8 +35,9 @@ impl<'a> GeneralName<'a> {
     }
 
     fn from_value(value: Value<'a>, what: &'static str) -> Result<Self> {
-        let text =
-            || ia5(value.content).ok_or(DerError::new(what, "holds a text that is not ASCII"));
+        let text = || {
+            ia5(value.content).ok_or_else(|| DerError::new(what, "holds a text that is not ASCII"))
+        };
         Ok(match value.tag {
             0xa0 => {
                 let mut other = Reader::new(value.content);

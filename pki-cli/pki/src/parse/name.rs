@@ -55,7 +55,7 @@ impl<'a> Name<'a> {
             .iter()
             .find(|attribute| attribute.oid == super::oid::known::COMMON_NAME);
         common_name
-            .or(attributes.first())
+            .or_else(|| attributes.first())
             .map(|attribute| attribute.text())
     }
 
@@ -159,7 +159,7 @@ pub(crate) fn string(value: Value<'_>) -> Option<String> {
         }
         // In practice T.61 strings hold Latin-1.
         tag::TELETEX_STRING => Some(octets.iter().copied().map(char::from).collect()),
-        tag::BMP_STRING if octets.len() % 2 == 0 => {
+        tag::BMP_STRING if octets.len().is_multiple_of(2) => {
             let units = octets
                 .chunks_exact(2)
                 .map(|pair| u16::from_be_bytes([pair[0], pair[1]]));
@@ -167,7 +167,7 @@ pub(crate) fn string(value: Value<'_>) -> Option<String> {
                 .collect::<std::result::Result<_, _>>()
                 .ok()
         }
-        tag::UNIVERSAL_STRING if octets.len() % 4 == 0 => octets
+        tag::UNIVERSAL_STRING if octets.len().is_multiple_of(4) => octets
             .chunks_exact(4)
             .map(|four| char::from_u32(u32::from_be_bytes([four[0], four[1], four[2], four[3]])))
             .collect(),

@@ -19,7 +19,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, what: &'static str) -> Result<Timest
 
 pub(crate) fn from_value(value: Value<'_>, what: &'static str) -> Result<Timestamp> {
     let broken = DerError::new(what, "is not a time in UTC without fractions of a second");
-    let digits = value.content.strip_suffix(b"Z").ok_or(broken.clone())?;
+    let digits = value.content.strip_suffix(b"Z").ok_or(broken)?;
     if !digits.iter().all(u8::is_ascii_digit) {
         return Err(broken);
     }

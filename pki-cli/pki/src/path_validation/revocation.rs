@@ -65,7 +65,9 @@ impl<'a> List<'a> {
                 Ok(Content::IssuingDistributionPoint(point)) => scope = Some(point),
                 Ok(Content::DeltaCrlIndicator(_)) => is_delta = true,
                 Ok(_) => {}
-                Err(error) => broken = broken.or(Some(("RFC 5280 section 5.2", error.to_string()))),
+                Err(error) => {
+                    broken.get_or_insert_with(|| ("RFC 5280 section 5.2", error.to_string()));
+                }
             }
         }
         Self {

@@ -31,7 +31,13 @@ fn sequence(parts: &[&[u8]]) -> Vec<u8> {
 fn cn(name: &str) -> Vec<u8> {
     match name {
         "" => tlv(0x30, &[]),
-        name => tlv(0x30, &tlv(0x31, &sequence(&[&tlv(6, known::COMMON_NAME.0), &tlv(0x0c, name.as_bytes())]))),
+        name => tlv(
+            0x30,
+            &tlv(
+                0x31,
+                &sequence(&[&tlv(6, known::COMMON_NAME.0), &tlv(0x0c, name.as_bytes())]),
+            ),
+        ),
     }
 }
 
@@ -85,7 +91,9 @@ impl Spec {
     }
 
     fn key_id(&self) -> Vec<u8> {
-        aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, self.key.public_key().as_ref()).as_ref()[..20].to_vec()
+        aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, self.key.public_key().as_ref())
+            .as_ref()[..20]
+            .to_vec()
     }
 
     fn signed_by(&self, signer: &EcdsaKeyPair) -> Vec<u8> {
@@ -93,21 +101,36 @@ impl Spec {
             .extensions
             .iter()
             .flat_map(|(oid, critical, value)| {
-                let critical = if *critical { tlv(1, &[0xff]) } else { Vec::new() };
+                let critical = if *critical {
+                    tlv(1, &[0xff])
+                } else {
+                    Vec::new()
+                };
                 sequence(&[&tlv(6, oid.0), &critical, &tlv(4, value)])
             })
             .collect();
-        let version = if self.version == 0 { Vec::new() } else { tlv(0xa0, &tlv(2, &[self.version])) };
+        let version = if self.version == 0 {
+            Vec::new()
+        } else {
+            tlv(0xa0, &tlv(2, &[self.version]))
+        };
         let p256 = sequence(&[&tlv(6, known::EC_PUBLIC_KEY.0), &tlv(6, known::P256.0)]);
         let tbs = sequence(&[
             &version,
             &tlv(2, &self.serial),
             self.inner_algorithm.unwrap_or(self.algorithm),
             &cn(&self.issuer),
-            &sequence(&[&tlv(0x17, self.not_before.as_bytes()), &tlv(0x17, self.not_after.as_bytes())]),
+            &sequence(&[
+                &tlv(0x17, self.not_before.as_bytes()),
+                &tlv(0x17, self.not_after.as_bytes()),
+            ]),
             &cn(&self.subject),
             &sequence(&[&p256, &bits(self.key.public_key().as_ref(), 0)]),
-            &if extensions.is_empty() { Vec::new() } else { tlv(0xa3, &tlv(0x30, &extensions)) },
+            &if extensions.is_empty() {
+                Vec::new()
+            } else {
+                tlv(0xa3, &tlv(0x30, &extensions))
+            },
         ]);
         let mut signature = sign(signer, &tbs);
         if self.damage_signature {
@@ -118,7 +141,11 @@ impl Spec {
 }
 
 fn sign(signer: &EcdsaKeyPair, message: &[u8]) -> Vec<u8> {
-    signer.sign(&SystemRandom::new(), message).expect("a signature").as_ref().to_vec()
+    signer
+        .sign(&SystemRandom::new(), message)
+        .expect("a signature")
+        .as_ref()
+        .to_vec()
 }
 
 fn ca_constraints(path_length: Option<u8>) -> Vec<u8> {
@@ -127,11 +154,23 @@ fn ca_constraints(path_length: Option<u8>) -> Vec<u8> {
 }
 
 fn eku(oids: &[Oid<'_>]) -> Vec<u8> {
-    tlv(0x30, &oids.iter().flat_map(|oid| tlv(6, oid.0)).collect::<Vec<_>>())
+    tlv(
+        0x30,
+        &oids
+            .iter()
+            .flat_map(|oid| tlv(6, oid.0))
+            .collect::<Vec<_>>(),
+    )
 }
 
 fn dns(names: &[&str]) -> Vec<u8> {
-    tlv(0x30, &names.iter().flat_map(|name| tlv(0x82, name.as_bytes())).collect::<Vec<_>>())
+    tlv(
+        0x30,
+        &names
+            .iter()
+            .flat_map(|name| tlv(0x82, name.as_bytes()))
+            .collect::<Vec<_>>(),
+    )
 }
 
 fn permitted_dns(name: &str) -> Vec<u8> {
@@ -159,13 +198,25 @@ impl House {
         let mut issuing = Spec::new("issuing", "root");
         issuing.set(known::BASIC_CONSTRAINTS, true, ca_constraints(Some(0)));
         issuing.set(known::KEY_USAGE, true, bits(&[0x06], 1));
-        issuing.set(known::SUBJECT_KEY_IDENTIFIER, false, tlv(4, &issuing.key_id()));
-        issuing.set(known::AUTHORITY_KEY_IDENTIFIER, false, sequence(&[&tlv(0x80, &root.key_id())]));
+        issuing.set(
+            known::SUBJECT_KEY_IDENTIFIER,
+            false,
+            tlv(4, &issuing.key_id()),
+        );
+        issuing.set(
+            known::AUTHORITY_KEY_IDENTIFIER,
+            false,
+            sequence(&[&tlv(0x80, &root.key_id())]),
+        );
         let mut leaf = Spec::new("order", "issuing");
         leaf.set(known::KEY_USAGE, true, bits(&[0x80], 7));
         leaf.set(known::EXTENDED_KEY_USAGE, false, eku(&[known::SERVER_AUTH]));
         leaf.set(known::SUBJECT_ALT_NAME, false, dns(&["order.example.dev"]));
-        leaf.set(known::AUTHORITY_KEY_IDENTIFIER, false, sequence(&[&tlv(0x80, &issuing.key_id())]));
+        leaf.set(
+            known::AUTHORITY_KEY_IDENTIFIER,
+            false,
+            sequence(&[&tlv(0x80, &issuing.key_id())]),
+        );
         Self {
             root,
             issuing,
@@ -189,9 +240,16 @@ impl House {
         self.validate_with(&[], None)
     }
 
-    fn validate_with(&self, more: &[Vec<u8>], crls: Option<&[Vec<u8>]>) -> Result<Accepted, Rejected> {
+    fn validate_with(
+        &self,
+        more: &[Vec<u8>],
+        crls: Option<&[Vec<u8>]>,
+    ) -> Result<Accepted, Rejected> {
         let [root, issuing, leaf] = self.certificates();
-        let mut request = Request::new(&leaf, self.time).trust([&root]).intermediates(more).intermediates([&issuing]);
+        let mut request = Request::new(&leaf, self.time)
+            .trust([&root])
+            .intermediates(more)
+            .intermediates([&issuing]);
         request.purpose = self.purpose;
         request.names.clone_from(&self.names);
         request.max_depth = self.max_depth;
@@ -215,13 +273,55 @@ fn one_broken_rule_is_told_with_its_certificate_and_clause() {
     type Change = fn(&mut House);
     let intermediate = Position::Intermediate(1);
     let cases: &[(&str, Change, FailureKind, Position, &str)] = &[
-        ("leaf expired", |h| h.leaf.not_after = "261124115959Z", Expired, Position::Leaf, "6.1.3 (a)(2)"),
-        ("issuing expired", |h| h.issuing.not_after = "261124115959Z", Expired, intermediate, "6.1.3 (a)(2)"),
-        ("root expired", |h| h.root.not_after = "261124115959Z", Expired, Position::TrustAnchor, "6.1.3 (a)(2)"),
-        ("leaf too early", |h| h.leaf.not_before = "261124120001Z", NotYetValid, Position::Leaf, "6.1.3 (a)(2)"),
-        ("leaf altered", |h| h.leaf.damage_signature = true, BadSignature, Position::Leaf, "6.1.3 (a)(1)"),
-        ("issuing altered", |h| h.issuing.damage_signature = true, BadSignature, intermediate, "6.1.3 (a)(1)"),
-        ("SHA-1", |h| h.leaf.algorithm = ECDSA_SHA1, WeakAlgorithm, Position::Leaf, "4.1.1.2"),
+        (
+            "leaf expired",
+            |h| h.leaf.not_after = "261124115959Z",
+            Expired,
+            Position::Leaf,
+            "6.1.3 (a)(2)",
+        ),
+        (
+            "issuing expired",
+            |h| h.issuing.not_after = "261124115959Z",
+            Expired,
+            intermediate,
+            "6.1.3 (a)(2)",
+        ),
+        (
+            "root expired",
+            |h| h.root.not_after = "261124115959Z",
+            Expired,
+            Position::TrustAnchor,
+            "6.1.3 (a)(2)",
+        ),
+        (
+            "leaf too early",
+            |h| h.leaf.not_before = "261124120001Z",
+            NotYetValid,
+            Position::Leaf,
+            "6.1.3 (a)(2)",
+        ),
+        (
+            "leaf altered",
+            |h| h.leaf.damage_signature = true,
+            BadSignature,
+            Position::Leaf,
+            "6.1.3 (a)(1)",
+        ),
+        (
+            "issuing altered",
+            |h| h.issuing.damage_signature = true,
+            BadSignature,
+            intermediate,
+            "6.1.3 (a)(1)",
+        ),
+        (
+            "SHA-1",
+            |h| h.leaf.algorithm = ECDSA_SHA1,
+            WeakAlgorithm,
+            Position::Leaf,
+            "4.1.1.2",
+        ),
         (
             "two signature algorithms",
             |h| h.leaf.inner_algorithm = Some(ECDSA_SHA384),
@@ -229,12 +329,48 @@ fn one_broken_rule_is_told_with_its_certificate_and_clause() {
             Position::Leaf,
             "4.1.1.2",
         ),
-        ("stranger's CA", |h| h.leaf.issuer = "stranger".to_owned(), NoPath, Position::Leaf, "6.1"),
-        ("no issuer", |h| h.leaf.issuer = String::new(), Malformed, Position::Leaf, "4.1.2.4"),
-        ("serial of 21 octets", |h| h.leaf.serial = vec![1; 21], Malformed, Position::Leaf, "4.1.2.2"),
-        ("serial zero", |h| h.leaf.serial = vec![0], Malformed, Position::Leaf, "4.1.2.2"),
-        ("negative serial", |h| h.leaf.serial = vec![0x80], Malformed, Position::Leaf, "4.1.2.2"),
-        ("version 2 with extensions", |h| h.leaf.version = 1, Malformed, Position::Leaf, "4.1.2.1"),
+        (
+            "stranger's CA",
+            |h| h.leaf.issuer = "stranger".to_owned(),
+            NoPath,
+            Position::Leaf,
+            "6.1",
+        ),
+        (
+            "no issuer",
+            |h| h.leaf.issuer = String::new(),
+            Malformed,
+            Position::Leaf,
+            "4.1.2.4",
+        ),
+        (
+            "serial of 21 octets",
+            |h| h.leaf.serial = vec![1; 21],
+            Malformed,
+            Position::Leaf,
+            "4.1.2.2",
+        ),
+        (
+            "serial zero",
+            |h| h.leaf.serial = vec![0],
+            Malformed,
+            Position::Leaf,
+            "4.1.2.2",
+        ),
+        (
+            "negative serial",
+            |h| h.leaf.serial = vec![0x80],
+            Malformed,
+            Position::Leaf,
+            "4.1.2.2",
+        ),
+        (
+            "version 2 with extensions",
+            |h| h.leaf.version = 1,
+            Malformed,
+            Position::Leaf,
+            "4.1.2.1",
+        ),
         (
             "extension twice",
             |h| {
@@ -261,28 +397,64 @@ fn one_broken_rule_is_told_with_its_certificate_and_clause() {
         ),
         (
             "critical SKI",
-            |h| h.root.set(known::SUBJECT_KEY_IDENTIFIER, true, tlv(4, &h.root.key_id())),
+            |h| {
+                h.root.set(
+                    known::SUBJECT_KEY_IDENTIFIER,
+                    true,
+                    tlv(4, &h.root.key_id()),
+                )
+            },
             Malformed,
             Position::TrustAnchor,
             "4.2.1.2",
         ),
         (
             "critical AKI",
-            |h| h.leaf.set(known::AUTHORITY_KEY_IDENTIFIER, true, sequence(&[&tlv(0x80, &h.issuing.key_id())])),
+            |h| {
+                h.leaf.set(
+                    known::AUTHORITY_KEY_IDENTIFIER,
+                    true,
+                    sequence(&[&tlv(0x80, &h.issuing.key_id())]),
+                )
+            },
             Malformed,
             Position::Leaf,
             "4.2.1.1",
         ),
-        ("no AKI", |h| h.leaf.remove(known::AUTHORITY_KEY_IDENTIFIER), Malformed, Position::Leaf, "4.2.1.1"),
+        (
+            "no AKI",
+            |h| h.leaf.remove(known::AUTHORITY_KEY_IDENTIFIER),
+            Malformed,
+            Position::Leaf,
+            "4.2.1.1",
+        ),
         (
             "AKI of another key",
-            |h| h.leaf.set(known::AUTHORITY_KEY_IDENTIFIER, false, sequence(&[&tlv(0x80, &[7; 20])])),
+            |h| {
+                h.leaf.set(
+                    known::AUTHORITY_KEY_IDENTIFIER,
+                    false,
+                    sequence(&[&tlv(0x80, &[7; 20])]),
+                )
+            },
             Malformed,
             Position::Leaf,
             "4.2.1.2",
         ),
-        ("CA without SKI", |h| h.issuing.remove(known::SUBJECT_KEY_IDENTIFIER), Malformed, intermediate, "4.2.1.2"),
-        ("no basicConstraints", |h| h.issuing.remove(known::BASIC_CONSTRAINTS), NotACa, intermediate, "6.1.4 (k)"),
+        (
+            "CA without SKI",
+            |h| h.issuing.remove(known::SUBJECT_KEY_IDENTIFIER),
+            Malformed,
+            intermediate,
+            "4.2.1.2",
+        ),
+        (
+            "no basicConstraints",
+            |h| h.issuing.remove(known::BASIC_CONSTRAINTS),
+            NotACa,
+            intermediate,
+            "6.1.4 (k)",
+        ),
         (
             "root without basicConstraints",
             |h| h.root.remove(known::BASIC_CONSTRAINTS),
@@ -292,7 +464,10 @@ fn one_broken_rule_is_told_with_its_certificate_and_clause() {
         ),
         (
             "basicConstraints not critical",
-            |h| h.root.set(known::BASIC_CONSTRAINTS, false, ca_constraints(None)),
+            |h| {
+                h.root
+                    .set(known::BASIC_CONSTRAINTS, false, ca_constraints(None))
+            },
             Malformed,
             Position::TrustAnchor,
             "4.2.1.9",
@@ -321,7 +496,13 @@ fn one_broken_rule_is_told_with_its_certificate_and_clause() {
             Position::Leaf,
             "4.2.1.9",
         ),
-        ("keyUsage of nothing", |h| h.leaf.set(known::KEY_USAGE, true, bits(&[0], 0)), Malformed, Position::Leaf, "4.2.1.3"),
+        (
+            "keyUsage of nothing",
+            |h| h.leaf.set(known::KEY_USAGE, true, bits(&[0], 0)),
+            Malformed,
+            Position::Leaf,
+            "4.2.1.3",
+        ),
         (
             "keyUsage without a TLS bit",
             |h| h.leaf.set(known::KEY_USAGE, true, bits(&[0x40], 6)),
@@ -331,26 +512,44 @@ fn one_broken_rule_is_told_with_its_certificate_and_clause() {
         ),
         (
             "leaf for clients",
-            |h| h.leaf.set(known::EXTENDED_KEY_USAGE, false, eku(&[known::CLIENT_AUTH])),
+            |h| {
+                h.leaf
+                    .set(known::EXTENDED_KEY_USAGE, false, eku(&[known::CLIENT_AUTH]))
+            },
             WrongUsage,
             Position::Leaf,
             "4.2.1.12",
         ),
         (
             "leaf for any use only",
-            |h| h.leaf.set(known::EXTENDED_KEY_USAGE, false, eku(&[known::ANY_EXTENDED_KEY_USAGE])),
+            |h| {
+                h.leaf.set(
+                    known::EXTENDED_KEY_USAGE,
+                    false,
+                    eku(&[known::ANY_EXTENDED_KEY_USAGE]),
+                )
+            },
             WrongUsage,
             Position::Leaf,
             "4.2.1.12",
         ),
         (
             "issuing for clients",
-            |h| h.issuing.set(known::EXTENDED_KEY_USAGE, false, eku(&[known::CLIENT_AUTH])),
+            |h| {
+                h.issuing
+                    .set(known::EXTENDED_KEY_USAGE, false, eku(&[known::CLIENT_AUTH]))
+            },
             WrongUsage,
             intermediate,
             "4.2.1.12",
         ),
-        ("server as client", |h| h.purpose = Some(Purpose::Client), WrongUsage, Position::Leaf, "4.2.1.12"),
+        (
+            "server as client",
+            |h| h.purpose = Some(Purpose::Client),
+            WrongUsage,
+            Position::Leaf,
+            "4.2.1.12",
+        ),
         (
             "empty EKU",
             |h| h.leaf.set(known::EXTENDED_KEY_USAGE, false, eku(&[])),
@@ -360,74 +559,131 @@ fn one_broken_rule_is_told_with_its_certificate_and_clause() {
         ),
         (
             "wrong name",
-            |h| h.leaf.set(known::SUBJECT_ALT_NAME, false, dns(&["other.example.dev", "*.order.example.dev"])),
+            |h| {
+                h.leaf.set(
+                    known::SUBJECT_ALT_NAME,
+                    false,
+                    dns(&["other.example.dev", "*.order.example.dev"]),
+                )
+            },
             WrongName,
             Position::Leaf,
             "RFC 9525",
         ),
-        ("no SAN", |h| h.leaf.remove(known::SUBJECT_ALT_NAME), WrongName, Position::Leaf, "RFC 9525"),
+        (
+            "no SAN",
+            |h| h.leaf.remove(known::SUBJECT_ALT_NAME),
+            WrongName,
+            Position::Leaf,
+            "RFC 9525",
+        ),
         (
             "underscore",
-            |h| h.leaf.set(known::SUBJECT_ALT_NAME, false, dns(&["order.example.dev", "a_b.example.dev"])),
+            |h| {
+                h.leaf.set(
+                    known::SUBJECT_ALT_NAME,
+                    false,
+                    dns(&["order.example.dev", "a_b.example.dev"]),
+                )
+            },
             Malformed,
             Position::Leaf,
             "4.2.1.6",
         ),
         (
             "IP in DNS",
-            |h| h.leaf.set(known::SUBJECT_ALT_NAME, false, dns(&["order.example.dev", "192.0.2.1"])),
+            |h| {
+                h.leaf.set(
+                    known::SUBJECT_ALT_NAME,
+                    false,
+                    dns(&["order.example.dev", "192.0.2.1"]),
+                )
+            },
             Malformed,
             Position::Leaf,
             "4.2.1.6",
         ),
-        ("no subject, SAN not critical", |h| h.leaf.subject = String::new(), Malformed, Position::Leaf, "4.2.1.6"),
+        (
+            "no subject, SAN not critical",
+            |h| h.leaf.subject = String::new(),
+            Malformed,
+            Position::Leaf,
+            "4.2.1.6",
+        ),
         (
             "outside of the permitted names",
-            |h| h.issuing.set(known::NAME_CONSTRAINTS, true, permitted_dns("example.org")),
+            |h| {
+                h.issuing
+                    .set(known::NAME_CONSTRAINTS, true, permitted_dns("example.org"))
+            },
             NameConstraint,
             Position::Leaf,
             "4.2.1.10",
         ),
         (
             "outside of the root's permitted names",
-            |h| h.root.set(known::NAME_CONSTRAINTS, true, permitted_dns("example.org")),
+            |h| {
+                h.root
+                    .set(known::NAME_CONSTRAINTS, true, permitted_dns("example.org"))
+            },
             NameConstraint,
             Position::Leaf,
             "4.2.1.10",
         ),
         (
             "a constraint with a leading period",
-            |h| h.issuing.set(known::NAME_CONSTRAINTS, true, permitted_dns(".example.dev")),
+            |h| {
+                h.issuing
+                    .set(known::NAME_CONSTRAINTS, true, permitted_dns(".example.dev"))
+            },
             Malformed,
             intermediate,
             "4.2.1.10",
         ),
         (
             "name constraints in an end entity",
-            |h| h.leaf.set(known::NAME_CONSTRAINTS, true, permitted_dns("example.dev")),
+            |h| {
+                h.leaf
+                    .set(known::NAME_CONSTRAINTS, true, permitted_dns("example.dev"))
+            },
             Malformed,
             Position::Leaf,
             "4.2.1.10",
         ),
         (
             "path length 0 in the root",
-            |h| h.root.set(known::BASIC_CONSTRAINTS, true, ca_constraints(Some(0))),
+            |h| {
+                h.root
+                    .set(known::BASIC_CONSTRAINTS, true, ca_constraints(Some(0)))
+            },
             PathTooLong,
             intermediate,
             "6.1.4 (l)",
         ),
-        ("depth 0", |h| h.max_depth = Some(0), PathTooLong, Position::Path, "6.1.1"),
+        (
+            "depth 0",
+            |h| h.max_depth = Some(0),
+            PathTooLong,
+            Position::Path,
+            "6.1.1",
+        ),
         (
             "explicit policy demanded",
             // requireExplicitPolicy: 0
-            |h| h.issuing.set(known::POLICY_CONSTRAINTS, true, sequence(&[&[0x80, 1, 0]])),
+            |h| {
+                h.issuing
+                    .set(known::POLICY_CONSTRAINTS, true, sequence(&[&[0x80, 1, 0]]))
+            },
             Policy,
             Position::Leaf,
             "6.1.3 (f)",
         ),
         (
             "policy constraints not critical",
-            |h| h.issuing.set(known::POLICY_CONSTRAINTS, false, sequence(&[&[0x80, 1, 3]])),
+            |h| {
+                h.issuing
+                    .set(known::POLICY_CONSTRAINTS, false, sequence(&[&[0x80, 1, 3]]))
+            },
             Malformed,
             intermediate,
             "4.2.1.11",
@@ -437,9 +693,16 @@ fn one_broken_rule_is_told_with_its_certificate_and_clause() {
         let mut house = House::good();
         change(&mut house);
         let rejected = house.validate().expect_err(what);
-        assert_eq!((rejected.kind, rejected.position), (*kind, *position), "{what}: {rejected}");
+        assert_eq!(
+            (rejected.kind, rejected.position),
+            (*kind, *position),
+            "{what}: {rejected}"
+        );
         assert!(rejected.clause.contains(clause), "{what}: {rejected}");
-        assert!(!rejected.reason.is_empty() && !rejected.advice.is_empty(), "{what}");
+        assert!(
+            !rejected.reason.is_empty() && !rejected.advice.is_empty(),
+            "{what}"
+        );
     }
 }
 
@@ -447,37 +710,66 @@ fn one_broken_rule_is_told_with_its_certificate_and_clause() {
 fn what_a_clause_allows_is_accepted() {
     type Change = fn(&mut House);
     let cases: &[(&str, Change)] = &[
-        ("the first second", |h| h.time = datetime!(2026-01-01 0:00 UTC)),
-        ("the last second, to its end", |h| h.time = datetime!(2027-01-01 0:00:00.999 UTC)),
-        ("no keyUsage in the leaf", |h| h.leaf.remove(known::KEY_USAGE)),
-        ("no EKU in the leaf", |h| h.leaf.remove(known::EXTENDED_KEY_USAGE)),
+        ("the first second", |h| {
+            h.time = datetime!(2026-01-01 0:00 UTC)
+        }),
+        ("the last second, to its end", |h| {
+            h.time = datetime!(2027-01-01 0:00:00.999 UTC)
+        }),
+        ("no keyUsage in the leaf", |h| {
+            h.leaf.remove(known::KEY_USAGE)
+        }),
+        ("no EKU in the leaf", |h| {
+            h.leaf.remove(known::EXTENDED_KEY_USAGE)
+        }),
         ("no purpose asked for", |h| {
-            h.leaf.set(known::EXTENDED_KEY_USAGE, false, eku(&[known::CLIENT_AUTH]));
+            h.leaf
+                .set(known::EXTENDED_KEY_USAGE, false, eku(&[known::CLIENT_AUTH]));
             h.purpose = None;
         }),
         ("any EKU in the issuer", |h| {
-            h.issuing.set(known::EXTENDED_KEY_USAGE, false, eku(&[known::ANY_EXTENDED_KEY_USAGE]))
+            h.issuing.set(
+                known::EXTENDED_KEY_USAGE,
+                false,
+                eku(&[known::ANY_EXTENDED_KEY_USAGE]),
+            )
         }),
         ("no subject, critical SAN", |h| {
             h.leaf.subject = String::new();
-            h.leaf.set(known::SUBJECT_ALT_NAME, true, dns(&["order.example.dev"]));
+            h.leaf
+                .set(known::SUBJECT_ALT_NAME, true, dns(&["order.example.dev"]));
         }),
-        ("wildcard", |h| h.leaf.set(known::SUBJECT_ALT_NAME, false, dns(&["*.example.dev"]))),
+        ("wildcard", |h| {
+            h.leaf
+                .set(known::SUBJECT_ALT_NAME, false, dns(&["*.example.dev"]))
+        }),
         ("inside the permitted names", |h| {
-            h.root.set(known::NAME_CONSTRAINTS, true, permitted_dns("example.dev"));
-            h.issuing.set(known::NAME_CONSTRAINTS, true, permitted_dns("order.example.dev"));
+            h.root
+                .set(known::NAME_CONSTRAINTS, true, permitted_dns("example.dev"));
+            h.issuing.set(
+                known::NAME_CONSTRAINTS,
+                true,
+                permitted_dns("order.example.dev"),
+            );
         }),
         ("constraints not critical, enforced", |h| {
-            h.root.set(known::NAME_CONSTRAINTS, false, permitted_dns("example.dev"))
+            h.root
+                .set(known::NAME_CONSTRAINTS, false, permitted_dns("example.dev"))
         }),
-        ("issuer's name in other case", |h| h.leaf.issuer = "  ISSUING ".to_owned()),
+        ("issuer's name in other case", |h| {
+            h.leaf.issuer = "  ISSUING ".to_owned()
+        }),
         ("root with serial 0", |h| h.root.serial = vec![0]),
-        ("unknown extension, not critical", |h| h.leaf.set(Oid(&[0x2a, 3, 4]), false, vec![5, 0])),
+        ("unknown extension, not critical", |h| {
+            h.leaf.set(Oid(&[0x2a, 3, 4]), false, vec![5, 0])
+        }),
         ("depth 1", |h| h.max_depth = Some(1)),
         ("a policy where one is demanded", |h| {
-            h.issuing.set(known::POLICY_CONSTRAINTS, true, sequence(&[&[0x80, 1, 0]]));
+            h.issuing
+                .set(known::POLICY_CONSTRAINTS, true, sequence(&[&[0x80, 1, 0]]));
             let policy = sequence(&[&sequence(&[&tlv(6, &[0x2a, 3, 9])])]);
-            h.issuing.set(known::CERTIFICATE_POLICIES, false, policy.clone());
+            h.issuing
+                .set(known::CERTIFICATE_POLICIES, false, policy.clone());
             h.leaf.set(known::CERTIFICATE_POLICIES, false, policy);
         }),
     ];
@@ -506,10 +798,18 @@ fn a_way_round_a_bad_intermediate_is_found() {
     }
     expired.not_after = "261124115959Z";
     unfit.remove(known::BASIC_CONSTRAINTS);
-    let more = [expired.signed_by(&house.root.key), unfit.signed_by(&house.root.key), vec![0x30, 0x00], Vec::new()];
+    let more = [
+        expired.signed_by(&house.root.key),
+        unfit.signed_by(&house.root.key),
+        vec![0x30, 0x00],
+        Vec::new(),
+    ];
     let accepted = house.validate_with(&more, None).expect("accepted");
     assert_eq!(accepted.subjects.len(), 3);
-    assert_eq!(accepted.notices, ["2 of the certificates given cannot be read and were left out."]);
+    assert_eq!(
+        accepted.notices,
+        ["2 of the certificates given cannot be read and were left out."]
+    );
 }
 
 #[test]
@@ -527,15 +827,24 @@ fn a_ring_of_cas_without_an_anchor_ends_within_the_work_limit() {
             )
             .expect("the same key");
             let key_id = spec.key_id();
-            spec.set(known::AUTHORITY_KEY_IDENTIFIER, false, sequence(&[&tlv(0x80, &key_id)]));
+            spec.set(
+                known::AUTHORITY_KEY_IDENTIFIER,
+                false,
+                sequence(&[&tlv(0x80, &key_id)]),
+            );
             spec.signed_by(&house.issuing.key)
         })
         .collect();
     let leaf = house.leaf.signed_by(&house.issuing.key);
     let stranger = Spec::new("stranger", "stranger");
     let anchor = stranger.signed_by(&stranger.key);
-    let request = Request::new(&leaf, NOW).trust([&anchor]).intermediates(&ring);
-    assert_eq!(validate(&request).map_err(|rejected| rejected.kind), Err(FailureKind::WorkLimit));
+    let request = Request::new(&leaf, NOW)
+        .trust([&anchor])
+        .intermediates(&ring);
+    assert_eq!(
+        validate(&request).map_err(|rejected| rejected.kind),
+        Err(FailureKind::WorkLimit)
+    );
 }
 
 #[test]
@@ -545,30 +854,63 @@ fn self_issued_certificates_do_not_count_in_path_lengths() {
     let mut renewed = Spec::new("root", "root");
     renewed.serial = vec![9, 9];
     renewed.extensions.clone_from(&house.root.extensions);
-    renewed.set(known::SUBJECT_KEY_IDENTIFIER, false, tlv(4, &renewed.key_id()));
-    renewed.set(known::AUTHORITY_KEY_IDENTIFIER, false, sequence(&[&tlv(0x80, &house.root.key_id())]));
-    house.issuing.set(known::AUTHORITY_KEY_IDENTIFIER, false, sequence(&[&tlv(0x80, &renewed.key_id())]));
+    renewed.set(
+        known::SUBJECT_KEY_IDENTIFIER,
+        false,
+        tlv(4, &renewed.key_id()),
+    );
+    renewed.set(
+        known::AUTHORITY_KEY_IDENTIFIER,
+        false,
+        sequence(&[&tlv(0x80, &house.root.key_id())]),
+    );
+    house.issuing.set(
+        known::AUTHORITY_KEY_IDENTIFIER,
+        false,
+        sequence(&[&tlv(0x80, &renewed.key_id())]),
+    );
     house.max_depth = Some(1);
     let root = house.root.signed_by(&house.root.key);
     let leaf = house.leaf.signed_by(&house.issuing.key);
-    let between = [house.issuing.signed_by(&renewed.key), renewed.signed_by(&house.root.key)];
-    let request = Request::new(&leaf, NOW).trust([&root]).intermediates(&between).max_depth(1);
-    assert_eq!(validate(&request).map(|accepted| accepted.subjects.len()), Ok(4));
+    let between = [
+        house.issuing.signed_by(&renewed.key),
+        renewed.signed_by(&house.root.key),
+    ];
+    let request = Request::new(&leaf, NOW)
+        .trust([&root])
+        .intermediates(&between)
+        .max_depth(1);
+    assert_eq!(
+        validate(&request).map(|accepted| accepted.subjects.len()),
+        Ok(4)
+    );
 }
 
 #[test]
 fn nothing_is_trusted_without_a_trust_anchor() {
     let [_, issuing, leaf] = House::good().certificates();
-    let rejected = validate(&Request::new(&leaf, NOW).intermediates([&issuing])).expect_err("no anchor");
-    assert_eq!((rejected.kind, rejected.position), (FailureKind::NoPath, Position::Intermediate(1)));
+    let rejected =
+        validate(&Request::new(&leaf, NOW).intermediates([&issuing])).expect_err("no anchor");
+    assert_eq!(
+        (rejected.kind, rejected.position),
+        (FailureKind::NoPath, Position::Intermediate(1))
+    );
     assert!(rejected.reason.contains("CN=root"), "{rejected}");
 }
 
 #[test]
 fn octets_that_are_no_certificate_are_malformed() {
-    for octets in [&b""[..], b"hello", &[0x30, 0x80], &[0x30, 0x84, 0xff, 0xff, 0xff, 0xff]] {
+    for octets in [
+        &b""[..],
+        b"hello",
+        &[0x30, 0x80],
+        &[0x30, 0x84, 0xff, 0xff, 0xff, 0xff],
+    ] {
         let rejected = validate(&Request::new(octets, NOW)).expect_err("no certificate");
-        assert_eq!((rejected.kind, rejected.position), (FailureKind::Malformed, Position::Leaf));
+        assert_eq!(
+            (rejected.kind, rejected.position),
+            (FailureKind::Malformed, Position::Leaf)
+        );
     }
 }
 
@@ -576,7 +918,14 @@ fn octets_that_are_no_certificate_are_malformed() {
 fn every_cut_and_every_flipped_octet_of_a_certificate_is_refused() {
     let house = House::good();
     let [root, issuing, leaf] = house.certificates();
-    let refused = |octets: &[u8]| validate(&Request::new(octets, NOW).trust([&root]).intermediates([&issuing])).is_err();
+    let refused = |octets: &[u8]| {
+        validate(
+            &Request::new(octets, NOW)
+                .trust([&root])
+                .intermediates([&issuing]),
+        )
+        .is_err()
+    };
     for at in 0..leaf.len() {
         assert!(refused(&leaf[..at]), "cut at {at}");
         let mut flipped = leaf.clone();
@@ -597,7 +946,11 @@ struct CrlSpec {
 impl CrlSpec {
     fn of(issuer: &'static str) -> Self {
         let number = (known::CRL_NUMBER, false, tlv(2, &[7]));
-        let key = (known::AUTHORITY_KEY_IDENTIFIER, false, sequence(&[&tlv(0x80, &[1; 20])]));
+        let key = (
+            known::AUTHORITY_KEY_IDENTIFIER,
+            false,
+            sequence(&[&tlv(0x80, &[1; 20])]),
+        );
         Self {
             issuer,
             this_update: "261101000000Z",
@@ -612,26 +965,43 @@ impl CrlSpec {
             .revoked
             .iter()
             .flat_map(|(serial, reason)| {
-                let reason = sequence(&[&tlv(6, known::REASON_CODE.0), &tlv(4, &[0x0a, 1, *reason])]);
-                sequence(&[&tlv(2, serial), &tlv(0x17, b"261110000000Z"), &sequence(&[&reason])])
+                let reason =
+                    sequence(&[&tlv(6, known::REASON_CODE.0), &tlv(4, &[0x0a, 1, *reason])]);
+                sequence(&[
+                    &tlv(2, serial),
+                    &tlv(0x17, b"261110000000Z"),
+                    &sequence(&[&reason]),
+                ])
             })
             .collect();
         let extensions: Vec<u8> = self
             .extensions
             .iter()
             .flat_map(|(oid, critical, value)| {
-                let critical = if *critical { tlv(1, &[0xff]) } else { Vec::new() };
+                let critical = if *critical {
+                    tlv(1, &[0xff])
+                } else {
+                    Vec::new()
+                };
                 sequence(&[&tlv(6, oid.0), &critical, &tlv(4, value)])
             })
             .collect();
-        let next = if self.next_update.is_empty() { Vec::new() } else { tlv(0x17, self.next_update.as_bytes()) };
+        let next = if self.next_update.is_empty() {
+            Vec::new()
+        } else {
+            tlv(0x17, self.next_update.as_bytes())
+        };
         let tbs = sequence(&[
             &tlv(2, &[1]),
             ECDSA_SHA256,
             &cn(self.issuer),
             &tlv(0x17, self.this_update.as_bytes()),
             &next,
-            &if entries.is_empty() { Vec::new() } else { tlv(0x30, &entries) },
+            &if entries.is_empty() {
+                Vec::new()
+            } else {
+                tlv(0x30, &entries)
+            },
             &tlv(0xa0, &tlv(0x30, &extensions)),
         ]);
         sequence(&[&tbs, ECDSA_SHA256, &bits(&sign(signer, &tbs), 0)])
@@ -645,17 +1015,72 @@ fn revocation_fails_closed() {
     // The first CRL is the root's (about the issuing CA), the second the issuing CA's (about the leaf).
     let cases: &[(&str, Change, Option<FailureKind>, &str)] = &[
         ("both valid", |_, _, _| {}, None, ""),
-        ("leaf revoked", |h, _, crl| crl.revoked.push((h.leaf.serial.clone(), 1)), Some(Revoked), "keyCompromise"),
-        ("leaf on hold", |h, _, crl| crl.revoked.push((h.leaf.serial.clone(), 6)), Some(Revoked), "certificateHold"),
-        ("CA revoked", |h, crl, _| crl.revoked.push((h.issuing.serial.clone(), 2)), Some(Revoked), "cACompromise"),
-        ("another serial revoked", |_, _, crl| crl.revoked.push((vec![0x55], 1)), None, ""),
-        ("the leaf's serial in the root's CRL", |h, crl, _| crl.revoked.push((h.leaf.serial.clone(), 1)), None, ""),
-        ("out of date", |_, _, crl| crl.next_update = "261124115959Z", Some(RevocationUnknown), "5.1.2.5"),
-        ("no next update", |_, _, crl| crl.next_update = "", Some(RevocationUnknown), "5.1.2.5"),
-        ("of the future", |_, _, crl| crl.this_update = "261124120001Z", Some(RevocationUnknown), "5.1.2.4"),
-        ("of another issuer", |_, _, crl| crl.issuer = "stranger", Some(RevocationUnknown), "6.3.3"),
-        ("no CRL number", |_, _, crl| crl.extensions.retain(|e| e.0 != known::CRL_NUMBER), Some(RevocationUnknown), "5.2.3"),
-        ("critical CRL number", |_, _, crl| crl.extensions[0].1 = true, Some(RevocationUnknown), "5.2.3"),
+        (
+            "leaf revoked",
+            |h, _, crl| crl.revoked.push((h.leaf.serial.clone(), 1)),
+            Some(Revoked),
+            "keyCompromise",
+        ),
+        (
+            "leaf on hold",
+            |h, _, crl| crl.revoked.push((h.leaf.serial.clone(), 6)),
+            Some(Revoked),
+            "certificateHold",
+        ),
+        (
+            "CA revoked",
+            |h, crl, _| crl.revoked.push((h.issuing.serial.clone(), 2)),
+            Some(Revoked),
+            "cACompromise",
+        ),
+        (
+            "another serial revoked",
+            |_, _, crl| crl.revoked.push((vec![0x55], 1)),
+            None,
+            "",
+        ),
+        (
+            "the leaf's serial in the root's CRL",
+            |h, crl, _| crl.revoked.push((h.leaf.serial.clone(), 1)),
+            None,
+            "",
+        ),
+        (
+            "out of date",
+            |_, _, crl| crl.next_update = "261124115959Z",
+            Some(RevocationUnknown),
+            "5.1.2.5",
+        ),
+        (
+            "no next update",
+            |_, _, crl| crl.next_update = "",
+            Some(RevocationUnknown),
+            "5.1.2.5",
+        ),
+        (
+            "of the future",
+            |_, _, crl| crl.this_update = "261124120001Z",
+            Some(RevocationUnknown),
+            "5.1.2.4",
+        ),
+        (
+            "of another issuer",
+            |_, _, crl| crl.issuer = "stranger",
+            Some(RevocationUnknown),
+            "6.3.3",
+        ),
+        (
+            "no CRL number",
+            |_, _, crl| crl.extensions.retain(|e| e.0 != known::CRL_NUMBER),
+            Some(RevocationUnknown),
+            "5.2.3",
+        ),
+        (
+            "critical CRL number",
+            |_, _, crl| crl.extensions[0].1 = true,
+            Some(RevocationUnknown),
+            "5.2.3",
+        ),
         (
             "critical and unknown",
             |_, _, crl| crl.extensions.push((Oid(&[0x2a, 3, 4]), true, vec![5, 0])),
@@ -664,26 +1089,45 @@ fn revocation_fails_closed() {
         ),
         (
             "a delta CRL",
-            |_, _, crl| crl.extensions.push((known::DELTA_CRL_INDICATOR, true, tlv(2, &[1]))),
+            |_, _, crl| {
+                crl.extensions
+                    .push((known::DELTA_CRL_INDICATOR, true, tlv(2, &[1])))
+            },
             Some(RevocationUnknown),
             "5.2.4",
         ),
         (
             "about CAs only",
-            |_, _, crl| crl.extensions.push((known::ISSUING_DISTRIBUTION_POINT, true, sequence(&[&[0x82, 1, 0xff]]))),
+            |_, _, crl| {
+                crl.extensions.push((
+                    known::ISSUING_DISTRIBUTION_POINT,
+                    true,
+                    sequence(&[&[0x82, 1, 0xff]]),
+                ))
+            },
             Some(RevocationUnknown),
             "6.3.3",
         ),
         (
             "about end entities only",
-            |_, _, crl| crl.extensions.push((known::ISSUING_DISTRIBUTION_POINT, true, sequence(&[&[0x81, 1, 0xff]]))),
+            |_, _, crl| {
+                crl.extensions.push((
+                    known::ISSUING_DISTRIBUTION_POINT,
+                    true,
+                    sequence(&[&[0x81, 1, 0xff]]),
+                ))
+            },
             None,
             "",
         ),
         (
             "about key compromise only",
             |_, _, crl| {
-                crl.extensions.push((known::ISSUING_DISTRIBUTION_POINT, true, sequence(&[&tlv(0x83, &[6, 0x40])])))
+                crl.extensions.push((
+                    known::ISSUING_DISTRIBUTION_POINT,
+                    true,
+                    sequence(&[&tlv(0x83, &[6, 0x40])]),
+                ))
             },
             Some(RevocationUnknown),
             "6.3.3",
@@ -699,7 +1143,10 @@ fn revocation_fails_closed() {
         let mut house = House::good();
         let (mut of_root, mut of_issuing) = (CrlSpec::of("root"), CrlSpec::of("issuing"));
         change(&mut house, &mut of_root, &mut of_issuing);
-        let crls = [of_issuing.signed_by(&house.issuing.key), of_root.signed_by(&house.root.key)];
+        let crls = [
+            of_issuing.signed_by(&house.issuing.key),
+            of_root.signed_by(&house.root.key),
+        ];
         match (house.validate_with(&[], Some(&crls)), kind) {
             (Ok(_), None) => {}
             (Err(rejected), Some(kind)) => {
@@ -716,8 +1163,15 @@ fn a_crl_is_missing_forged_or_unreadable_and_nothing_is_accepted() {
     let house = House::good();
     let of_root = CrlSpec::of("root").signed_by(&house.root.key);
     let forged = CrlSpec::of("issuing").signed_by(&house.leaf.key);
-    for crls in [vec![], vec![of_root.clone()], vec![of_root.clone(), forged], vec![of_root, b"no CRL".to_vec()]] {
-        let rejected = house.validate_with(&[], Some(&crls)).map_err(|rejected| rejected.kind);
+    for crls in [
+        vec![],
+        vec![of_root.clone()],
+        vec![of_root.clone(), forged],
+        vec![of_root, b"no CRL".to_vec()],
+    ] {
+        let rejected = house
+            .validate_with(&[], Some(&crls))
+            .map_err(|rejected| rejected.kind);
         assert_eq!(rejected.err(), Some(FailureKind::RevocationUnknown));
     }
 }
@@ -729,14 +1183,22 @@ fn hostile_names_are_escaped_in_answers() {
     let accepted = house.validate().expect("accepted");
     assert_eq!(accepted.subjects[0], "CN=order\\1B[31m\\E2\\80\\AE");
     house.leaf.not_after = "261124115959Z";
-    assert!(!house.validate().expect_err("expired").to_string().contains(['\u{1b}', '\u{202e}']));
+    assert!(
+        !house
+            .validate()
+            .expect_err("expired")
+            .to_string()
+            .contains(['\u{1b}', '\u{202e}'])
+    );
 }
 
 #[test]
 fn the_verifier_of_the_services_agrees_on_the_good_path_and_overlooks_an_expired_root() {
     let verdict = |house: &House| {
         let [root, issuing, leaf] = house.certificates();
-        let mut request = Request::new(&leaf, NOW).trust([&root]).intermediates([&issuing]);
+        let mut request = Request::new(&leaf, NOW)
+            .trust([&root])
+            .intermediates([&issuing]);
         request.purpose = house.purpose;
         rustls_verdict(&request)
     };

@@ -1,9 +1,21 @@
 //! The extensions of certificates and CRLs (RFC 5280 sections 4.2, 5.2 and 5.3, RFC 6962, RFC 7633), decoded.
 
+mod distribution_points;
+mod name_constraints;
+mod policies;
+mod timestamps;
+
+pub(crate) use distribution_points::{
+    DistributionPoint, DistributionPointName, IssuingDistributionPoint, REASON_FLAGS, REASONS,
+};
+pub(crate) use name_constraints::{NameConstraints, Subtree};
+pub(crate) use policies::{Policy, Qualifier};
+pub(crate) use timestamps::SignedCertificateTimestamp;
+
 use super::{
     der::{self, BitString, DerError, Reader, Result, Value, tag},
     general_name::GeneralName,
-    name::{Attribute, Name, read_rdn, string},
+    name::Name,
     oid::{Oid, known},
     time::{self, Timestamp},
 };
@@ -67,79 +79,12 @@ pub(crate) struct AuthorityKeyIdentifier<'a> {
     pub(crate) serial: Option<&'a [u8]>,
 }
 
-#[derive(Clone, Debug)]
-pub(crate) struct Policy<'a> {
-    pub(crate) oid: Oid<'a>,
-    pub(crate) qualifiers: Vec<Qualifier<'a>>,
-}
-
-#[derive(Clone, Debug)]
-pub(crate) enum Qualifier<'a> {
-    Cps(&'a [u8]),
-    UserNotice {
-        organization: Option<String>,
-        numbers: Vec<u64>,
-        text: Option<String>,
-    },
-    Other {
-        oid: Oid<'a>,
-        value: &'a [u8],
-    },
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct BasicConstraints {
     pub(crate) ca: bool,
     pub(crate) path_length: Option<u64>,
     /// X.690 section 11.5: a default (cA FALSE) must not be written, and is.
     pub(crate) default_is_written: bool,
-}
-
-#[derive(Clone, Debug)]
-pub(crate) struct NameConstraints<'a> {
-    pub(crate) permitted: Vec<Subtree<'a>>,
-    pub(crate) excluded: Vec<Subtree<'a>>,
-}
-
-#[derive(Clone, Debug)]
-pub(crate) struct Subtree<'a> {
-    pub(crate) base: GeneralName<'a>,
-    /// RFC 5280 section 4.2.1.10: always zero and absent.
-    pub(crate) has_minimum_or_maximum: bool,
-}
-
-#[derive(Clone, Debug)]
-pub(crate) struct DistributionPoint<'a> {
-    pub(crate) name: Option<DistributionPointName<'a>>,
-    pub(crate) reasons: Option<BitString<'a>>,
-    pub(crate) crl_issuer: Option<Vec<GeneralName<'a>>>,
-}
-
-#[derive(Clone, Debug)]
-pub(crate) enum DistributionPointName<'a> {
-    Full(Vec<GeneralName<'a>>),
-    RelativeToIssuer(Vec<Attribute<'a>>),
-}
-
-#[derive(Clone, Debug)]
-pub(crate) struct IssuingDistributionPoint<'a> {
-    pub(crate) name: Option<DistributionPointName<'a>>,
-    pub(crate) only_user: bool,
-    pub(crate) only_ca: bool,
-    pub(crate) only_attribute: bool,
-    pub(crate) indirect: bool,
-    pub(crate) reasons: Option<BitString<'a>>,
-}
-
-#[derive(Clone, Debug)]
-pub(crate) struct SignedCertificateTimestamp<'a> {
-    pub(crate) version: u8,
-    pub(crate) log: &'a [u8],
-    pub(crate) milliseconds: u64,
-    pub(crate) extensions: &'a [u8],
-    pub(crate) hash: u8,
-    pub(crate) algorithm: u8,
-    pub(crate) signature: &'a [u8],
 }
 
 impl<'a> Extension<'a> {
@@ -181,8 +126,10 @@ impl<'a> Extension<'a> {
             }
             known::KEY_USAGE => Content::KeyUsage(bits(der, "the key usage")?),
             known::PRIVATE_KEY_USAGE_PERIOD => private_key_usage_period(der)?,
-            known::CERTIFICATE_POLICIES => Content::CertificatePolicies(certificate_policies(der)?),
-            known::POLICY_MAPPINGS => Content::PolicyMappings(policy_mappings(der)?),
+            known::CERTIFICATE_POLICIES => {
+                Content::CertificatePolicies(policies::certificate_policies(der)?)
+            }
+            known::POLICY_MAPPINGS => Content::PolicyMappings(policies::policy_mappings(der)?),
             known::SUBJECT_ALT_NAME => {
                 Content::SubjectAltName(names(der, "the subject alternative name")?)
             }
@@ -194,16 +141,18 @@ impl<'a> Extension<'a> {
                 "the subject directory attributes",
             )?),
             known::BASIC_CONSTRAINTS => Content::BasicConstraints(basic_constraints(der)?),
-            known::NAME_CONSTRAINTS => Content::NameConstraints(name_constraints(der)?),
-            known::POLICY_CONSTRAINTS => policy_constraints(der)?,
-            known::EXTENDED_KEY_USAGE => Content::ExtendedKeyUsage(extended_key_usage(der)?),
-            known::CRL_DISTRIBUTION_POINTS => Content::CrlDistributionPoints(distribution_points(
-                der,
-                "the CRL distribution points",
-            )?),
-            known::FRESHEST_CRL => {
-                Content::FreshestCrl(distribution_points(der, "the freshest CRL")?)
+            known::NAME_CONSTRAINTS => {
+                Content::NameConstraints(name_constraints::name_constraints(der)?)
             }
+            known::POLICY_CONSTRAINTS => policies::policy_constraints(der)?,
+            known::EXTENDED_KEY_USAGE => Content::ExtendedKeyUsage(extended_key_usage(der)?),
+            known::CRL_DISTRIBUTION_POINTS => Content::CrlDistributionPoints(
+                distribution_points::distribution_points(der, "the CRL distribution points")?,
+            ),
+            known::FRESHEST_CRL => Content::FreshestCrl(distribution_points::distribution_points(
+                der,
+                "the freshest CRL",
+            )?),
             known::INHIBIT_ANY_POLICY => {
                 let what = "the inhibit any-policy number";
                 Content::InhibitAnyPolicy(der::unsigned(
@@ -224,7 +173,9 @@ impl<'a> Extension<'a> {
                 der::whole(der, tag::NULL, "the OCSP no-check mark")?;
                 Content::OcspNoCheck
             }
-            known::CT_PRECERT_SCTS => Content::SignedCertificateTimestamps(timestamps(der)?),
+            known::CT_PRECERT_SCTS => {
+                Content::SignedCertificateTimestamps(timestamps::timestamps(der)?)
+            }
             known::CT_POISON => {
                 der::whole(der, tag::NULL, "the precertificate poison")?;
                 Content::PrecertificatePoison
@@ -248,9 +199,9 @@ impl<'a> Extension<'a> {
             known::DELTA_CRL_INDICATOR => {
                 Content::DeltaCrlIndicator(number(der, "the base CRL number")?)
             }
-            known::ISSUING_DISTRIBUTION_POINT => {
-                Content::IssuingDistributionPoint(issuing_distribution_point(der)?)
-            }
+            known::ISSUING_DISTRIBUTION_POINT => Content::IssuingDistributionPoint(
+                distribution_points::issuing_distribution_point(der)?,
+            ),
             known::REASON_CODE => {
                 let what = "the reason code";
                 let code = der::unsigned(der::whole(der, tag::ENUMERATED, what)?.content, what)?;
@@ -354,70 +305,6 @@ fn private_key_usage_period(octets: &[u8]) -> Result<Content<'_>> {
     })
 }
 
-fn certificate_policies(octets: &[u8]) -> Result<Vec<Policy<'_>>> {
-    let what = "the certificate policies";
-    list(octets, what, |mut policy| {
-        let oid = policy.oid(what)?;
-        let qualifiers = match policy.optional(tag::SEQUENCE, what)? {
-            Some(value) => list(value.raw, what, |mut qualifier| {
-                let oid = qualifier.oid(what)?;
-                let value = qualifier.any(what)?;
-                qualifier.end(what)?;
-                Ok(match oid {
-                    known::QUALIFIER_CPS if value.tag == tag::IA5_STRING => {
-                        Qualifier::Cps(value.content)
-                    }
-                    known::QUALIFIER_USER_NOTICE => user_notice(value, what)?,
-                    _ => Qualifier::Other {
-                        oid,
-                        value: value.raw,
-                    },
-                })
-            })?,
-            None => Vec::new(),
-        };
-        policy.end(what)?;
-        Ok(Policy { oid, qualifiers })
-    })
-}
-
-fn user_notice<'a>(value: Value<'a>, what: &'static str) -> Result<Qualifier<'a>> {
-    let broken = DerError::new(what, "holds a user notice that cannot be read");
-    if value.tag != tag::SEQUENCE {
-        return Err(broken);
-    }
-    let mut notice = Reader::new(value.content);
-    let (mut organization, mut numbers) = (None, Vec::new());
-    if let Some(reference) = notice.optional(tag::SEQUENCE, what)? {
-        let mut reference = Reader::new(reference.content);
-        organization = Some(string(reference.any(what)?).ok_or(broken.clone())?);
-        let mut list = reference.sequence(what)?;
-        while !list.is_empty() {
-            numbers.push(list.unsigned(what)?);
-        }
-        reference.end(what)?;
-    }
-    let text = match notice.is_empty() {
-        true => None,
-        false => Some(string(notice.any(what)?).ok_or(broken)?),
-    };
-    notice.end(what)?;
-    Ok(Qualifier::UserNotice {
-        organization,
-        numbers,
-        text,
-    })
-}
-
-fn policy_mappings(octets: &[u8]) -> Result<Vec<(Oid<'_>, Oid<'_>)>> {
-    let what = "the policy mappings";
-    list(octets, what, |mut mapping| {
-        let pair = (mapping.oid(what)?, mapping.oid(what)?);
-        mapping.end(what)?;
-        Ok(pair)
-    })
-}
-
 /// `SEQUENCE OF Attribute`, each a type and a SET of values; also in certificate requests.
 pub(crate) fn attributes<'a>(
     octets: &'a [u8],
@@ -459,63 +346,6 @@ fn basic_constraints(octets: &[u8]) -> Result<BasicConstraints> {
     })
 }
 
-fn name_constraints(octets: &[u8]) -> Result<NameConstraints<'_>> {
-    let what = "the name constraints";
-    let mut reader = Reader::new(der::whole(octets, tag::SEQUENCE, what)?.content);
-    let mut subtrees = |n| -> Result<Vec<Subtree<'_>>> {
-        let Some(value) = reader.optional(tag::context_constructed(n), what)? else {
-            return Ok(Vec::new());
-        };
-        let mut list = Reader::new(value.content);
-        let mut subtrees = Vec::new();
-        while !list.is_empty() {
-            let mut subtree = list.sequence(what)?;
-            let base = GeneralName::read(&mut subtree, what)?;
-            let minimum = subtree.optional(tag::context(0), what)?;
-            let maximum = subtree.optional(tag::context(1), what)?;
-            subtree.end(what)?;
-            subtrees.push(Subtree {
-                base,
-                has_minimum_or_maximum: minimum.is_some() || maximum.is_some(),
-            });
-        }
-        if subtrees.is_empty() {
-            Err(DerError::new(what, "hold an empty list"))
-        } else {
-            Ok(subtrees)
-        }
-    };
-    let (permitted, excluded) = (subtrees(0)?, subtrees(1)?);
-    reader.end(what)?;
-    // RFC 5280 section 4.2.1.10: never an empty sequence.
-    if permitted.is_empty() && excluded.is_empty() {
-        return Err(DerError::new(what, "permit and exclude nothing"));
-    }
-    Ok(NameConstraints {
-        permitted,
-        excluded,
-    })
-}
-
-fn policy_constraints(octets: &[u8]) -> Result<Content<'_>> {
-    let what = "the policy constraints";
-    let mut reader = Reader::new(der::whole(octets, tag::SEQUENCE, what)?.content);
-    let mut skip = |n| match reader.optional(tag::context(n), what)? {
-        Some(value) => der::unsigned(value.content, what).map(Some),
-        None => Ok(None),
-    };
-    let (require_explicit, inhibit_mapping) = (skip(0)?, skip(1)?);
-    reader.end(what)?;
-    // RFC 5280 section 4.2.1.11: never an empty sequence.
-    if require_explicit.is_none() && inhibit_mapping.is_none() {
-        return Err(DerError::new(what, "constrain nothing"));
-    }
-    Ok(Content::PolicyConstraints {
-        require_explicit,
-        inhibit_mapping,
-    })
-}
-
 fn extended_key_usage(octets: &[u8]) -> Result<Vec<Oid<'_>>> {
     let what = "the extended key usage";
     let mut reader = Reader::new(der::whole(octets, tag::SEQUENCE, what)?.content);
@@ -527,56 +357,6 @@ fn extended_key_usage(octets: &[u8]) -> Result<Vec<Oid<'_>>> {
         Err(DerError::new(what, "names no usage"))
     } else {
         Ok(usages)
-    }
-}
-
-fn distribution_points<'a>(
-    octets: &'a [u8],
-    what: &'static str,
-) -> Result<Vec<DistributionPoint<'a>>> {
-    list(octets, what, |mut point| {
-        let name = match point.optional(tag::context_constructed(0), what)? {
-            Some(value) => Some(distribution_point_name(value.content, what)?),
-            None => None,
-        };
-        let reasons = match point.optional(tag::context(1), what)? {
-            Some(value) => Some(BitString::new(value.content, what)?),
-            None => None,
-        };
-        let crl_issuer = match point.optional(tag::context_constructed(2), what)? {
-            Some(value) => Some(GeneralName::read_all(value.content, what)?),
-            None => None,
-        };
-        point.end(what)?;
-        // RFC 5280 section 4.2.1.13
-        if name.is_none() && crl_issuer.is_none() {
-            return Err(DerError::new(
-                what,
-                "hold a point with neither a name nor a CRL issuer",
-            ));
-        }
-        Ok(DistributionPoint {
-            name,
-            reasons,
-            crl_issuer,
-        })
-    })
-}
-
-fn distribution_point_name<'a>(
-    content: &'a [u8],
-    what: &'static str,
-) -> Result<DistributionPointName<'a>> {
-    let mut reader = Reader::new(content);
-    let value = reader.any(what)?;
-    reader.end(what)?;
-    match value.tag {
-        0xa0 => GeneralName::read_all(value.content, what).map(DistributionPointName::Full),
-        0xa1 => read_rdn(value.content, what).map(DistributionPointName::RelativeToIssuer),
-        _ => Err(DerError::new(
-            what,
-            "hold a name of a kind that does not exist",
-        )),
     }
 }
 
@@ -602,77 +382,6 @@ fn tls_feature(octets: &[u8]) -> Result<Vec<u64>> {
     Ok(features)
 }
 
-fn issuing_distribution_point(octets: &[u8]) -> Result<IssuingDistributionPoint<'_>> {
-    let what = "the issuing distribution point";
-    let mut reader = Reader::new(der::whole(octets, tag::SEQUENCE, what)?.content);
-    let name = match reader.optional(tag::context_constructed(0), what)? {
-        Some(value) => Some(distribution_point_name(value.content, what)?),
-        None => None,
-    };
-    let flag = |reader: &mut Reader<'_>, n| match reader.optional(tag::context(n), what)? {
-        Some(value) => der::boolean(value.content, what),
-        None => Ok(false),
-    };
-    let only_user = flag(&mut reader, 1)?;
-    let only_ca = flag(&mut reader, 2)?;
-    let reasons = match reader.optional(tag::context(3), what)? {
-        Some(value) => Some(BitString::new(value.content, what)?),
-        None => None,
-    };
-    let indirect = flag(&mut reader, 4)?;
-    let only_attribute = flag(&mut reader, 5)?;
-    reader.end(what)?;
-    Ok(IssuingDistributionPoint {
-        name,
-        only_user,
-        only_ca,
-        only_attribute,
-        indirect,
-        reasons,
-    })
-}
-
-/// `SignedCertificateTimestampList` in an OCTET STRING, in the TLS presentation language (RFC 6962 section 3.3).
-fn timestamps(octets: &[u8]) -> Result<Vec<SignedCertificateTimestamp<'_>>> {
-    let what = "the list of signed certificate timestamps";
-    let broken = DerError::new(what, "cannot be read");
-    let content = der::whole(octets, tag::OCTET_STRING, what)?.content;
-    let (mut list, rest) = with_length(content).ok_or(broken.clone())?;
-    if !rest.is_empty() {
-        return Err(broken);
-    }
-    let mut timestamps = Vec::new();
-    while !list.is_empty() {
-        let (one, rest) = with_length(list).ok_or(broken.clone())?;
-        timestamps.push(timestamp(one).ok_or(broken.clone())?);
-        list = rest;
-    }
-    Ok(timestamps)
-}
-
-fn with_length(octets: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (length, rest) = octets.split_first_chunk::<2>()?;
-    rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))
-}
-
-fn timestamp(octets: &[u8]) -> Option<SignedCertificateTimestamp<'_>> {
-    let (&version, rest) = octets.split_first()?;
-    let (log, rest) = rest.split_at_checked(32)?;
-    let (milliseconds, rest) = rest.split_first_chunk::<8>()?;
-    let (extensions, rest) = with_length(rest)?;
-    let (&[hash, algorithm], rest) = rest.split_first_chunk::<2>()?;
-    let (signature, rest) = with_length(rest)?;
-    rest.is_empty().then_some(SignedCertificateTimestamp {
-        version,
-        log,
-        milliseconds: u64::from_be_bytes(*milliseconds),
-        extensions,
-        hash,
-        algorithm,
-        signature,
-    })
-}
-
 /// The names of the bits of keyUsage (RFC 5280 section 4.2.1.3), in order.
 pub(crate) const KEY_USAGES: [&str; 9] = [
     "digitalSignature",
@@ -694,34 +403,6 @@ pub(crate) mod key_usage {
     pub(crate) const KEY_CERT_SIGN: usize = 5;
     pub(crate) const CRL_SIGN: usize = 6;
 }
-
-/// The names of the reasons (RFC 5280 section 5.3.1), by number; 7 is not used.
-pub(crate) const REASONS: [&str; 11] = [
-    "unspecified",
-    "keyCompromise",
-    "cACompromise",
-    "affiliationChanged",
-    "superseded",
-    "cessationOfOperation",
-    "certificateHold",
-    "",
-    "removeFromCRL",
-    "privilegeWithdrawn",
-    "aACompromise",
-];
-
-/// The names of the bits of ReasonFlags (RFC 5280 section 4.2.1.13), which are numbered differently.
-pub(crate) const REASON_FLAGS: [&str; 9] = [
-    "unused",
-    "keyCompromise",
-    "cACompromise",
-    "affiliationChanged",
-    "superseded",
-    "cessationOfOperation",
-    "certificateHold",
-    "privilegeWithdrawn",
-    "aACompromise",
-];
 
 /// The directory name among `names`, if there is one.
 pub(crate) fn directory_name<'b, 'a>(names: &'b [GeneralName<'a>]) -> Option<&'b Name<'a>> {
