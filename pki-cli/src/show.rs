@@ -70,11 +70,14 @@ pub(crate) fn issued_lines(output: &mut Output, folder: &Path, issued: &Issued) 
         escape(&issued.certificate.issuer().to_slashes())
     ))?;
     certificate_lines(output, &issued.certificate)?;
+    let names = [folder::CERTIFICATE, folder::KEY, folder::ANCHOR];
+    let there: Vec<_> = names
+        .into_iter()
+        .filter(|name| folder.join(name).exists())
+        .collect();
     output.line(format_args!(
-        "  folder   {} ({}, {}, {})",
+        "  folder   {} ({})",
         folder.display(),
-        folder::CERTIFICATE,
-        folder::KEY,
-        folder::ANCHOR
+        there.join(", ")
     ))
 }

@@ -70,6 +70,9 @@ pub enum FolderError {
     /// The file is there already.
     #[error("{0:?} exists already; choose another name, or replace it with --force.")]
     Exists(PathBuf),
+    /// Something else is where a folder should be.
+    #[error("{0:?} is there and is not a folder; choose another one, or take it away.")]
+    NotAFolder(PathBuf),
     /// Another process did not let go.
     #[error("Another process has been writing to {0:?} for a minute; wait for it, or end it.")]
     Busy(PathBuf),
@@ -88,10 +91,12 @@ impl FolderError {
     /// The kind of this failure.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Io { reason, .. } if reason.kind() == io::ErrorKind::NotFound => {
-                ErrorKind::NotFound
-            }
-            Self::Io { .. } => ErrorKind::Io,
+            Self::Io {
+                action: "read",
+                reason,
+                ..
+            } if reason.kind() == io::ErrorKind::NotFound => ErrorKind::NotFound,
+            Self::Io { .. } | Self::NotAFolder(_) => ErrorKind::Io,
             Self::TooLarge(_) => ErrorKind::Malformed,
             Self::Exists(_) => ErrorKind::Exists,
             Self::Busy(_) => ErrorKind::Busy,
@@ -514,7 +519,12 @@ pub fn read_if_there(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, FolderEr
 /// Makes a folder and those above it, unless they are there.
 pub fn create_folder(path: &Path, mode: u32) -> Result<(), FolderError> {
     let made = DirBuilder::new().recursive(true).mode(mode).create(path);
-    made.map_err(FolderError::io(path, "created"))
+    made.map_err(
+        |error| match path.ancestors().find(|above| above.exists()) {
+            Some(above) if !above.is_dir() => FolderError::NotAFolder(above.to_owned()),
+            _ => FolderError::io(path, "created")(error),
+        },
+    )
 }
 
 fn mode(access: Access) -> u32 {

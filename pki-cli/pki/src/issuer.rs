@@ -479,6 +479,11 @@ fn check_request(request: &Request<'_>) -> Result<(), Error> {
             ))
             .into());
         }
+        if name.parse::<std::net::IpAddr>().is_ok() {
+            return Err(
+                refuse("it is an IP address, and addresses are left unbound".to_owned()).into(),
+            );
+        }
         GeneralName::dns(name).map_err(|error| refuse(error.reason))?;
     }
     // Names from the command line were checked when they were read; those of a request come from a stranger.

@@ -199,7 +199,7 @@ fn requests_that_are_weak_changed_or_ask_for_too_much() {
       key      Ed25519
       serial   [serial]
       valid    [date] to [date], 60 days
-      folder   certs/other (tls.crt, tls.key, ca.crt)
+      folder   certs/other (tls.crt, ca.crt)
     --- stderr
     notice: The request asked for an other name 1.2.3.4, which was dropped: the profile server does not give it.
     ");
@@ -303,6 +303,6 @@ fn an_error_is_json_as_well_when_json_is_asked_for() {
 fn a_folder_that_cannot_be_written_to() {
     let home = Home::with_ca();
     home.write("file", "");
-    snapshot!(home.pki("issue x --dns a.dev --out file/x").fails(6), @r#"error: "file/x" could not be created: Not a directory (os error 20)."#);
-    snapshot!(home.pki("init --dir file").fails(6), @r#"error: "file" could not be created: File exists (os error 17)."#);
+    snapshot!(home.pki("issue x --dns a.dev --out file/x").fails(6), @r#"error: "file" is there and is not a folder; choose another one, or take it away."#);
+    snapshot!(home.pki("init --dir file").fails(6), @r#"error: "file" is there and is not a folder; choose another one, or take it away."#);
 }
