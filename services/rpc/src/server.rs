@@ -128,7 +128,8 @@ impl Server {
             .layer(in_flight.clone())
             // Streams without an end must not hold up a shutdown.
             .layer(EndWatchesLayer::new(self.name, told))
-            // Innermost: a panic becomes a status here, and to all layers above it is an answer like any other.
+            // Innermost: a panic becomes a status here and every status has its details, so that to all layers above it is
+            // an answer like any other.
             .layer(CatchPanicLayer::new(self.name))
             .service(routes);
 

@@ -20,11 +20,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::error::Error;
 use std::time::Duration;
 
+use resilience::status::WireStatus;
 use tonic::metadata::MetadataMap;
 use tonic::{Code, Status};
 use tonic_types::{
     BadRequest, ErrorDetail, ErrorInfo, PreconditionFailure, QuotaFailure, ResourceInfo, RetryInfo,
-    StatusExt as _,
+    StatusExt as _, pb,
 };
 
 pub use self::reason::Reason;
@@ -319,6 +320,28 @@ pub(crate) fn into_trailers(failure: Failure, domain: &str) -> http::HeaderMap {
         trailers.insert("grpc-status", i32::from(unwritable.code()).into());
     }
     trailers
+}
+
+/// Gives the status in these headers an `ErrorInfo` if it is a failure that has none: tonic itself refuses methods that
+/// are not there, messages that are too long and messages that it cannot read, and tells nothing but a code.
+pub(crate) fn complete(headers: &mut http::HeaderMap, domain: &str) {
+    let Some(status) = WireStatus::from_headers(headers) else {
+        return;
+    };
+    if status.code() == Code::Ok || status.details().get::<pb::ErrorInfo>().is_some() {
+        return;
+    }
+    let reason = match status.code() {
+        Code::Unimplemented => reason::METHOD_NOT_SERVED,
+        Code::OutOfRange => reason::MESSAGE_TOO_LONG,
+        _ => reason::REQUEST_UNREADABLE,
+    };
+    let info = pb::ErrorInfo {
+        reason: reason.to_string(),
+        domain: domain.to_owned(),
+        metadata: HashMap::new(),
+    };
+    status.with(&info).write(headers);
 }
 
 /// A status in the making: `ErrorInfo` first, then what else belongs to it.

@@ -187,3 +187,50 @@ async fn a_peer_that_is_not_there_is_unavailable_with_the_reason() -> Outcome {
     );
     Ok(())
 }
+
+#[tokio::test]
+async fn a_call_that_may_run_twice_is_tried_again() -> Outcome {
+    let house = House::open(|_| {}).await?;
+    house.peer("order")?.call("/test.v1.Test/Flaky").await?;
+    assert_eq!(house.attempts(), 2);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_call_of_which_nothing_is_known_is_sent_once() -> Outcome {
+    let house = House::open(|_| {}).await?;
+    let refusal = refused(house.peer("order")?.call("/test.v1.Test/FlakyOnce").await);
+    assert_eq!(refusal.code, Code::Unavailable);
+    assert!(refusal.is("test", &reason::DATABASE_UNAVAILABLE));
+    assert_eq!(house.attempts(), 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_thousand_violations_arrive_as_many_as_fit_and_the_rest_counted() -> Outcome {
+    let house = House::open(|_| {}).await?;
+    let refusal = refused(house.peer("order")?.call("/test.v1.Test/Wrong").await);
+    assert_eq!(refusal.code, Code::InvalidArgument);
+    let info = refusal.info.ok_or("ErrorInfo")?;
+    let omitted: usize = info.metadata["violations_omitted"].parse()?;
+    assert!(!refusal.fields.is_empty());
+    assert_eq!(refusal.fields.len() + omitted, 1_000);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_bare_refusal_of_the_transport_gets_its_reason() -> Outcome {
+    let house = House::open(|_| {}).await?;
+    let refusal = refused(house.peer("order")?.call("/test.v1.Test/Missing").await);
+    assert_eq!(refusal.code, Code::Unimplemented);
+    assert!(refusal.is("test", &reason::METHOD_NOT_SERVED));
+    // And one that tonic really gives: a method of a standard service that is not there.
+    let refusal = refused(
+        house
+            .peer("order")?
+            .call("/grpc.health.v1.Health/Cure")
+            .await,
+    );
+    assert!(refusal.is("test", &reason::METHOD_NOT_SERVED));
+    Ok(())
+}

@@ -1,4 +1,5 @@
-//! A panic in one call is that call's INTERNAL and nobody else's trouble.
+//! Whatever comes out of a handler is a status with details: a panic is that call's INTERNAL and nobody else's trouble,
+//! and a bare refusal of tonic's own gets its reason.
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
@@ -9,7 +10,7 @@ use futures_util::FutureExt as _;
 use tonic::body::Body;
 use tower::{Layer, Service};
 
-use crate::status::Failure;
+use crate::status::{Failure, complete};
 
 #[derive(Debug, Clone)]
 pub(super) struct CatchPanicLayer {
@@ -64,7 +65,10 @@ where
         let call = AssertUnwindSafe(self.inner.call(request)).catch_unwind();
         Box::pin(async move {
             match call.await {
-                Ok(answer) => answer,
+                Ok(answer) => answer.map(|mut answer| {
+                    complete(answer.headers_mut(), domain);
+                    answer
+                }),
                 Err(panic) => Ok(Failure::internal(Panicked(text(panic.as_ref())))
                     .into_status(domain)
                     .into_http()),

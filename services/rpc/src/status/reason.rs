@@ -105,6 +105,12 @@ pub const DEADLINE_EXCEEDED: Reason = Reason::new("DEADLINE_EXCEEDED");
 pub const CALL_CANCELLED: Reason = Reason::new("CALL_CANCELLED");
 /// A precondition of the request does not hold; the other service gave no reason of its own.
 pub const PRECONDITION_FAILED: Reason = Reason::new("PRECONDITION_FAILED");
+/// The server has no such method.
+pub const METHOD_NOT_SERVED: Reason = Reason::new("METHOD_NOT_SERVED");
+/// The message is longer than the server reads.
+pub const MESSAGE_TOO_LONG: Reason = Reason::new("MESSAGE_TOO_LONG");
+/// The request is not what its method takes: no message, or none that can be read.
+pub const REQUEST_UNREADABLE: Reason = Reason::new("REQUEST_UNREADABLE");
 /// Our fault; the log knows more.
 pub const INTERNAL: Reason = Reason::new("INTERNAL");
 

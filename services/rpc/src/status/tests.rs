@@ -67,7 +67,7 @@ fn every_status_says_its_reason_its_domain_and_its_code_also_in_the_details() {
         let code = failure.code();
         let status = failure.into_status("payment");
         assert_eq!(status.code(), code);
-        let wire = tonic_types::pb::Status::check(status.details());
+        let wire = decoded(status.details());
         assert_eq!(
             (wire.code, wire.message.as_str()),
             (code as i32, status.message())
@@ -79,14 +79,8 @@ fn every_status_says_its_reason_its_domain_and_its_code_also_in_the_details() {
     }
 }
 
-trait Check {
-    fn check(bytes: &[u8]) -> Self;
-}
-
-impl Check for tonic_types::pb::Status {
-    fn check(bytes: &[u8]) -> Self {
-        prost::Message::decode(bytes).expect("details are a google.rpc.Status")
-    }
+fn decoded(details: &[u8]) -> pb::Status {
+    prost::Message::decode(details).expect("details are a google.rpc.Status")
 }
 
 #[test]
@@ -210,7 +204,7 @@ fn details_that_cannot_be_read_cost_only_themselves() {
 #[test]
 fn one_malformed_detail_does_not_take_the_others_with_it() {
     let good = Failure::not_found("payment", 17).into_status("payment");
-    let mut wire = tonic_types::pb::Status::check(good.details());
+    let mut wire = decoded(good.details());
     wire.details[0].value = vec![0xff, 0xff];
     let bytes = prost::Message::encode_to_vec(&wire);
     let read = Upstream::read(&Received::with_details(

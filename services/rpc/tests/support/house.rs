@@ -4,16 +4,22 @@ use std::convert::Infallible;
 use std::error::Error;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::task::{Context, Poll};
 use std::{fmt, mem};
 
 use futures_util::future::BoxFuture;
 use mtls::{ClientTls, Material, ServerTls};
+use prost::Message as _;
+use prost_types::method_options::IdempotencyLevel;
+use prost_types::{
+    FileDescriptorProto, FileDescriptorSet, MethodDescriptorProto, MethodOptions,
+    ServiceDescriptorProto,
+};
 use rpc::client::{self, Client};
 use rpc::config;
 use rpc::server::{Server, Services, Shutdown, Stop};
-use rpc::status::Upstream;
+use rpc::status::{Failure, FieldViolation, Metadata, Upstream, reason};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
@@ -52,6 +58,7 @@ struct Events {
     dropped: Notify,
     go: Notify,
     worker_ended: AtomicBool,
+    flaky: AtomicU32,
 }
 
 impl House {
@@ -65,8 +72,16 @@ impl House {
         let mut bounds = config::Server::default();
         change(&mut bounds);
         let caller = vec!["spiffe://microservices.dev/order".to_owned()];
-        let allow = ["Say", "Panic", "Wait"]
-            .map(|method| (format!("test.v1.Test/{method}"), caller.clone()));
+        let allow = [
+            "Say",
+            "Panic",
+            "Wait",
+            "Flaky",
+            "FlakyOnce",
+            "Wrong",
+            "Missing",
+        ]
+        .map(|method| (format!("test.v1.Test/{method}"), caller.clone()));
         let server = Server::new(
             "test",
             tonic_health::pb::FILE_DESCRIPTOR_SET,
@@ -123,7 +138,7 @@ impl House {
 
     fn connect(&self, name: &str, peer: &config::Peer) -> Result<Peer, Box<dyn Error>> {
         let tls = ClientTls::new(&Material::load(&self.certificates.issue(name)?)?)?;
-        let client = client::connect(peer, &tls, tonic_health::pb::FILE_DESCRIPTOR_SET)?;
+        let client = client::connect(peer, &tls, &descriptors())?;
         Ok(Peer(client))
     }
 
@@ -140,6 +155,11 @@ impl House {
     /// Lets a handler of `Wait` answer.
     pub(crate) fn let_go(&self) {
         self.events.go.notify_one();
+    }
+
+    /// How often a flaky method was called.
+    pub(crate) fn attempts(&self) -> u32 {
+        self.events.flaky.load(Ordering::SeqCst)
     }
 
     pub(crate) fn ask_to_stop(&self) {
@@ -162,6 +182,30 @@ impl House {
         look(&self);
         Ok(())
     }
+}
+
+/// What a .proto file would say of `test.v1.Test`: `Flaky` may run twice, of the others it says nothing.
+fn descriptors() -> Vec<u8> {
+    let idempotent = MethodOptions {
+        idempotency_level: Some(IdempotencyLevel::Idempotent.into()),
+        ..MethodOptions::default()
+    };
+    let method = MethodDescriptorProto {
+        name: Some("Flaky".to_owned()),
+        options: Some(idempotent),
+        ..MethodDescriptorProto::default()
+    };
+    let service = ServiceDescriptorProto {
+        name: Some("Test".to_owned()),
+        method: vec![method],
+        ..ServiceDescriptorProto::default()
+    };
+    let file = FileDescriptorProto {
+        package: Some("test.v1".to_owned()),
+        service: vec![service],
+        ..FileDescriptorProto::default()
+    };
+    FileDescriptorSet { file: vec![file] }.encode_to_vec()
 }
 
 /// A client stack with a certificate.
@@ -279,6 +323,29 @@ impl tower::Service<http::Request<Body>> for Test {
 async fn handle(method: String, events: Arc<Events>) -> Result<Response<()>, Status> {
     match method.as_str() {
         "/test.v1.Test/Panic" => panic!("the tea is cold"),
+        "/test.v1.Test/Flaky" | "/test.v1.Test/FlakyOnce" => {
+            if events.flaky.fetch_add(1, Ordering::SeqCst) == 0 {
+                return Err(Failure::Unavailable {
+                    reason: reason::DATABASE_UNAVAILABLE,
+                    message: "the first time it never works".to_owned(),
+                    retry_after: None,
+                    metadata: Metadata::new(),
+                }
+                .into_status("test"));
+            }
+        }
+        "/test.v1.Test/Wrong" => {
+            let violations = (0..1_000).map(|n| {
+                FieldViolation::new(format!("items[{n}]"), reason::MALFORMED, "é".repeat(1_000))
+            });
+            return Err(Failure::InvalidArgument {
+                violations: violations.collect(),
+            }
+            .into_status("test"));
+        }
+        "/test.v1.Test/Missing" => {
+            return Err(Status::unimplemented("as tonic says it, without details"));
+        }
         "/test.v1.Test/Wait" => {
             let _gone = Gone(&events);
             events.entered.notify_one();
