@@ -324,7 +324,8 @@ async fn handle(method: String, events: Arc<Events>) -> Result<Response<()>, Sta
     match method.as_str() {
         "/test.v1.Test/Panic" => panic!("the tea is cold"),
         "/test.v1.Test/Flaky" | "/test.v1.Test/FlakyOnce" => {
-            if events.flaky.fetch_add(1, Ordering::SeqCst) == 0 {
+            let before = events.flaky.fetch_add(1, Ordering::SeqCst);
+            if before == 0 {
                 return Err(Failure::Unavailable {
                     reason: reason::DATABASE_UNAVAILABLE,
                     message: "the first time it never works".to_owned(),
