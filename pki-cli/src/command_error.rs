@@ -95,6 +95,7 @@ pub struct CommandError {
     message: String,
     hints: Vec<String>,
     details: Option<serde_json::Value>,
+    told_in_json: bool,
 }
 
 impl CommandError {
@@ -105,6 +106,7 @@ impl CommandError {
             message: message.to_string(),
             hints: Vec::new(),
             details: None,
+            told_in_json: false,
         }
     }
 
@@ -120,6 +122,17 @@ impl CommandError {
     pub fn details(mut self, details: serde_json::Value) -> Self {
         self.details = Some(details);
         self
+    }
+
+    /// The command has printed its JSON document already, with this error in it: there is only ever one document.
+    #[must_use]
+    pub(crate) fn told_in_json(mut self) -> Self {
+        self.told_in_json = true;
+        self
+    }
+
+    pub(crate) fn is_told_in_json(&self) -> bool {
+        self.told_in_json
     }
 
     /// The kind, and with it the exit code.

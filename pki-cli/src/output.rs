@@ -57,8 +57,8 @@ impl Output {
     /// Prints one JSON document, indented, with a line end. Characters in it that could harm a terminal are escaped as
     /// JSON escapes them, so nothing is lost.
     pub fn document(&mut self, document: &impl Serialize) -> io::Result<()> {
-        let json = serde_json::to_string_pretty(document)?;
-        writeln!(self.stdout, "{}", pki::text::escape_json(&json))
+        serde_json::to_writer_pretty(Escaping(&mut self.stdout), document)?;
+        writeln!(self.stdout)
     }
 
     /// Tells the person something that they did not ask for and should know. Never fails: a closed stderr must not stop
@@ -70,7 +70,7 @@ impl Output {
     pub(crate) fn error(&mut self, error: &CommandError) {
         // What was printed before the failure comes first.
         let _ = self.stdout.flush();
-        if self.json {
+        if self.json && !error.is_told_in_json() {
             let _ = self.document(&serde_json::json!({ "error": error.to_json() }));
             let _ = self.stdout.flush();
         }
@@ -82,5 +82,29 @@ impl Output {
 
     pub(crate) fn finish(&mut self) -> io::Result<()> {
         self.stdout.flush()
+    }
+}
+
+/// Escapes what a JSON writer writes; it always writes whole characters.
+struct Escaping<'w>(&'w mut dyn Write);
+
+impl Write for Escaping<'_> {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        match std::str::from_utf8(octets) {
+            // Most of JSON is plain ASCII in pieces of a few characters.
+            Ok(text)
+                if !text
+                    .bytes()
+                    .all(|octet| octet == b'\n' || (b' '..=b'~').contains(&octet)) =>
+            {
+                self.0.write_all(pki::text::escape_json(text).as_bytes())?;
+            }
+            _ => self.0.write_all(octets)?,
+        }
+        Ok(octets.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
     }
 }

@@ -9,7 +9,7 @@ use crate::{
     authority::{Authority, Issued, NewAuthority, Order},
     certificate::Certificate,
     error::Error,
-    folder::{self, Entry as File, Folder},
+    folder::{self, Entry as File, Folder, Wait},
     issuer::{BACKDATE, date},
     key::{KeyError, PrivateKey},
     manifest::{Entry, Manifest},
@@ -114,6 +114,7 @@ impl Step {
         authority: &Authority,
         dir: &Path,
         now: OffsetDateTime,
+        wait: &mut Wait<'_>,
     ) -> Result<Option<Issued>, Error> {
         if matches!(self.action, Action::Keep(_)) {
             return Ok(None);
@@ -121,7 +122,7 @@ impl Step {
         // The key first: it may take seconds, and nobody should wait for the folder meanwhile.
         let key = PrivateKey::generate(self.entry.key)?;
         let path = dir.join(&self.entry.name);
-        let folder = Folder::lock(&path)?;
+        let folder = Folder::lock(&path, wait)?;
         let issuer = authority.issuer();
         let root = issuer.anchor();
         let issuing = (!issuer.parents().is_empty()).then_some(issuer.certificate());
@@ -401,7 +402,8 @@ mod tests {
     /// A folder to which the manifest was applied at `NOW`.
     fn applied(manifest: &Manifest) -> tempfile::TempDir {
         let home = tempfile::tempdir().expect("a temporary folder");
-        Authority::create(home.path(), &manifest.authority, None, NOW).expect("a CA");
+        Authority::create(home.path(), &manifest.authority, None, NOW, &mut || false)
+            .expect("a CA");
         let mut locked = |_: &Path| Err(Error::Passphrase("no key is encrypted".to_owned()));
         let authority = Authority::open(home.path(), &mut locked).expect("opened");
         for step in Plan::make(manifest, home.path(), NOW)
@@ -409,13 +411,13 @@ mod tests {
             .steps
         {
             assert!(
-                step.take(&authority, home.path(), NOW)
+                step.take(&authority, home.path(), NOW, &mut || false)
                     .expect("issued")
                     .is_some()
             );
             // Somebody who planned at the same moment finds nothing left to do.
             assert!(
-                step.take(&authority, home.path(), NOW)
+                step.take(&authority, home.path(), NOW, &mut || false)
                     .expect("seen")
                     .is_none()
             );

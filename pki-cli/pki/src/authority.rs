@@ -12,7 +12,7 @@ use crate::{
     certificate::Certificate,
     distinguished_name::DistinguishedName,
     error::Error,
-    folder::{self, Entry},
+    folder::{self, Entry, Wait},
     index::{self, Index, Reservation},
     issuer::{Issuer, Notice, Prepared, Request},
     key::{KeyAlgorithm, KeyError, Passphrase, PrivateKey, PublicKey},
@@ -111,6 +111,7 @@ impl Authority {
         new: &NewAuthority,
         passphrase: Option<&Passphrase>,
         now: OffsetDateTime,
+        wait: &mut Wait<'_>,
     ) -> Result<Created, Error> {
         let folder = dir.join(FOLDER);
         if Self::exists(dir) {
@@ -133,7 +134,7 @@ impl Authority {
             None => None,
         };
         let mut created = None;
-        let is_new = folder::create(&folder, |folder| {
+        let is_new = folder::create(&folder, wait, |folder| {
             let index = Index::create(&folder.join(index::FILE))?;
             let prepared = Prepared::root(&root_key, &root_request, now)?;
             let root = issue_recorded(&index, prepared, &root_request, &new.subject, now)?;

@@ -47,8 +47,16 @@ pub(crate) const KEY_CERT_SIGN: u8 = 5;
 pub(crate) const CRL_SIGN: u8 = 6;
 /// The bit of digitalSignature.
 pub(crate) const DIGITAL_SIGNATURE: u8 = 0;
-pub(crate) const SERVER_AUTH: &str = "1.3.6.1.5.5.7.3.1";
-pub(crate) const CLIENT_AUTH: &str = "1.3.6.1.5.5.7.3.2";
+/// The purposes of RFC 5280 §4.2.1.12, and the names that openssl has for them.
+pub(crate) const PURPOSES: [(&str, &str); 7] = [
+    ("2.5.29.37.0", "any"),
+    ("1.3.6.1.5.5.7.3.1", "serverAuth"),
+    ("1.3.6.1.5.5.7.3.2", "clientAuth"),
+    ("1.3.6.1.5.5.7.3.3", "codeSigning"),
+    ("1.3.6.1.5.5.7.3.4", "emailProtection"),
+    ("1.3.6.1.5.5.7.3.8", "timeStamping"),
+    ("1.3.6.1.5.5.7.3.9", "OCSPSigning"),
+];
 
 /// Why bytes are no certificate: half a sentence.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -229,18 +237,11 @@ impl Certificate {
 
     /// The profile of an end entity, judged by its extended key usage; `None` for a CA and for any other mixture.
     pub fn profile(&self) -> Option<Profile> {
-        let purposes: Vec<&str> = self
-            .extended_key_usage
-            .as_ref()?
-            .iter()
-            .map(String::as_str)
-            .collect();
-        match purposes.as_slice() {
-            _ if self.is_ca() => None,
-            [SERVER_AUTH] => Some(Profile::Server),
-            [CLIENT_AUTH] => Some(Profile::Client),
-            [SERVER_AUTH, CLIENT_AUTH] | [CLIENT_AUTH, SERVER_AUTH] => Some(Profile::Peer),
-            _ => None,
+        let purposes = self.extended_key_usage.as_ref()?;
+        if self.is_ca() {
+            None
+        } else {
+            Profile::with_purposes(purposes)
         }
     }
 
@@ -314,20 +315,18 @@ pub(crate) fn hexadecimal(octets: &[u8]) -> String {
 }
 
 pub(crate) fn purposes(usage: &x509_parser::extensions::ExtendedKeyUsage<'_>) -> Vec<String> {
-    let known = [
-        (usage.any, "2.5.29.37.0"),
-        (usage.server_auth, SERVER_AUTH),
-        (usage.client_auth, CLIENT_AUTH),
-        (usage.code_signing, "1.3.6.1.5.5.7.3.3"),
-        (usage.email_protection, "1.3.6.1.5.5.7.3.4"),
-        (usage.time_stamping, "1.3.6.1.5.5.7.3.8"),
-        (usage.ocsp_signing, "1.3.6.1.5.5.7.3.9"),
+    let present = [
+        usage.any,
+        usage.server_auth,
+        usage.client_auth,
+        usage.code_signing,
+        usage.email_protection,
+        usage.time_stamping,
+        usage.ocsp_signing,
     ];
-    let present = known
-        .into_iter()
-        .filter(|(present, _)| *present)
-        .map(|(_, oid)| oid.to_owned());
-    present
+    let known = PURPOSES.iter().zip(present).filter(|(_, present)| *present);
+    known
+        .map(|((oid, _), _)| (*oid).to_owned())
         .chain(
             usage
                 .other

@@ -11,7 +11,7 @@ use x509_parser::{
 };
 
 use crate::{
-    certificate::{CLIENT_AUTH, SERVER_AUTH, purposes, signed},
+    certificate::{PURPOSES, purposes, signed},
     der,
     distinguished_name::DistinguishedName,
     issuer::Refusal,
@@ -287,11 +287,7 @@ impl CertificateRequest {
                 Ask::NotACa | Ask::SubjectKeyIdentifier => true,
                 Ask::KeyUsage(usage) => usage == "Digital Signature",
                 Ask::ExtendedKeyUsage(purposes) => {
-                    let granted: Vec<_> = profile
-                        .extended_key_usage()
-                        .iter()
-                        .map(|oid| der::dotted(oid))
-                        .collect();
+                    let granted = profile.purposes();
                     purposes.iter().all(|purpose| granted.contains(purpose))
                 }
                 Ask::Ca | Ask::Extension(_) | Ask::Attribute(_) => false,
@@ -345,17 +341,8 @@ impl std::fmt::Display for Ask {
             Self::NotACa => f.write_str("basicConstraints CA:FALSE"),
             Self::KeyUsage(usage) => write!(f, "keyUsage {usage}"),
             Self::ExtendedKeyUsage(purposes) => {
-                const NAMES: [(&str, &str); 7] = [
-                    (SERVER_AUTH, "serverAuth"),
-                    (CLIENT_AUTH, "clientAuth"),
-                    ("1.3.6.1.5.5.7.3.3", "codeSigning"),
-                    ("1.3.6.1.5.5.7.3.4", "emailProtection"),
-                    ("1.3.6.1.5.5.7.3.8", "timeStamping"),
-                    ("1.3.6.1.5.5.7.3.9", "OCSPSigning"),
-                    ("2.5.29.37.0", "any"),
-                ];
                 let name = |oid: &String| {
-                    let known = NAMES.iter().find(|(known, _)| known == oid);
+                    let known = PURPOSES.iter().find(|(known, _)| known == oid);
                     known.map_or_else(|| oid.clone(), |(_, name)| (*name).to_owned())
                 };
                 let named: Vec<_> = purposes.iter().map(name).collect();

@@ -27,8 +27,6 @@ use std::{
     io::{self, Read, Write},
     os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, symlink},
     path::{Path, PathBuf},
-    thread,
-    time::{Duration, Instant},
 };
 
 use zeroize::Zeroizing;
@@ -46,8 +44,6 @@ pub const REQUEST: &str = "tls.csr";
 
 /// No file that we read is larger.
 const MAX_FILE: u64 = 16 << 20;
-/// How long a writer waits for another one.
-const PATIENCE: Duration = Duration::from_secs(60);
 const DATA: &str = "..data";
 
 /// Why a folder or file could not be read or written.
@@ -74,7 +70,9 @@ pub enum FolderError {
     #[error("{0:?} is there and is not a folder; choose another one, or take it away.")]
     NotAFolder(PathBuf),
     /// Another process did not let go.
-    #[error("Another process has been writing to {0:?} for a minute; wait for it, or end it.")]
+    #[error(
+        "Another process is writing to {0:?} and did not finish in time; wait for it, or end it."
+    )]
     Busy(PathBuf),
 }
 
@@ -103,6 +101,10 @@ impl FolderError {
         }
     }
 }
+
+/// Called when another process holds a lock: lets a moment pass and says whether to try again. Patience and clock are
+/// the caller's.
+pub type Wait<'a> = dyn FnMut() -> bool + 'a;
 
 /// Who may read a file.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -164,8 +166,7 @@ pub struct Folder {
 
 impl Folder {
     /// Waits until no other process writes to the folder, makes it if need be, and cleans up after a process that died.
-    pub fn lock(path: &Path) -> Result<Self, FolderError> {
-        let deadline = Instant::now() + PATIENCE;
+    pub fn lock(path: &Path, wait: &mut Wait<'_>) -> Result<Self, FolderError> {
         loop {
             let is_new = !path.exists();
             create_folder(path, 0o755)?;
@@ -182,7 +183,7 @@ impl Folder {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 Err(error) => return Err(FolderError::io(path, "opened")(error)),
             };
-            wait_for(&handle, path, deadline)?;
+            acquire(&handle, path, wait)?;
             // While we waited, a complete folder may have taken the place of the one that we hold.
             if is_at(&handle, path) {
                 let folder = Self {
@@ -412,6 +413,7 @@ impl Drop for Folder {
 /// Makes a folder with what `fill` puts into it appear at once. `false` when there is one already.
 pub fn create(
     path: &Path,
+    wait: &mut Wait<'_>,
     fill: impl FnOnce(&Path) -> Result<(), crate::Error>,
 ) -> Result<bool, crate::Error> {
     let Some((parent, name)) = parent_and_name(path) else {
@@ -421,7 +423,7 @@ pub fn create(
     let prefix = hidden(&name);
     // Two makers wait for each other, so what is there was left by a process that died.
     let lock = File::open(&parent).map_err(FolderError::io(&parent, "opened"))?;
-    wait_for(&lock, &parent, Instant::now() + PATIENCE)?;
+    acquire(&lock, &parent, wait)?;
     if path.exists() && !is_empty(path)? {
         return Ok(false);
     }
@@ -572,13 +574,11 @@ fn sync(folder: &Path) -> Result<(), FolderError> {
         .map_err(FolderError::io(path, "made durable"))
 }
 
-fn wait_for(handle: &File, path: &Path, deadline: Instant) -> Result<(), FolderError> {
+fn acquire(handle: &File, path: &Path, wait: &mut Wait<'_>) -> Result<(), FolderError> {
     loop {
         match handle.try_lock() {
             Ok(()) => return Ok(()),
-            Err(TryLockError::WouldBlock) if Instant::now() < deadline => {
-                thread::sleep(Duration::from_millis(5))
-            }
+            Err(TryLockError::WouldBlock) if wait() => {}
             Err(TryLockError::WouldBlock) => return Err(FolderError::Busy(path.to_owned())),
             Err(TryLockError::Error(error)) => return Err(FolderError::io(path, "locked")(error)),
         }
@@ -663,7 +663,7 @@ mod tests {
     fn home() -> (tempfile::TempDir, PathBuf) {
         let home = tempfile::tempdir().expect("a temporary folder");
         let path = home.path().join("order");
-        Folder::lock(&path)
+        Folder::lock(&path, &mut || false)
             .expect("locked")
             .replace(&entries(OLD), &[])
             .expect("written");
@@ -693,7 +693,7 @@ mod tests {
     /// What `replace` does, as far as the process lives, and what a reader sees then; afterwards the next writer comes.
     fn dies_after(steps: usize) -> ([String; 2], [String; 2]) {
         let (_home, path) = home();
-        let folder = Folder::lock(&path).expect("locked");
+        let folder = Folder::lock(&path, &mut || false).expect("locked");
         let (new, old) = (entries(NEW), vec![CERTIFICATE, KEY]);
         let helpers = std::cell::RefCell::new(Vec::new());
         let calls: [&dyn Fn() -> Result<(), FolderError>; 8] = [
@@ -724,7 +724,7 @@ mod tests {
         }
         let seen = pair(&path);
         drop(folder);
-        drop(Folder::lock(&path).expect("the next writer is not stopped"));
+        drop(Folder::lock(&path, &mut || false).expect("the next writer is not stopped"));
         assert_eq!(
             names(&path),
             ["README", CERTIFICATE, KEY],
@@ -751,7 +751,7 @@ mod tests {
     #[test]
     fn files_appear_and_disappear_together() {
         let (_home, path) = home();
-        let folder = Folder::lock(&path).expect("locked");
+        let folder = Folder::lock(&path, &mut || false).expect("locked");
         folder
             .replace(
                 &[Entry::private(KEY, "k"), Entry::public(REQUEST, "r")],
@@ -768,7 +768,7 @@ mod tests {
         fs::create_dir(&dead).expect("created");
         fs::write(dead.join(KEY), "a key that never was in place").expect("written");
         let path = home.path().join("order");
-        Folder::lock(&path)
+        Folder::lock(&path, &mut || false)
             .expect("locked")
             .replace(&entries(NEW), &[])
             .expect("written");
@@ -779,9 +779,9 @@ mod tests {
     #[test]
     fn a_folder_that_got_nothing_goes_unless_it_was_there_before() {
         let home = tempfile::tempdir().expect("a temporary folder");
-        drop(Folder::lock(&home.path().join("new")).expect("locked"));
+        drop(Folder::lock(&home.path().join("new"), &mut || false).expect("locked"));
         fs::create_dir(home.path().join("mine")).expect("created");
-        drop(Folder::lock(&home.path().join("mine")).expect("locked"));
+        drop(Folder::lock(&home.path().join("mine"), &mut || false).expect("locked"));
         assert_eq!(names(home.path()), ["mine"]);
     }
 
@@ -791,7 +791,7 @@ mod tests {
         fs::create_dir(home.path().join("real")).expect("created");
         symlink("real", home.path().join("order")).expect("linked");
         let path = home.path().join("order");
-        Folder::lock(&path)
+        Folder::lock(&path, &mut || false)
             .expect("locked")
             .replace(&entries(NEW), &[])
             .expect("written");
@@ -803,7 +803,7 @@ mod tests {
     fn a_key_that_others_could_read_is_private_after_it_is_replaced() {
         let (_home, path) = home();
         fs::set_permissions(path.join(KEY), fs::Permissions::from_mode(0o666)).expect("changed");
-        Folder::lock(&path)
+        Folder::lock(&path, &mut || false)
             .expect("locked")
             .replace(&entries(NEW), &[])
             .expect("written");
@@ -834,13 +834,13 @@ mod tests {
     #[test]
     fn only_one_holds_a_folder() {
         let (_home, path) = home();
-        let folder = Folder::lock(&path).expect("locked");
+        let folder = Folder::lock(&path, &mut || false).expect("locked");
         let other = File::open(&path).expect("opened");
         assert!(matches!(
-            wait_for(&other, &path, Instant::now()),
+            acquire(&other, &path, &mut || false),
             Err(FolderError::Busy(_))
         ));
         drop(folder);
-        assert!(wait_for(&other, &path, Instant::now()).is_ok());
+        assert!(acquire(&other, &path, &mut || false).is_ok());
     }
 }

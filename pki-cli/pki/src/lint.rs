@@ -1,12 +1,7 @@
 //! Looks at a certificate as a stranger would, before the real key signs it: whether it is what RFC 5280 demands, and
 //! whether it is what was asked for. Works on the encoded form, not on what we meant to encode.
 
-use crate::{
-    certificate::{CLIENT_AUTH, Certificate, SERVER_AUTH},
-    der,
-    issuer::Request,
-    profile::Profile,
-};
+use crate::{certificate::Certificate, der, issuer::Request};
 
 /// The first rule that is broken, as half a sentence with its clause.
 pub(crate) fn check(
@@ -60,18 +55,12 @@ pub(crate) fn check(
         certificate.key_usage == Some(usage),
         "the key usage must be the profile's (RFC 5280 section 4.2.1.3)",
     )?;
-    let purposes: &[&str] = match profile {
-        Profile::Root | Profile::Intermediate => &[],
-        Profile::Server => &[SERVER_AUTH],
-        Profile::Client => &[CLIENT_AUTH],
-        Profile::Peer => &[SERVER_AUTH, CLIENT_AUTH],
-    };
     must(
         certificate
             .extended_key_usage
             .as_deref()
             .unwrap_or_default()
-            == purposes,
+            == profile.purposes(),
         "the extended key usage must be exactly the profile's (RFC 5280 section 4.2.1.12)",
     )?;
     must(

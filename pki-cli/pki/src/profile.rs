@@ -76,6 +76,24 @@ impl Profile {
         }
     }
 
+    /// The same as text, for comparison with what stands in a certificate or request.
+    pub(crate) fn purposes(self) -> Vec<String> {
+        self.extended_key_usage()
+            .iter()
+            .map(|oid| der::dotted(oid))
+            .collect()
+    }
+
+    /// The profile of an end entity with exactly these purposes, in any order.
+    pub(crate) fn with_purposes(purposes: &[String]) -> Option<Self> {
+        [Self::Server, Self::Client, Self::Peer]
+            .into_iter()
+            .find(|profile| {
+                let own = profile.purposes();
+                own.len() == purposes.len() && own.iter().all(|purpose| purposes.contains(purpose))
+            })
+    }
+
     /// Every extension, encoded, in the order in which they stand in the certificate.
     pub(crate) fn extensions(self, facts: &Facts<'_>) -> Vec<Vec<u8>> {
         let mut extensions = vec![

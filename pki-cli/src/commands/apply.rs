@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use crate::{
     Global,
     command_error::CommandError,
-    commands::now,
+    commands::{now, patience},
     output::{GOOD, NOTICE, Output},
     passphrase::PassphraseArgs,
     show,
@@ -69,7 +69,13 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
     let mut issued = Vec::new();
     if !args.dry_run && !plan.is_empty() {
         if plan.authority == AuthorityStep::Create {
-            match Authority::create(&global.dir, &manifest.authority, None, now()) {
+            match Authority::create(
+                &global.dir,
+                &manifest.authority,
+                None,
+                now(),
+                &mut patience(),
+            ) {
                 Ok(created) => created
                     .notices
                     .iter()
@@ -108,7 +114,7 @@ fn carry_out(
     let authority = Authority::open(&global.dir, &mut |path| args.passphrase.unlock(path))?;
     let mut done = Vec::new();
     for step in &plan.steps {
-        if let Some(issued) = step.take(&authority, &global.dir, now())? {
+        if let Some(issued) = step.take(&authority, &global.dir, now(), &mut patience())? {
             for notice in &issued.notices {
                 output.notice(format_args!("{}: {notice}", step.entry.name));
             }

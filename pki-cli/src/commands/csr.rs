@@ -14,7 +14,7 @@ use serde_json::json;
 use crate::{
     Global,
     command_error::CommandError,
-    commands::{NamesArgs, end_entity_folder, init::parse_subject},
+    commands::{NamesArgs, end_entity_folder, init::parse_subject, patience},
     output::Output,
     passphrase::KeyPassphraseArgs,
 };
@@ -68,7 +68,7 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
         .map_err(pki::Error::from)?;
     let pem = pem_of(&key, passphrase.as_ref()).map_err(pki::Error::from)?;
 
-    let folder = Folder::lock(&path).map_err(pki::Error::from)?;
+    let folder = Folder::lock(&path, &mut patience()).map_err(pki::Error::from)?;
     refuse_existing(&path, args.force)?;
     if folder.holds(folder::CERTIFICATE) {
         output.notice(format_args!(

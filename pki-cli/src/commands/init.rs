@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::{
     Global,
     command_error::{CommandError, Kind},
-    commands::now,
+    commands::{now, patience},
     output::Output,
     passphrase::PassphraseArgs,
     show,
@@ -76,7 +76,7 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
         days: args.days,
         issuing_days: args
             .issuing_days
-            .unwrap_or(DEFAULT_ISSUING_DAYS.min(args.days)),
+            .unwrap_or_else(|| DEFAULT_ISSUING_DAYS.min(args.days)),
         permitted_dns: args.permit_dns.clone(),
     };
     if Authority::exists(&global.dir) {
@@ -88,7 +88,13 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
     } else {
         None
     };
-    let created = Authority::create(&global.dir, &new, passphrase.as_ref(), now())?;
+    let created = Authority::create(
+        &global.dir,
+        &new,
+        passphrase.as_ref(),
+        now(),
+        &mut patience(),
+    )?;
     for notice in &created.notices {
         output.notice(notice);
     }

@@ -14,7 +14,7 @@ use pki::{
 use crate::{
     Global,
     command_error::CommandError,
-    commands::{AuthorityArgs, NamesArgs, end_entity_folder, init::parse_subject, now},
+    commands::{AuthorityArgs, NamesArgs, end_entity_folder, init::parse_subject, now, patience},
     output::Output,
     passphrase::KeyPassphraseArgs,
     show,
@@ -82,7 +82,7 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
     let key = PrivateKey::generate(args.key).map_err(pki::Error::from)?;
     let pem = pem_of(&key, passphrase.as_ref()).map_err(pki::Error::from)?;
 
-    let folder = Folder::lock(&path).map_err(pki::Error::from)?;
+    let folder = Folder::lock(&path, &mut patience()).map_err(pki::Error::from)?;
     refuse_existing()?;
     let order = Order {
         name: args.out.is_none().then_some(&args.name),

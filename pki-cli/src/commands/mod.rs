@@ -12,7 +12,7 @@ mod verify;
 
 use crate::{Global, command_error::CommandError, output::Output};
 
-use shared::{AuthorityArgs, NamesArgs, end_entity_folder, now};
+use shared::{AuthorityArgs, NamesArgs, end_entity_folder, now, patience};
 
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {

@@ -1,6 +1,9 @@
 //! What several commands take and do alike: names, the CA, the folder of an end entity, the clock.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
 
 use pki::{
     Error,
@@ -110,4 +113,16 @@ pub(crate) fn now() -> OffsetDateTime {
     // Certificates know whole seconds (RFC 5280 §4.1.2.5).
     let now = OffsetDateTime::now_utc();
     now.replace_nanosecond(0).unwrap_or(now)
+}
+
+/// How long a process waits for another one that writes to the same folder.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Waits for other processes, up to [`PATIENCE`] in all.
+pub(crate) fn patience() -> impl FnMut() -> bool {
+    let deadline = Instant::now() + PATIENCE;
+    move || {
+        std::thread::sleep(Duration::from_millis(5));
+        Instant::now() < deadline
+    }
 }

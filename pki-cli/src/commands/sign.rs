@@ -19,7 +19,7 @@ use serde_json::json;
 use crate::{
     Global,
     command_error::{CommandError, Kind},
-    commands::{AuthorityArgs, NamesArgs, init::parse_subject, now},
+    commands::{AuthorityArgs, NamesArgs, init::parse_subject, now, patience},
     output::Output,
     show,
 };
@@ -75,7 +75,7 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
     let (name, path) = destination(global, args, &request)?;
     let authority = args.authority.open(global)?;
 
-    let folder = Folder::lock(&path).map_err(Error::from)?;
+    let folder = Folder::lock(&path, &mut patience()).map_err(Error::from)?;
     if folder.holds(folder::CERTIFICATE) && !args.force {
         return Err(Error::PairExists(path).into());
     }

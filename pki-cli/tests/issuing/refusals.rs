@@ -21,7 +21,7 @@ fn make_ca(home: &Home, then: std::time::SystemTime, days: u32) {
         issuing_days: days,
         permitted_dns: Vec::new(),
     };
-    Authority::create(&home.path("certs"), &new, None, then.into()).expect("a CA");
+    Authority::create(&home.path("certs"), &new, None, then.into(), &mut || false).expect("a CA");
 }
 
 #[test]
