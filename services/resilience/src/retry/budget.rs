@@ -1,8 +1,8 @@
 //! What all calls to one target may spend on retries, so that retries never become a storm of their own.
 //!
-//! Two limits hold together. The *throttle* of gRFC A6 looks at outcomes: each failure costs a token, each success gives
-//! a part of one back, and with half of the tokens gone nothing is retried. The *budget* looks at volume: retries are a
-//! share of the calls of the last seconds, plus a few per second for clients that call seldom (T4, T6).
+//! Two limits hold together ([`Limits`]). The *throttle* of gRFC A6 looks at outcomes: each failure costs a token, each
+//! success gives a part of one back, and with half of the tokens gone nothing is retried. The *budget* looks at volume:
+//! retries are a share of the calls of the last seconds, plus a few per second for clients that call seldom (T4, T6).
 //!
 //! Both count in thousandths, exactly. Both are pure: they know the time only as an argument.
 
@@ -10,15 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-/// The throttle of gRFC A6 (T1).
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct ThrottleConfig {
-    /// The most tokens, and those at the start: more than 0, at most 1000.
-    pub max_tokens: f64,
-    /// What a success gives back. Of the number three decimals are kept.
-    pub token_ratio: f64,
-}
+use super::throttle::{Throttle, ThrottleConfig};
 
 /// The budget (T4).
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize, Serialize)]
@@ -59,14 +51,6 @@ pub enum BudgetError {
     },
 }
 
-/// The throttle's tokens, in thousandths.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Throttle {
-    tokens: u32,
-    max: u32,
-    gain: u32,
-}
-
 /// The budget's counts, in a ring of slices of the window.
 #[derive(Debug, Clone)]
 pub struct Budget {
@@ -96,17 +80,7 @@ pub struct Limits {
     budget: Option<Budget>,
 }
 
-// === impl ThrottleConfig, BudgetConfig ===
-
-impl Default for ThrottleConfig {
-    /// A6's example: 10 tokens, a tenth back per success.
-    fn default() -> Self {
-        Self {
-            max_tokens: 10.0,
-            token_ratio: 0.1,
-        }
-    }
-}
+// === impl BudgetConfig ===
 
 impl Default for BudgetConfig {
     /// A fifth of the calls of the last ten seconds, and ten per second.
@@ -116,56 +90,6 @@ impl Default for BudgetConfig {
             per_second: 10,
             window: Duration::from_secs(10),
         }
-    }
-}
-
-// === impl Throttle ===
-
-impl Throttle {
-    /// Full of tokens.
-    ///
-    /// # Errors
-    ///
-    /// When a number is out of range.
-    pub fn new(config: ThrottleConfig) -> Result<Self, BudgetError> {
-        let refuse = BudgetError::Throttle {
-            max_tokens: config.max_tokens,
-            token_ratio: config.token_ratio,
-        };
-        let (Some(max), Some(gain)) = (
-            thousandths(config.max_tokens, 1000.0),
-            thousandths(config.token_ratio, 1000.0),
-        ) else {
-            return Err(refuse);
-        };
-        if max == 0 || gain == 0 || gain > max {
-            return Err(refuse);
-        }
-        Ok(Self {
-            tokens: max,
-            max,
-            gain,
-        })
-    }
-
-    /// A call succeeded.
-    pub fn success(&mut self) {
-        self.tokens = self.max.min(self.tokens + self.gain);
-    }
-
-    /// An attempt failed with a retryable code, or the server forbade a retry (T2).
-    pub fn failure(&mut self) {
-        self.tokens = self.tokens.saturating_sub(1000);
-    }
-
-    /// Whether a retry is allowed: while more than half of the tokens are left.
-    pub fn allows(&self) -> bool {
-        self.tokens > self.max / 2
-    }
-
-    /// The tokens left.
-    pub fn tokens(&self) -> f64 {
-        f64::from(self.tokens) / 1000.0
     }
 }
 
@@ -294,7 +218,7 @@ fn index(number: u64) -> usize {
 }
 
 /// A6: "we will only look at the first three decimals". `None` when it is out of range or no number.
-fn thousandths(number: f64, max: f64) -> Option<u32> {
+pub(super) fn thousandths(number: f64, max: f64) -> Option<u32> {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -309,72 +233,6 @@ fn thousandths(number: f64, max: f64) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn throttle(max_tokens: f64, token_ratio: f64) -> Throttle {
-        Throttle::new(ThrottleConfig {
-            max_tokens,
-            token_ratio,
-        })
-        .expect("in range")
-    }
-
-    /// grpc-java's test of the throttle: 4 tokens, 0.8 back.
-    #[test]
-    fn t1_retries_are_allowed_while_more_than_half_of_the_tokens_are_left() {
-        let mut throttle = throttle(4.0, 0.8);
-        assert!(throttle.allows());
-        let mut step = |failure: bool, tokens: f64, allowed: bool| {
-            if failure {
-                throttle.failure();
-            } else {
-                throttle.success();
-            }
-            assert_eq!((throttle.tokens(), throttle.allows()), (tokens, allowed));
-        };
-        for (tokens, allowed) in [
-            (3.0, true),
-            (2.0, false),
-            (1.0, false),
-            (0.0, false),
-            (0.0, false),
-            (0.0, false),
-        ] {
-            step(true, tokens, allowed);
-        }
-        for (tokens, allowed) in [
-            (0.8, false),
-            (1.6, false),
-            (2.4, true),
-            (3.2, true),
-            (4.0, true),
-            (4.0, true),
-        ] {
-            step(false, tokens, allowed);
-        }
-        step(true, 3.0, true);
-        step(true, 2.0, false);
-    }
-
-    #[test]
-    fn t1_numbers_out_of_range_are_refused() {
-        for (max_tokens, token_ratio) in [
-            (0.0, 0.1),
-            (1000.1, 0.1),
-            (10.0, 0.0),
-            (10.0, 0.0001),
-            (10.0, 11.0),
-            (f64::NAN, 0.1),
-            (10.0, f64::NAN),
-            (-1.0, 0.1),
-        ] {
-            let config = ThrottleConfig {
-                max_tokens,
-                token_ratio,
-            };
-            assert!(Throttle::new(config).is_err(), "{config:?}");
-        }
-        assert_eq!(throttle(10.0, 0.3).gain, 300);
-    }
 
     fn allowed(ratio: f64, per_second: u32, calls: u64) -> u64 {
         let now = Instant::now();

@@ -22,12 +22,14 @@ mod layer;
 mod policy;
 mod pushback;
 mod replay;
+pub mod throttle;
 
 pub use self::backoff::{Backoff, BackoffError, Jitter};
-pub use self::budget::{BudgetConfig, BudgetError, ThrottleConfig};
+pub use self::budget::{BudgetConfig, BudgetError};
 pub use self::layer::{ATTEMPTS, Attempts, GRPC_PREVIOUS_RPC_ATTEMPTS, Retry, RetryLayer, Stopped};
 pub use self::policy::{
     CodeName, Decision, Failure, Off, Origin, RetryConfig, RetryError, RetryPolicy, Session, Stop,
     Switch,
 };
 pub use self::pushback::{GRPC_RETRY_PUSHBACK_MS, Pushback};
+pub use self::throttle::ThrottleConfig;

@@ -11,8 +11,9 @@ use serde::{Deserialize, Serialize};
 use tonic::Code;
 
 use super::backoff::{Backoff, BackoffError, Jitter};
-use super::budget::{BudgetConfig, BudgetError, Limits, ThrottleConfig};
+use super::budget::{BudgetConfig, BudgetError, Limits};
 use super::pushback::Pushback;
+use super::throttle::ThrottleConfig;
 use crate::status::transport::Reached;
 
 /// Retries, as configuration.

@@ -153,7 +153,7 @@ async fn d1_a_malformed_timeout_of_the_caller_is_refused_and_not_taken_as_none()
 async fn d4_what_is_sent_is_the_least_of_default_inherited_and_explicit() {
     let mut defaults = PerMethod::new(ms(5000));
     defaults.set("order.v1.Order/Get", ms(100)).expect("a name");
-    let peer = Peer::new([Step::Ok, Step::Ok, Step::Ok, Step::Ok]);
+    let peer = Peer::new([Step::Ok, Step::Ok, Step::Ok, Step::Ok, Step::Ok]);
     let stack = ServiceBuilder::new()
         .layer(DeadlineLayer::per_method(defaults))
         .layer(AttemptTimeoutLayer::new(None))
@@ -170,6 +170,12 @@ async fn d4_what_is_sent_is_the_least_of_default_inherited_and_explicit() {
         .insert("grpc-timeout", "3S".parse().expect("a value"));
     stack.clone().oneshot(explicit).await.expect("an answer");
 
+    let mut longer = request("m");
+    longer
+        .headers_mut()
+        .insert("grpc-timeout", "1H".parse().expect("a value"));
+    stack.clone().oneshot(longer).await.expect("an answer");
+
     deadline::scope(Deadline::after(ms(2000)), async {
         // 2 s budget, 0.5 s spent: 1.5 s are passed on.
         tokio::time::sleep(ms(500)).await;
@@ -185,7 +191,10 @@ async fn d4_what_is_sent_is_the_least_of_default_inherited_and_explicit() {
     *get.uri_mut() = "/order.v1.Order/Get".parse().expect("a path");
     stack.oneshot(get).await.expect("an answer");
     let sent: Vec<_> = peer.header("grpc-timeout").into_iter().flatten().collect();
-    assert_eq!(sent, ["5000000u", "3000000u", "1500000u", "100000u"]);
+    assert_eq!(
+        sent,
+        ["5000000u", "3000000u", "5000000u", "1500000u", "100000u"]
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -282,4 +291,23 @@ async fn what_the_server_answers_in_time_passes_unchanged() {
     assert_eq!(told(first).await.code(), Code::Ok);
     let second = stack.oneshot(request("m")).await.expect("never fails");
     assert_eq!(told(second).await, answer);
+}
+
+/// tonic's channel arms a timer of its own for the `grpc-timeout` that was written, and may be first.
+#[tokio::test(start_paused = true)]
+async fn d9_d15_tonics_own_timer_means_the_same_as_ours() {
+    for (attempt, local) in [
+        (Some(ms(100)), Local::AttemptTimeout),
+        (None, Local::DeadlineExceeded),
+    ] {
+        let timer = Step::Fail(Box::new(tonic::TimeoutExpired(())));
+        let peer = Peer::new([Step::After(ms(99), Box::new(timer))]);
+        let stack = ServiceBuilder::new()
+            .layer(layer(ms(1000)))
+            .layer(AttemptTimeoutLayer::new(attempt))
+            .service(peer.service());
+        let response = stack.oneshot(request("m")).await.expect("never fails");
+        assert_eq!(response.extensions().get::<Local>(), Some(&local));
+        assert_eq!(told(response).await.code(), Code::DeadlineExceeded);
+    }
 }

@@ -12,8 +12,8 @@ use resilience::circuit_breaker::{CircuitBreakerLayer, Config, OpenTime};
 use resilience::deadline::DeadlineLayer;
 use resilience::idempotency::{IDEMPOTENCY_KEY, Level, Methods};
 use resilience::retry::{
-    Attempts, Backoff, CodeName, Jitter, RetryConfig, RetryLayer, RetryPolicy, Stop, Stopped,
-    Switch,
+    Attempts, Backoff, BudgetConfig, CodeName, Jitter, RetryConfig, RetryLayer, RetryPolicy, Stop,
+    Stopped, Switch,
 };
 use resilience::status::WireStatus;
 use tonic::Code;
@@ -238,6 +238,46 @@ async fn streaming_requests_are_never_kept_and_have_one_attempt() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_head_of_an_answer_to_a_stream_is_not_held_back_until_its_first_message() {
+    // The caller of a two-way stream may send only once it has the head: waiting for a message would be for ever.
+    let answers_at_once = tower::service_fn(|_: Request<Body>| async {
+        let never = tokio_stream::pending::<Result<Frame<Bytes>, tonic::Status>>();
+        let response = http::Response::new(Body::new(StreamBody::new(never)));
+        Ok::<_, tower::BoxError>(response)
+    });
+    let never = tokio_stream::pending::<Result<Frame<Bytes>, tonic::Status>>();
+    let mut two_way = request("");
+    *two_way.body_mut() = Body::new(StreamBody::new(never));
+
+    // Nor that of a method which its .proto file says to answer with a stream.
+    let mut watch = request("m");
+    *watch.uri_mut() = "/order.v1.Order/Watch".parse().expect("a path");
+    let descriptors = prost_types::FileDescriptorSet {
+        file: vec![prost_types::FileDescriptorProto {
+            package: Some("order.v1".into()),
+            service: vec![prost_types::ServiceDescriptorProto {
+                name: Some("Order".into()),
+                method: vec![prost_types::MethodDescriptorProto {
+                    name: Some("Watch".into()),
+                    server_streaming: Some(true),
+                    ..Default::default()
+                }],
+                ..Default::default()
+            }],
+            ..Default::default()
+        }],
+    };
+    let descriptors = prost::Message::encode_to_vec(&descriptors);
+    let methods = Methods::from_descriptor_set(&descriptors).expect("a set");
+    let policy = RetryPolicy::new(&config()).expect("a policy");
+    let stack = RetryLayer::new(policy, Arc::new(methods)).layer(answers_at_once);
+    for request in [two_way, watch] {
+        let head = tokio::time::timeout(ms(1), stack.clone().oneshot(request)).await;
+        head.expect("at once").expect("a response");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn r9_a_request_over_the_limit_goes_out_whole_and_once() {
     let small = RetryConfig {
         max_replay: 4,
@@ -298,6 +338,45 @@ async fn d8_overshoot_the_last_attempt_gets_what_is_left_after_the_pause() {
         peer.header("grpc-timeout"),
         [Some("1000000u".to_owned()), Some("100000u".to_owned())]
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn d8_without_a_layer_for_attempts_the_timeout_that_is_sent_shrinks_all_the_same() {
+    let peer = Peer::new([unavailable(), unavailable(), Step::Ok]);
+    let stack = ServiceBuilder::new()
+        .layer(DeadlineLayer::new(ms(1000)))
+        .layer(layer(&config()))
+        .service(peer.service());
+    stack.oneshot(request("m")).await.expect("a response");
+    let sent: Vec<_> = peer.header("grpc-timeout").into_iter().flatten().collect();
+    assert_eq!(sent, ["1000000u", "900000u", "800000u"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn t3_t6_with_nothing_but_failures_the_budget_bounds_what_all_callers_send() {
+    let peer = Peer::new((0..1000).map(|_| unavailable()));
+    let budgeted = RetryConfig {
+        backoff: Backoff::Fixed { delay: ms(1) },
+        budget: Switch::On(BudgetConfig {
+            ratio: 0.2,
+            per_second: 0,
+            window: Duration::from_secs(10),
+        }),
+        ..config()
+    };
+    let stack = layer(&budgeted).layer(peer.service());
+    let mut callers = tokio::task::JoinSet::new();
+    for _ in 0..100 {
+        callers.spawn(stack.clone().oneshot(request("m")));
+    }
+    let mut throttled = 0;
+    while let Some(response) = callers.join_next().await {
+        let response = response.expect("no panic").expect("a response");
+        throttled += u32::from(stop_of(&response) == Some(Stop::Throttled));
+        assert_eq!(told(response).await, status(Code::Unavailable));
+    }
+    assert_eq!(peer.requests(), 120);
+    assert!(throttled >= 90, "{throttled}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use resilience::retry::budget::{Limits, ThrottleConfig};
+use resilience::retry::budget::Limits;
 use resilience::retry::{
     Backoff, CodeName, Decision, Failure, Jitter, Origin, Pushback, RetryConfig, RetryPolicy,
-    Session, Stop, Switch,
+    Session, Stop, Switch, ThrottleConfig,
 };
 use resilience::status::transport::Reached;
 use tonic::Code;
