@@ -30,8 +30,15 @@ fn state(home: &Home) -> Vec<(String, Vec<u8>, std::time::SystemTime)> {
     let mut state = Vec::new();
     for folder in fs::read_dir(home.path("certs")).expect("certs").flatten() {
         for file in fs::read_dir(folder.path()).expect("a folder").flatten() {
-            let changed = file.metadata().and_then(|metadata| metadata.modified()).expect("metadata");
-            state.push((file.path().display().to_string(), fs::read(file.path()).expect("a file"), changed));
+            let changed = file
+                .metadata()
+                .and_then(|metadata| metadata.modified())
+                .expect("metadata");
+            state.push((
+                file.path().display().to_string(),
+                fs::read(file.path()).expect("a file"),
+                changed,
+            ));
         }
     }
     state.sort();
@@ -66,7 +73,10 @@ fn the_first_run_issues_and_the_second_changes_nothing() {
     for name in ["order", "person"] {
         home.assert_pair(&format!("certs/{name}"));
     }
-    assert!(home.openssl_accepts("certs/order", "sslclient").unwrap_or(true));
+    assert!(
+        home.openssl_accepts("certs/order", "sslclient")
+            .unwrap_or(true)
+    );
     let before = state(&home);
     snapshot!(home.pki("apply pki.toml"), @r"
     exit 0
@@ -84,7 +94,12 @@ fn what_changed_in_the_manifest_is_replaced_and_the_rest_left() {
     let home = home();
     home.pki("apply pki.toml").succeeds();
     let person = home.read("certs/person/tls.crt");
-    home.write("pki.toml", MANIFEST.replace("\"localhost\"", "\"order\"").replace("peer", "server"));
+    home.write(
+        "pki.toml",
+        MANIFEST
+            .replace("\"localhost\"", "\"order\"")
+            .replace("peer", "server"),
+    );
     snapshot!(home.pki("apply pki.toml --dry-run"), @r"
     exit 0
     = ca      certs/ca
@@ -95,17 +110,33 @@ fn what_changed_in_the_manifest_is_replaced_and_the_rest_left() {
     ");
     home.pki("apply pki.toml").succeeds();
     assert_eq!(home.read("certs/person/tls.crt"), person);
-    let names: Vec<_> = home.certificate("certs/order/tls.crt").names().iter().map(ToString::to_string).collect();
-    assert_eq!(names, ["DNS:order.example.org", "DNS:order", "IP:127.0.0.1"]);
+    let names: Vec<_> = home
+        .certificate("certs/order/tls.crt")
+        .names()
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(
+        names,
+        ["DNS:order.example.org", "DNS:order", "IP:127.0.0.1"]
+    );
     home.assert_pair("certs/order");
-    assert!(home.pki("apply pki.toml").succeeds().contains("Nothing to do."));
+    assert!(
+        home.pki("apply pki.toml")
+            .succeeds()
+            .contains("Nothing to do.")
+    );
 }
 
 #[test]
 fn a_pair_that_does_not_fit_or_is_damaged_is_repaired() {
     let home = home();
     home.pki("apply pki.toml").succeeds();
-    fs::copy(home.path("certs/person/tls.key"), home.path("certs/order/tls.key")).expect("copied");
+    fs::copy(
+        home.path("certs/person/tls.key"),
+        home.path("certs/order/tls.key"),
+    )
+    .expect("copied");
     fs::remove_file(home.path("certs/person/tls.crt")).expect("removed");
     snapshot!(home.pki("apply pki.toml"), @r"
     exit 0
@@ -132,7 +163,10 @@ fn certificates_of_another_ca_are_replaced() {
     Plan: 0 to issue, 2 to replace, 0 unchanged.
     Done: 2 issued.
     ");
-    assert!(home.openssl_accepts("certs/order", "sslserver").unwrap_or(true));
+    assert!(
+        home.openssl_accepts("certs/order", "sslserver")
+            .unwrap_or(true)
+    );
 }
 
 #[test]
@@ -161,7 +195,11 @@ fn what_is_not_in_the_manifest_is_left_alone() {
     home.pki("apply pki.toml").succeeds();
     home.pki("issue guest --dns guest.example.org").succeeds();
     let run = home.pki("apply pki.toml");
-    assert!(run.stderr.contains("certs/guest is not in the manifest and is left alone"), "{run:?}");
+    assert!(
+        run.stderr
+            .contains("certs/guest is not in the manifest and is left alone"),
+        "{run:?}"
+    );
     assert!(home.path("certs/guest/tls.crt").exists());
 }
 
@@ -187,7 +225,10 @@ fn the_json_of_apply_says_what_was_done() {
     assert_eq!(document["steps"][0]["name"], "order");
     assert_eq!(document["steps"][0]["certificate"]["profile"], "peer");
     let document = home.pki("apply pki.toml --json").json();
-    assert_eq!((&document["issue"], &document["keep"]), (&0.into(), &2.into()));
+    assert_eq!(
+        (&document["issue"], &document["keep"]),
+        (&0.into(), &2.into())
+    );
 }
 
 #[test]
@@ -204,7 +245,15 @@ fn the_houses_own_manifest_can_be_applied() {
         ("order-client", "sslclient"),
     ] {
         home.assert_pair(&format!("certs/{name}"));
-        assert!(home.openssl_accepts(&format!("certs/{name}"), purpose).unwrap_or(true), "{name} as {purpose}");
+        assert!(
+            home.openssl_accepts(&format!("certs/{name}"), purpose)
+                .unwrap_or(true),
+            "{name} as {purpose}"
+        );
     }
-    assert!(home.run(&["apply", manifest]).succeeds().contains("Nothing to do."));
+    assert!(
+        home.run(&["apply", manifest])
+            .succeeds()
+            .contains("Nothing to do.")
+    );
 }

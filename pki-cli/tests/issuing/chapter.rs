@@ -12,7 +12,16 @@ fn subject(unit: &str) -> String {
 #[test]
 fn the_five_steps_of_the_chapter() {
     let home = Home::new();
-    let ca = home.run(&["init", "--single-tier", "--key", "rsa-4096", "--days", "365", "--subject", SUBJECT]);
+    let ca = home.run(&[
+        "init",
+        "--single-tier",
+        "--key",
+        "rsa-4096",
+        "--days",
+        "365",
+        "--subject",
+        SUBJECT,
+    ]);
     snapshot!(ca, @r"
     exit 0
     Created a CA in certs/ca
@@ -23,7 +32,14 @@ fn the_five_steps_of_the_chapter() {
       valid    [date] to [date], 365 days
     ");
 
-    let request = home.run(&["csr", "payment", "--key", "rsa-4096", "--subject", &subject("PaymentService")]);
+    let request = home.run(&[
+        "csr",
+        "payment",
+        "--key",
+        "rsa-4096",
+        "--subject",
+        &subject("PaymentService"),
+    ]);
     snapshot!(request, @r"
     exit 0
     Made a key and a request in certs/payment
@@ -49,10 +65,24 @@ fn the_five_steps_of_the_chapter() {
     notice: 0.0.0.0 is the address to listen on all interfaces; nobody connects to it, so no caller will ever check for it.
     ");
 
-    home.run(&["csr", "order", "--key", "rsa-4096", "--subject", &subject("OrderService")]).succeeds();
-    home.pki(&format!("sign certs/order/tls.csr --profile client --days 60 {names}")).succeeds();
+    home.run(&[
+        "csr",
+        "order",
+        "--key",
+        "rsa-4096",
+        "--subject",
+        &subject("OrderService"),
+    ])
+    .succeeds();
+    home.pki(&format!(
+        "sign certs/order/tls.csr --profile client --days 60 {names}"
+    ))
+    .succeeds();
 
-    assert_eq!(home.certificate("certs/ca/root.crt").subject().to_slashes(), SUBJECT);
+    assert_eq!(
+        home.certificate("certs/ca/root.crt").subject().to_slashes(),
+        SUBJECT
+    );
     let server = home.certificate("certs/payment/tls.crt");
     assert_eq!(server.subject().to_slashes(), subject("PaymentService"));
     let names: Vec<_> = server.names().iter().map(ToString::to_string).collect();
@@ -94,16 +124,49 @@ fn the_json_of_issue_holds_everything_that_was_made() {
     let home = Home::with_ca();
     let run = home.pki("issue payment --dns payment.microservices.dev --json");
     let document = run.json();
-    let keys: Vec<_> = document.as_object().expect("an object").keys().map(String::as_str).collect();
-    assert_eq!(keys, ["ca_pem", "certificate", "chain_pem", "folder", "name", "notices"]);
+    let keys: Vec<_> = document
+        .as_object()
+        .expect("an object")
+        .keys()
+        .map(String::as_str)
+        .collect();
+    assert_eq!(
+        keys,
+        [
+            "ca_pem",
+            "certificate",
+            "chain_pem",
+            "folder",
+            "name",
+            "notices"
+        ]
+    );
     let certificate = document["certificate"].as_object().expect("an object");
     let keys: Vec<_> = certificate.keys().map(String::as_str).collect();
     assert_eq!(
         keys,
-        ["ca", "issuer", "key", "names", "not_after", "not_before", "pem", "profile", "serial", "sha256", "subject"]
+        [
+            "ca",
+            "issuer",
+            "key",
+            "names",
+            "not_after",
+            "not_before",
+            "pem",
+            "profile",
+            "serial",
+            "sha256",
+            "subject"
+        ]
     );
-    assert_eq!(document["chain_pem"].as_str(), Some(home.read("certs/payment/tls.crt").as_str()));
-    assert_eq!(document["ca_pem"].as_str(), Some(home.read("certs/payment/ca.crt").as_str()));
+    assert_eq!(
+        document["chain_pem"].as_str(),
+        Some(home.read("certs/payment/tls.crt").as_str())
+    );
+    assert_eq!(
+        document["ca_pem"].as_str(),
+        Some(home.read("certs/payment/ca.crt").as_str())
+    );
     assert!(!run.stdout.contains("PRIVATE KEY"));
     assert_eq!(run.stderr, "");
 }
@@ -112,27 +175,53 @@ fn the_json_of_issue_holds_everything_that_was_made() {
 fn the_json_of_init_csr_and_sign_is_stable() {
     let home = Home::new();
     let keys = |run: crate::support::Run| -> Vec<String> {
-        run.json().as_object().expect("an object").keys().cloned().collect()
+        run.json()
+            .as_object()
+            .expect("an object")
+            .keys()
+            .cloned()
+            .collect()
     };
-    assert_eq!(keys(home.pki("init --json")), ["folder", "issuing", "notices", "permit_dns", "root"]);
+    assert_eq!(
+        keys(home.pki("init --json")),
+        ["folder", "issuing", "notices", "permit_dns", "root"]
+    );
     assert_eq!(
         keys(home.pki("csr payment --dns a.dev --json")),
-        ["folder", "key", "name", "names", "pem", "request", "subject"]
+        [
+            "folder", "key", "name", "names", "pem", "request", "subject"
+        ]
     );
     assert_eq!(
         keys(home.pki("sign certs/payment/tls.csr --json")),
-        ["ca_pem", "certificate", "chain_pem", "dropped", "folder", "granted", "name", "notices"]
+        [
+            "ca_pem",
+            "certificate",
+            "chain_pem",
+            "dropped",
+            "folder",
+            "granted",
+            "name",
+            "notices"
+        ]
     );
 }
 
 #[test]
 fn a_subject_may_be_written_as_rfc_4514_writes_it() {
     let home = Home::new();
-    home.run(&["init", "--subject", "CN=Root, O=A\\, B, C=TR"]).succeeds();
-    assert_eq!(home.certificate("certs/ca/root.crt").subject().to_slashes(), "/C=TR/O=A, B/CN=Root");
+    home.run(&["init", "--subject", "CN=Root, O=A\\, B, C=TR"])
+        .succeeds();
+    assert_eq!(
+        home.certificate("certs/ca/root.crt").subject().to_slashes(),
+        "/C=TR/O=A, B/CN=Root"
+    );
     let home = Home::new();
     let run = home.run(&["init", "--subject", "C=TR,O=A,CN=Root"]);
-    assert!(run.stderr.contains("this subject is /CN=Root/O=A/C=TR"), "{run:?}");
+    assert!(
+        run.stderr.contains("this subject is /CN=Root/O=A/C=TR"),
+        "{run:?}"
+    );
 }
 
 #[test]
@@ -153,18 +242,25 @@ fn a_certificate_never_outlives_its_ca() {
     notice: The certificate ends on [date] and not on [date], because the CA "CN=Private Root CA issuing CA" ends then.
     "#);
     let issuing = home.certificate("certs/ca/issuing.crt");
-    assert_eq!(home.certificate("certs/payment/tls.crt").not_after(), issuing.not_after());
+    assert_eq!(
+        home.certificate("certs/payment/tls.crt").not_after(),
+        issuing.not_after()
+    );
 }
 
 #[test]
 fn name_constraints_stand_in_both_cas_and_bind_what_is_issued() {
     let home = Home::new();
     home.pki("init --permit-dns microservices.dev").succeeds();
-    home.pki("issue order --dns order.microservices.dev --ip 127.0.0.1").succeeds();
+    home.pki("issue order --dns order.microservices.dev --ip 127.0.0.1")
+        .succeeds();
     if let Some(accepted) = home.openssl_accepts("certs/order", "sslserver") {
         assert!(accepted);
         for ca in ["root", "issuing"] {
-            let text = home.openssl(&format!("x509 -in certs/ca/{ca}.crt -noout -text")).expect("openssl").stdout;
+            let text = home
+                .openssl(&format!("x509 -in certs/ca/{ca}.crt -noout -text"))
+                .expect("openssl")
+                .stdout;
             assert!(text.contains("X509v3 Name Constraints: critical"), "{text}");
             assert!(text.contains("DNS:microservices.dev"), "{text}");
         }

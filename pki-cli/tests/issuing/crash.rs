@@ -14,8 +14,12 @@ use crate::support::{Home, pair_fits};
 
 /// Runs `pki` and kills it after this time, unless it is done.
 fn run_and_kill(home: &Home, args: &[&str], after: Duration) {
-    let mut child =
-        home.command(args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the binary starts");
+    let mut child = home
+        .command(args)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the binary starts");
     let start = Instant::now();
     while start.elapsed() < after && child.try_wait().expect("a child").is_none() {
         std::hint::spin_loop();
@@ -62,8 +66,15 @@ fn a_killed_first_issue_leaves_nothing_or_the_pair_and_the_retry_works() {
         }
         home.assert_pair(&format!("certs/{name}"));
     }
-    let hidden = fs::read_dir(home.path("certs")).expect("certs").flatten().filter(|entry| entry.file_name().as_encoded_bytes()[0] == b'.').count();
-    assert_eq!(hidden, 0, "what killed processes left was taken away by the retry");
+    let hidden = fs::read_dir(home.path("certs"))
+        .expect("certs")
+        .flatten()
+        .filter(|entry| entry.file_name().as_encoded_bytes()[0] == b'.')
+        .count();
+    assert_eq!(
+        hidden, 0,
+        "what killed processes left was taken away by the retry"
+    );
 }
 
 #[test]
@@ -97,9 +108,12 @@ fn a_reader_never_sees_a_mixed_pair() {
                 let first = fs::read(folder.join("tls.crt"));
                 let key = fs::read(folder.join("tls.key"));
                 let again = fs::read(folder.join("tls.crt"));
-                let (Ok(first), Ok(key), Ok(again)) = (first, key, again) else { continue };
+                let (Ok(first), Ok(key), Ok(again)) = (first, key, again) else {
+                    continue;
+                };
                 if first == again {
-                    let certificates = pki::certificate::Certificate::read_all(&first).expect("never cut off");
+                    let certificates =
+                        pki::certificate::Certificate::read_all(&first).expect("never cut off");
                     let key = pki::key::PrivateKey::read(&key, None).expect("never cut off");
                     assert_eq!(certificates[0].public_key(), key.public(), "a mixed pair");
                     seen.insert(first);
@@ -114,7 +128,10 @@ fn a_reader_never_sees_a_mixed_pair() {
         done.store(true, Ordering::Relaxed);
         reader.join().expect("the reader saw whole pairs only")
     });
-    assert!(read > 30 && changes > 5, "{read} readings of {changes} pairs: too few to prove anything");
+    assert!(
+        read > 30 && changes > 5,
+        "{read} readings of {changes} pairs: too few to prove anything"
+    );
 }
 
 #[test]
@@ -122,20 +139,50 @@ fn keys_are_private_whatever_the_umask_and_whatever_was_there_before() {
     let home = Home::new();
     let shell = |umask: &str, args: &str| {
         let script = format!("umask {umask}; exec {} {args}", env!("CARGO_BIN_EXE_pki"));
-        let run = std::process::Command::new("sh").args(["-c", &script]).current_dir(home.path("")).output();
+        let run = std::process::Command::new("sh")
+            .args(["-c", &script])
+            .current_dir(home.path(""))
+            .output();
         assert!(run.expect("a shell").status.success(), "{umask}");
     };
     shell("000", "init");
     shell("000", "issue a --dns a.dev");
     shell("077", "issue b --dns a.dev");
-    fs::set_permissions(home.path("certs/a/tls.key"), fs::Permissions::from_mode(0o666)).expect("changed");
+    fs::set_permissions(
+        home.path("certs/a/tls.key"),
+        fs::Permissions::from_mode(0o666),
+    )
+    .expect("changed");
     shell("000", "issue a --dns a.dev --force");
     shell("000", "csr c");
-    let mode = |name: &str| fs::metadata(home.path(name)).expect(name).permissions().mode() & 0o777;
-    for key in ["ca/root.key", "ca/issuing.key", "a/tls.key", "b/tls.key", "c/tls.key"] {
+    let mode = |name: &str| {
+        fs::metadata(home.path(name))
+            .expect(name)
+            .permissions()
+            .mode()
+            & 0o777
+    };
+    for key in [
+        "ca/root.key",
+        "ca/issuing.key",
+        "a/tls.key",
+        "b/tls.key",
+        "c/tls.key",
+    ] {
         assert_eq!(mode(&format!("certs/{key}")), 0o600, "{key}");
     }
-    for certificate in ["ca/root.crt", "ca/issuing.crt", "a/tls.crt", "a/ca.crt", "b/tls.crt", "c/tls.csr"] {
-        assert_eq!(mode(&format!("certs/{certificate}")), 0o644, "{certificate}");
+    for certificate in [
+        "ca/root.crt",
+        "ca/issuing.crt",
+        "a/tls.crt",
+        "a/ca.crt",
+        "b/tls.crt",
+        "c/tls.csr",
+    ] {
+        assert_eq!(
+            mode(&format!("certs/{certificate}")),
+            0o644,
+            "{certificate}"
+        );
     }
 }

@@ -1,6 +1,10 @@
 //! Real runs of the command `pki`: making certificates. What is made is judged by openssl, which is a stranger to us.
 
-#![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on fails"
+)]
 
 mod apply;
 mod chapter;

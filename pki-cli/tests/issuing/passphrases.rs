@@ -5,25 +5,47 @@ use crate::support::{Home, Run, snapshot};
 
 fn with_passphrase(home: &Home, args: &str, variable: &str, value: &str) -> Run {
     let args: Vec<_> = args.split_whitespace().collect();
-    Run::from(home.command(&args).env(variable, value).output().expect("the binary starts"))
+    Run::from(
+        home.command(&args)
+            .env(variable, value)
+            .output()
+            .expect("the binary starts"),
+    )
 }
 
 fn encrypted_ca() -> Home {
     let home = Home::new();
     home.write("secret", "correct horse\n");
-    home.pki("init --encrypt-key --passphrase-file secret").succeeds();
+    home.pki("init --encrypt-key --passphrase-file secret")
+        .succeeds();
     home
 }
 
 #[test]
 fn an_encrypted_ca_issues_with_its_passphrase_from_file_environment_or_descriptor() {
     let home = encrypted_ca();
-    assert!(home.read("certs/ca/issuing.key").starts_with("-----BEGIN ENCRYPTED PRIVATE KEY-----"));
-    assert!(home.read("certs/ca/root.key").starts_with("-----BEGIN ENCRYPTED PRIVATE KEY-----"));
-    home.pki("issue a --dns a.dev --passphrase-file secret").succeeds();
-    with_passphrase(&home, "issue b --dns b.dev", "PKI_PASSPHRASE", "correct horse").succeeds();
+    assert!(
+        home.read("certs/ca/issuing.key")
+            .starts_with("-----BEGIN ENCRYPTED PRIVATE KEY-----")
+    );
+    assert!(
+        home.read("certs/ca/root.key")
+            .starts_with("-----BEGIN ENCRYPTED PRIVATE KEY-----")
+    );
+    home.pki("issue a --dns a.dev --passphrase-file secret")
+        .succeeds();
+    with_passphrase(
+        &home,
+        "issue b --dns b.dev",
+        "PKI_PASSPHRASE",
+        "correct horse",
+    )
+    .succeeds();
     let secret = std::fs::File::open(home.path("secret")).expect("the file");
-    let run = home.command(&["issue", "c", "--dns", "c.dev", "--passphrase-fd", "0"]).stdin(secret).output();
+    let run = home
+        .command(&["issue", "c", "--dns", "c.dev", "--passphrase-fd", "0"])
+        .stdin(secret)
+        .output();
     Run::from(run.expect("the binary starts")).succeeds();
     for name in ["a", "b", "c"] {
         home.assert_pair(&format!("certs/{name}"));
@@ -34,9 +56,13 @@ fn an_encrypted_ca_issues_with_its_passphrase_from_file_environment_or_descripto
 fn openssl_reads_what_we_encrypt() {
     let home = encrypted_ca();
     with_passphrase(&home, "csr a --encrypt-key", "PKI_KEY_PASSPHRASE", "leaf").succeeds();
-    for (key, passphrase) in [("certs/ca/issuing.key", "correct horse"), ("certs/a/tls.key", "leaf")] {
+    for (key, passphrase) in [
+        ("certs/ca/issuing.key", "correct horse"),
+        ("certs/a/tls.key", "leaf"),
+    ] {
         let passin = format!("pass:{passphrase}");
-        let Some(run) = home.openssl_args(&["pkey", "-in", key, "-noout", "-passin", &passin]) else {
+        let Some(run) = home.openssl_args(&["pkey", "-in", key, "-noout", "-passin", &passin])
+        else {
             return;
         };
         assert_eq!(run.code, 0, "{run:?}");
@@ -79,8 +105,14 @@ fn a_wrong_missing_or_empty_passphrase_is_one_sentence() {
 fn a_new_key_has_a_passphrase_of_its_own() {
     let home = encrypted_ca();
     home.write("leaf", "leaf");
-    home.pki("issue a --dns a.dev --passphrase-file secret --encrypt-key --key-passphrase-file leaf").succeeds();
-    assert!(home.read("certs/a/tls.key").starts_with("-----BEGIN ENCRYPTED PRIVATE KEY-----"));
+    home.pki(
+        "issue a --dns a.dev --passphrase-file secret --encrypt-key --key-passphrase-file leaf",
+    )
+    .succeeds();
+    assert!(
+        home.read("certs/a/tls.key")
+            .starts_with("-----BEGIN ENCRYPTED PRIVATE KEY-----")
+    );
     // The CA's passphrase does not protect somebody else's key.
     snapshot!(home.pki("issue b --dns a.dev --passphrase-file secret --encrypt-key"), @r"
     exit 8
@@ -92,7 +124,13 @@ fn a_new_key_has_a_passphrase_of_its_own() {
 #[test]
 fn a_request_with_an_encrypted_key_is_signed_into_its_folder() {
     let home = Home::with_ca();
-    with_passphrase(&home, "csr a --dns a.dev --encrypt-key", "PKI_KEY_PASSPHRASE", "leaf").succeeds();
+    with_passphrase(
+        &home,
+        "csr a --dns a.dev --encrypt-key",
+        "PKI_KEY_PASSPHRASE",
+        "leaf",
+    )
+    .succeeds();
     home.pki("sign certs/a/tls.csr").succeeds();
     assert!(home.openssl_accepts("certs/a", "sslserver").unwrap_or(true));
 }
@@ -104,7 +142,9 @@ fn the_old_encryption_of_openssl_is_refused_with_the_way_out() {
     if made.is_none() {
         return;
     }
-    home.openssl("req -x509 -new -key old.key -passin pass:x -subj /CN=old -out old.crt").expect("openssl").succeeds();
+    home.openssl("req -x509 -new -key old.key -passin pass:x -subj /CN=old -out old.crt")
+        .expect("openssl")
+        .succeeds();
     snapshot!(home.pki("issue a --dns a.dev --ca old.crt --ca-key old.key"), @r#"
     exit 7
     --- stderr

@@ -77,7 +77,8 @@ fn an_existing_ca_or_pair_is_not_overwritten() {
 #[test]
 fn outside_the_name_constraints() {
     let home = Home::new();
-    home.pki("init --permit-dns microservices.dev --permit-dns localhost").succeeds();
+    home.pki("init --permit-dns microservices.dev --permit-dns localhost")
+        .succeeds();
     snapshot!(home.pki("issue x --dns a.other.dev").fails(3), @r#"error: The CA "CN=Private Root CA issuing CA" may not issue for this name: "DNS:a.other.dev" is not below DNS:microservices.dev or DNS:localhost; ask for a name that it covers, or use another CA."#);
     assert!(!home.path("certs/x").exists());
     snapshot!(Home::new().run(&["init", "--permit-dns", "*.a.dev"]).fails(3), @r#"error: The CA cannot be bound to "*.a.dev": a constraint covers all that is below it already, so write "a.dev"; give a domain such as example.org."#);
@@ -86,14 +87,22 @@ fn outside_the_name_constraints() {
 #[test]
 fn a_ca_that_expired() {
     let home = Home::new();
-    make_ca(&home, std::time::SystemTime::now() - Duration::from_secs(100 * 86_400), 30);
+    make_ca(
+        &home,
+        std::time::SystemTime::now() - Duration::from_secs(100 * 86_400),
+        30,
+    );
     snapshot!(home.pki("issue x --dns a.dev").fails(3), @r#"error: The CA "CN=Old CA" expired on [date], so nothing that it signs would be accepted; renew the CA first."#);
 }
 
 #[test]
 fn a_ca_that_is_not_yet_valid() {
     let home = Home::new();
-    make_ca(&home, std::time::SystemTime::now() + Duration::from_secs(10 * 86_400), 30);
+    make_ca(
+        &home,
+        std::time::SystemTime::now() + Duration::from_secs(10 * 86_400),
+        30,
+    );
     snapshot!(home.pki("issue x --dns a.dev").fails(3), @r#"error: The CA "CN=Old CA" is not valid before [date]; wait, or set this machine's clock."#);
 }
 
@@ -122,7 +131,8 @@ fn an_issuer_whose_own_issuer_is_missing() {
 #[test]
 fn a_ca_that_is_an_anchor_without_being_a_root_is_used_with_a_notice() {
     let home = Home::with_ca();
-    let run = home.pki("issue x --dns a.dev --ca certs/ca/issuing.crt --ca-key certs/ca/issuing.key");
+    let run =
+        home.pki("issue x --dns a.dev --ca certs/ca/issuing.crt --ca-key certs/ca/issuing.key");
     assert!(run.stderr.contains("is not self-signed"), "{run:?}");
     run.succeeds();
 }
@@ -134,13 +144,17 @@ fn a_path_length_that_would_be_exceeded() {
     let root = "req -x509 -newkey ed25519 -nodes -subj /CN=root -addext basicConstraints=critical,CA:TRUE,pathlen:0 -keyout root.key -out root.crt";
     // The default configuration adds basicConstraints of its own, and no certificate has them twice.
     home.write("req.cnf", "[req]\ndistinguished_name=dn\n[dn]\n");
-    let Some(run) = home.openssl(&format!("{root} -config req.cnf")) else { return };
+    let Some(run) = home.openssl(&format!("{root} -config req.cnf")) else {
+        return;
+    };
     run.succeeds();
     let mut above = "root".to_owned();
     for name in ["one", "two"] {
-        home.openssl(&format!("req -new -newkey ed25519 -nodes -subj /CN={name} -keyout {name}.key -out {name}.csr"))
-            .expect("openssl")
-            .succeeds();
+        home.openssl(&format!(
+            "req -new -newkey ed25519 -nodes -subj /CN={name} -keyout {name}.key -out {name}.csr"
+        ))
+        .expect("openssl")
+        .succeeds();
         home.openssl(&format!(
             "x509 -req -in {name}.csr -CA {above}.crt -CAkey {above}.key -CAcreateserial -extfile ca.ext -out {name}.crt"
         ))
@@ -148,7 +162,12 @@ fn a_path_length_that_would_be_exceeded() {
         .succeeds();
         above = name.to_owned();
     }
-    home.write("bundle.crt", ["two", "root", "one"].map(|name| home.read(&format!("{name}.crt"))).concat());
+    home.write(
+        "bundle.crt",
+        ["two", "root", "one"]
+            .map(|name| home.read(&format!("{name}.crt")))
+            .concat(),
+    );
     snapshot!(home.pki("issue x --dns a.dev --ca bundle.crt --ca-key two.key").fails(3), @r#"error: The CA "CN=root" allows 0 CAs below it (path length), and this certificate would need 2; issue from a CA further up."#);
 }
 
@@ -156,8 +175,11 @@ fn a_path_length_that_would_be_exceeded() {
 fn requests_that_are_weak_changed_or_ask_for_too_much() {
     let home = Home::with_ca();
     let request = |name: &str, options: &str| {
-        let command = format!("req -new -nodes -subj /CN={name} -keyout {name}.key -out {name}.csr {options}");
-        home.openssl(&command).map(|run| assert_eq!(run.code, 0, "{run:?}"))
+        let command = format!(
+            "req -new -nodes -subj /CN={name} -keyout {name}.key -out {name}.csr {options}"
+        );
+        home.openssl(&command)
+            .map(|run| assert_eq!(run.code, 0, "{run:?}"))
     };
     let san = "-addext subjectAltName=DNS:a.dev";
     if request("small", &format!("-newkey rsa:1024 {san}")).is_none() {
@@ -166,25 +188,47 @@ fn requests_that_are_weak_changed_or_ask_for_too_much() {
     snapshot!(home.pki("sign small.csr").fails(3), @r#"error: The certificate request "small.csr" is refused: its key is refused: it is not fit for a certificate: RSA with 1024 bits can be factored; make a new key with at least 2048, or better with --key p256."#);
     request("sha1", &format!("-newkey rsa:2048 -sha1 {san}"));
     snapshot!(home.pki("sign sha1.csr").fails(3), @r#"error: The certificate request "sha1.csr" is refused: it is signed with SHA-1 or MD5, which can be forged; have it made again with SHA-256 or better."#);
-    request("wants-ca", &format!("-newkey ed25519 {san} -addext basicConstraints=critical,CA:TRUE"));
+    request(
+        "wants-ca",
+        &format!("-newkey ed25519 {san} -addext basicConstraints=critical,CA:TRUE"),
+    );
     snapshot!(home.pki("sign wants-ca.csr").fails(3), @"error: The request asks for basicConstraints CA:TRUE, which is not granted under the profile server: have the request made without CA:TRUE, or sign it as an end entity with --allow-dropped.");
-    request("wide", "-newkey ed25519 -addext subjectAltName=DNS:a.dev,DNS:*.dev");
+    request(
+        "wide",
+        "-newkey ed25519 -addext subjectAltName=DNS:a.dev,DNS:*.dev",
+    );
     snapshot!(home.pki("sign wide.csr").fails(3), @r#"
     error: The DNS name "*.dev" is refused: a wildcard needs at least two labels after it, as in *.example.org.
     hint: the request asks for this name; have it made again, or sign without the name with --allow-dropped
     "#);
-    request("other", "-newkey ed25519 -addext subjectAltName=DNS:a.dev,otherName:1.2.3.4;UTF8:x");
+    request(
+        "other",
+        "-newkey ed25519 -addext subjectAltName=DNS:a.dev,otherName:1.2.3.4;UTF8:x",
+    );
     snapshot!(home.pki("sign other.csr").fails(3), @"error: The request asks for an other name 1.2.3.4, which is not granted under the profile server: only DNS names, IP addresses, URIs and email addresses are issued; have the request made without it, or sign without it with --allow-dropped.");
-    request("role", &format!("-newkey ed25519 {san} -addext extendedKeyUsage=clientAuth,codeSigning"));
+    request(
+        "role",
+        &format!("-newkey ed25519 {san} -addext extendedKeyUsage=clientAuth,codeSigning"),
+    );
     snapshot!(home.pki("sign role.csr").fails(3), @"error: The request asks for extendedKeyUsage clientAuth, codeSigning, which is not granted under the profile server: choose the --profile that covers it, or sign without it with --allow-dropped.");
-    home.openssl(&format!("req -new -key certs/ca/issuing.key -subj /CN=cakey {san} -out cakey.csr"));
+    home.openssl(&format!(
+        "req -new -key certs/ca/issuing.key -subj /CN=cakey {san} -out cakey.csr"
+    ));
     snapshot!(home.pki("sign cakey.csr").fails(3), @r#"error: The request is for the CA's own key, and a key must not be a CA's and somebody else's at once; make a new key for "CN=cakey"."#);
-    request("salt", &format!("-newkey rsa:2048 {san} -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:20"));
+    request(
+        "salt",
+        &format!("-newkey rsa:2048 {san} -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:20"),
+    );
     snapshot!(home.pki("sign salt.csr").fails(3), @r#"error: The certificate request "salt.csr" is refused: its signature algorithm RSA-PSS with a weak hash, or a salt of another length than the hash is not understood, so the proof of possession cannot be verified; use RSA, ECDSA or Ed25519 with SHA-256 or better."#);
     request("strange", "-newkey ec -pkeyopt ec_paramgen_curve:secp256k1");
     snapshot!(home.pki("sign strange.csr").fails(3), @r#"error: The certificate request "strange.csr" is refused: its key is refused: it is not fit for a certificate: an elliptic curve other than P-256, P-384 and P-521 is nothing that TLS peers accept; make a new key: RSA, P-256, P-384 or Ed25519."#);
-    for name in ["small", "sha1", "wants-ca", "wide", "other", "role", "cakey", "salt", "strange"] {
-        assert!(!home.path(&format!("certs/{name}")).exists(), "{name} left something behind");
+    for name in [
+        "small", "sha1", "wants-ca", "wide", "other", "role", "cakey", "salt", "strange",
+    ] {
+        assert!(
+            !home.path(&format!("certs/{name}")).exists(),
+            "{name} left something behind"
+        );
     }
 
     // What may be dropped is dropped on demand only, and said.
@@ -216,7 +260,10 @@ fn a_request_that_was_changed_after_it_was_signed() {
     let pem = home.read("certs/x/tls.csr");
     let (_, block) = x509_parser::pem::parse_x509_pem(pem.as_bytes()).expect("PEM");
     let mut der = block.contents;
-    let at = der.windows(8).position(|part| part == b"good.dev").expect("the name");
+    let at = der
+        .windows(8)
+        .position(|part| part == b"good.dev")
+        .expect("the name");
     der[at..at + 8].copy_from_slice(b"evil.dev");
     home.write("evil.csr", der);
     snapshot!(home.pki("sign evil.csr").fails(3), @r#"error: The certificate request "evil.csr" is refused: its signature does not fit its content (proof of possession, RFC 2986 section 3), so it was changed, or made without the key; have it made again."#);
@@ -248,7 +295,10 @@ fn files_that_are_missing_or_something_else() {
     home.write("certs/ca/issuing.key", "nothing");
     snapshot!(home.pki("issue x --dns a.dev").fails(7), @r#"error: The key "certs/ca/issuing.key" cannot be used: it holds no private key; a key is PEM with BEGIN PRIVATE KEY, or DER."#);
     let home = Home::with_ca();
-    home.write("certs/ca/index.db", "nothing that SQLite knows, though long enough to be looked at as a header .....");
+    home.write(
+        "certs/ca/index.db",
+        "nothing that SQLite knows, though long enough to be looked at as a header .....",
+    );
     snapshot!(home.pki("issue x --dns a.dev").fails(7), @r#"error: "certs/ca/index.db" is not an index of this program, or of a later version; restore it from a backup, or update pki."#);
     std::fs::remove_file(home.path("certs/ca/index.db")).expect("removed");
     snapshot!(home.pki("issue x --dns a.dev").fails(4), @r#"error: The index "certs/ca/index.db" is missing; without it nothing is issued, because serial numbers could repeat. Restore it from a backup."#);

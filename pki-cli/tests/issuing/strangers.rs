@@ -7,10 +7,15 @@ fn openssl_accepts_every_kind_of_key_under_every_profile() {
     for key in ["p256", "p384", "ed25519", "rsa-2048", "rsa-3072"] {
         let home = Home::new();
         home.pki(&format!("init --key {key}")).succeeds();
-        for (profile, purposes) in
-            [("server", &["sslserver"][..]), ("client", &["sslclient"]), ("peer", &["sslserver", "sslclient"])]
-        {
-            home.pki(&format!("issue {profile} --profile {profile} --key {key} --dns a.dev --email a@a.dev")).succeeds();
+        for (profile, purposes) in [
+            ("server", &["sslserver"][..]),
+            ("client", &["sslclient"]),
+            ("peer", &["sslserver", "sslclient"]),
+        ] {
+            home.pki(&format!(
+                "issue {profile} --profile {profile} --key {key} --dns a.dev --email a@a.dev"
+            ))
+            .succeeds();
             home.assert_pair(&format!("certs/{profile}"));
             for purpose in purposes {
                 let accepted = home.openssl_accepts(&format!("certs/{profile}"), purpose);
@@ -30,15 +35,54 @@ fn a_key_in_any_form_of_openssl_can_be_the_cas() {
         ("pkcs1", &["genrsa -traditional -out KEY 2048"]),
         ("pkcs8-rsa", &["genrsa -out KEY 2048"]),
         ("sec1", &["ecparam -name prime256v1 -genkey -out KEY"]),
-        ("sec1-p384", &["ecparam -name secp384r1 -genkey -noout -out KEY"]),
-        ("p521", &["genpkey -algorithm EC -pkeyopt ec_paramgen_curve:secp521r1 -out KEY"]),
+        (
+            "sec1-p384",
+            &["ecparam -name secp384r1 -genkey -noout -out KEY"],
+        ),
+        (
+            "p521",
+            &["genpkey -algorithm EC -pkeyopt ec_paramgen_curve:secp521r1 -out KEY"],
+        ),
         ("ed25519", &["genpkey -algorithm ed25519 -out KEY"]),
-        ("pkcs1-der", &["genrsa -traditional -out KEY.pem 2048", "rsa -in KEY.pem -traditional -outform DER -out KEY"]),
-        ("sec1-der", &["ecparam -name prime256v1 -genkey -noout -out KEY.pem", "ec -in KEY.pem -outform DER -out KEY"]),
-        ("pkcs8-der", &["genpkey -algorithm ed25519 -outform DER -out KEY"]),
-        ("encrypted", &["genpkey -algorithm ed25519 -out KEY.pem", "pkcs8 -topk8 -in KEY.pem -passout pass:secret -out KEY"]),
-        ("scrypt", &["genpkey -algorithm ed25519 -out KEY.pem", "pkcs8 -topk8 -scrypt -in KEY.pem -passout pass:secret -out KEY"]),
-        ("encrypted-der", &["genpkey -algorithm ed25519 -out KEY.pem", "pkcs8 -topk8 -in KEY.pem -passout pass:secret -outform DER -out KEY"]),
+        (
+            "pkcs1-der",
+            &[
+                "genrsa -traditional -out KEY.pem 2048",
+                "rsa -in KEY.pem -traditional -outform DER -out KEY",
+            ],
+        ),
+        (
+            "sec1-der",
+            &[
+                "ecparam -name prime256v1 -genkey -noout -out KEY.pem",
+                "ec -in KEY.pem -outform DER -out KEY",
+            ],
+        ),
+        (
+            "pkcs8-der",
+            &["genpkey -algorithm ed25519 -outform DER -out KEY"],
+        ),
+        (
+            "encrypted",
+            &[
+                "genpkey -algorithm ed25519 -out KEY.pem",
+                "pkcs8 -topk8 -in KEY.pem -passout pass:secret -out KEY",
+            ],
+        ),
+        (
+            "scrypt",
+            &[
+                "genpkey -algorithm ed25519 -out KEY.pem",
+                "pkcs8 -topk8 -scrypt -in KEY.pem -passout pass:secret -out KEY",
+            ],
+        ),
+        (
+            "encrypted-der",
+            &[
+                "genpkey -algorithm ed25519 -out KEY.pem",
+                "pkcs8 -topk8 -in KEY.pem -passout pass:secret -outform DER -out KEY",
+            ],
+        ),
     ];
     for (name, commands) in forms {
         for command in *commands {
@@ -47,19 +91,36 @@ fn a_key_in_any_form_of_openssl_can_be_the_cas() {
             };
             assert_eq!(run.code, 0, "{name}: {run:?}");
         }
-        let der = if name.ends_with("der") { "-keyform DER" } else { "" };
+        let der = if name.ends_with("der") {
+            "-keyform DER"
+        } else {
+            ""
+        };
         home.openssl(&format!(
             "req -x509 -new -key {name}.key {der} -passin pass:secret -subj /CN={name} -addext keyUsage=critical,keyCertSign -days 30 -out {name}.crt"
         ))
         .expect("openssl")
         .succeeds();
         let run = home
-            .command(&["issue", name, "--dns", "a.dev", "--ca", &format!("{name}.crt"), "--ca-key", &format!("{name}.key")])
+            .command(&[
+                "issue",
+                name,
+                "--dns",
+                "a.dev",
+                "--ca",
+                &format!("{name}.crt"),
+                "--ca-key",
+                &format!("{name}.key"),
+            ])
             .env("PKI_PASSPHRASE", "secret")
             .output()
             .expect("the binary starts");
         crate::support::Run::from(run).succeeds();
-        assert_eq!(home.openssl_accepts(&format!("certs/{name}"), "sslserver"), Some(true), "{name}");
+        assert_eq!(
+            home.openssl_accepts(&format!("certs/{name}"), "sslserver"),
+            Some(true),
+            "{name}"
+        );
     }
 }
 
@@ -68,11 +129,23 @@ fn a_request_may_be_signed_with_another_hash_than_its_curve_suggests() {
     // A P-384 key under SHA-256 is what `openssl req` makes by default.
     let home = Home::with_ca();
     let requests = [
-        ("p384", "req -new -newkey ec -pkeyopt ec_paramgen_curve:secp384r1 -sha256"),
-        ("p256", "req -new -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -sha512"),
-        ("p521", "req -new -newkey ec -pkeyopt ec_paramgen_curve:secp521r1 -sha384"),
+        (
+            "p384",
+            "req -new -newkey ec -pkeyopt ec_paramgen_curve:secp384r1 -sha256",
+        ),
+        (
+            "p256",
+            "req -new -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -sha512",
+        ),
+        (
+            "p521",
+            "req -new -newkey ec -pkeyopt ec_paramgen_curve:secp521r1 -sha384",
+        ),
         ("rsa", "req -new -newkey rsa:2048 -sha384"),
-        ("pss", "req -new -newkey rsa:2048 -sha256 -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:digest"),
+        (
+            "pss",
+            "req -new -newkey rsa:2048 -sha256 -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:digest",
+        ),
         ("ed25519", "req -new -newkey ed25519"),
     ];
     for (name, command) in requests {
@@ -83,9 +156,19 @@ fn a_request_may_be_signed_with_another_hash_than_its_curve_suggests() {
         };
         run.succeeds();
         home.pki(&format!("sign {name}.csr")).succeeds();
-        assert_eq!(home.openssl_accepts(&format!("certs/{name}"), "sslserver"), Some(true), "{name}");
-        let ours = home.openssl(&format!("x509 -in certs/{name}/tls.crt -noout -pubkey")).expect("openssl").stdout;
-        let theirs = home.openssl(&format!("pkey -in {name}.key -pubout")).expect("openssl").stdout;
+        assert_eq!(
+            home.openssl_accepts(&format!("certs/{name}"), "sslserver"),
+            Some(true),
+            "{name}"
+        );
+        let ours = home
+            .openssl(&format!("x509 -in certs/{name}/tls.crt -noout -pubkey"))
+            .expect("openssl")
+            .stdout;
+        let theirs = home
+            .openssl(&format!("pkey -in {name}.key -pubout"))
+            .expect("openssl")
+            .stdout;
         assert_eq!(ours, theirs, "{name}");
     }
 }
@@ -94,15 +177,34 @@ fn a_request_may_be_signed_with_another_hash_than_its_curve_suggests() {
 fn a_ca_whose_name_repeats_attributes_issues_under_exactly_that_name() {
     let home = Home::new();
     let made = home.openssl_args(&[
-        "req", "-x509", "-newkey", "ed25519", "-nodes", "-subj", "/DC=dev/DC=microservices/OU=a/OU=b+CN=CA", "-days", "30",
-        "-addext", "keyUsage=critical,keyCertSign",
-        "-keyout", "ca.key", "-out", "ca.crt",
+        "req",
+        "-x509",
+        "-newkey",
+        "ed25519",
+        "-nodes",
+        "-subj",
+        "/DC=dev/DC=microservices/OU=a/OU=b+CN=CA",
+        "-days",
+        "30",
+        "-addext",
+        "keyUsage=critical,keyCertSign",
+        "-keyout",
+        "ca.key",
+        "-out",
+        "ca.crt",
     ]);
     let Some(made) = made else { return };
     made.succeeds();
-    home.pki("issue payment --dns a.dev --ca ca.crt --ca-key ca.key").succeeds();
-    assert_eq!(home.openssl_accepts("certs/payment", "sslserver"), Some(true));
-    assert!(!home.path("certs/ca").exists(), "no index is kept for a CA that lives elsewhere");
+    home.pki("issue payment --dns a.dev --ca ca.crt --ca-key ca.key")
+        .succeeds();
+    assert_eq!(
+        home.openssl_accepts("certs/payment", "sslserver"),
+        Some(true)
+    );
+    assert!(
+        !home.path("certs/ca").exists(),
+        "no index is kept for a CA that lives elsewhere"
+    );
 }
 
 #[test]
@@ -110,7 +212,9 @@ fn openssl_reads_our_requests_and_what_they_ask_for() {
     let home = Home::new();
     home.pki("csr a --profile peer --dns a.dev --ip 10.0.0.1 --uri spiffe://a.dev/a --email a@a.dev --key p384").succeeds();
     home.pki("csr b --key ed25519").succeeds();
-    let Some(run) = home.openssl("req -in certs/a/tls.csr -noout -verify -text") else { return };
+    let Some(run) = home.openssl("req -in certs/a/tls.csr -noout -verify -text") else {
+        return;
+    };
     assert!(run.stderr.contains("verify OK"), "{run:?}");
     for expected in [
         "DNS:a.dev, IP Address:10.0.0.1, URI:spiffe://a.dev/a, email:a@a.dev",
@@ -118,6 +222,8 @@ fn openssl_reads_our_requests_and_what_they_ask_for() {
     ] {
         assert!(run.stdout.contains(expected), "{run:?}");
     }
-    let run = home.openssl("req -in certs/b/tls.csr -noout -verify").expect("openssl");
+    let run = home
+        .openssl("req -in certs/b/tls.csr -noout -verify")
+        .expect("openssl");
     assert!(run.stderr.contains("verify OK"), "{run:?}");
 }

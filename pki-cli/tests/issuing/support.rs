@@ -48,7 +48,11 @@ impl Home {
     /// The command with nothing of this machine in its environment.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pki"));
-        command.args(args).current_dir(self.0.path()).env_clear().stdin(Stdio::null());
+        command
+            .args(args)
+            .current_dir(self.0.path())
+            .env_clear()
+            .stdin(Stdio::null());
         command
     }
 
@@ -67,9 +71,19 @@ impl Home {
     }
 
     pub(crate) fn openssl_args(&self, args: &[&str]) -> Option<Run> {
-        match Command::new("openssl").args(args).current_dir(self.0.path()).stdin(Stdio::null()).output() {
+        match Command::new("openssl")
+            .args(args)
+            .current_dir(self.0.path())
+            .stdin(Stdio::null())
+            .output()
+        {
             Ok(output) => Some(Run::from(output)),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound && std::env::var_os("CI").is_none() => None,
+            Err(error)
+                if error.kind() == std::io::ErrorKind::NotFound
+                    && std::env::var_os("CI").is_none() =>
+            {
+                None
+            }
             Err(error) => panic!("openssl: {error}"),
         }
     }
@@ -90,10 +104,19 @@ impl Home {
 
     /// Fails unless the folder holds a certificate, its own key, and nothing else but the trust anchor.
     pub(crate) fn assert_pair(&self, folder: &str) {
-        assert!(pair_fits(&self.path(folder)), "{folder}: the key must belong to the certificate");
+        assert!(
+            pair_fits(&self.path(folder)),
+            "{folder}: the key must belong to the certificate"
+        );
         let mut names: Vec<_> = fs::read_dir(self.path(folder))
             .expect(folder)
-            .map(|entry| entry.expect(folder).file_name().into_string().expect("ASCII"))
+            .map(|entry| {
+                entry
+                    .expect(folder)
+                    .file_name()
+                    .into_string()
+                    .expect("ASCII")
+            })
             .collect();
         names.sort();
         assert_eq!(names, ["ca.crt", "tls.crt", "tls.key"], "{folder}");
@@ -144,7 +167,11 @@ impl From<Output> for Run {
 impl std::fmt::Display for Run {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "exit {}\n{}", self.code, self.stdout)?;
-        if self.stderr.is_empty() { Ok(()) } else { write!(f, "--- stderr\n{}", self.stderr) }
+        if self.stderr.is_empty() {
+            Ok(())
+        } else {
+            write!(f, "--- stderr\n{}", self.stderr)
+        }
     }
 }
 
