@@ -6,10 +6,10 @@ use std::{
 };
 
 use pki::{
-    inspect::{InspectError, Object, Overview, inspect},
+    inspect::{InspectError, Object, Overview, Relation, inspect},
     text,
 };
-use serde_json::json;
+use serde::Serialize;
 use time::OffsetDateTime;
 
 use crate::{
@@ -28,7 +28,7 @@ const EXAMPLES: &str = "\
 JSON: {\"files\": [{\"file\", \"objects\": [{\"kind\", …}], \"problems\": [text]}]} for files, and
 {\"folders\": [{\"folder\", \"certificates\": [{\"file\", \"subject\", \"used_for\", \"signed_by\",
 \"signed_by_file\", \"days_left\"}], \"others\": [{\"file\", \"what\"}], \"passed_over\"}]} for folders.
-`kind` is certificate, certificate_request, crl, private_key or public_key. Octets are hexadecimal.
+When something could not be read, `error` stands beside them. `kind` is certificate, certificate_request, crl, private_key or public_key. Octets are hexadecimal.
 Field names do not change; new ones may come.
 
 Examples:
@@ -67,13 +67,15 @@ pub(crate) fn run(_global: &Global, args: &Args, output: &mut Output) -> Result<
             report.files.push(read_file(path, args, now)?);
         }
     }
-    if !output.json() {
+    let failure = report.failure();
+    if output.json() {
+        // One document, also when something failed: it then tells the error beside what was found.
+        output.document(&report.document(now, failure.as_ref()))?;
+    } else {
         report.print(args.short, now, output)?;
     }
-    match report.failure() {
-        // JSON is one document, also when something failed: the failure then carries what was found.
-        Some(failure) => Err(failure.details(report.to_json(now))),
-        None if output.json() => Ok(output.document(&report.to_json(now))?),
+    match failure {
+        Some(failure) => Err(failure.told_in_json()),
         None => Ok(()),
     }
 }
@@ -235,40 +237,78 @@ impl Report {
         })
     }
 
-    fn to_json(&self, now: OffsetDateTime) -> serde_json::Value {
-        let files: Vec<_> = self
-            .files
+    fn document(&self, now: OffsetDateTime, failure: Option<&CommandError>) -> Document<'_> {
+        Document {
+            files: self.files.iter().map(FileDocument::of).collect(),
+            folders: self
+                .folders
+                .iter()
+                .map(|folder| FolderDocument::of(folder, now))
+                .collect(),
+            error: failure.map(CommandError::to_json),
+        }
+    }
+}
+
+/// The JSON of this command. The field names are a promise; what an object holds is `pki::inspect`'s.
+#[derive(Serialize)]
+struct Document<'r> {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    files: Vec<FileDocument<'r>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    folders: Vec<FolderDocument<'r>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<serde_json::Value>,
+}
+
+#[derive(Serialize)]
+struct FileDocument<'r> {
+    file: &'r str,
+    objects: Vec<&'r Object>,
+    problems: Vec<String>,
+}
+
+impl<'r> FileDocument<'r> {
+    fn of(file: &'r Shown) -> Self {
+        Self {
+            file: &file.path,
+            objects: file.found.iter().flatten().collect(),
+            problems: file
+                .found
+                .iter()
+                .filter_map(|found| found.as_ref().err())
+                .map(ToString::to_string)
+                .collect(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct FolderDocument<'r> {
+    folder: &'r str,
+    certificates: Vec<Relation>,
+    others: Vec<Other<'r>>,
+    passed_over: usize,
+}
+
+#[derive(Serialize)]
+struct Other<'r> {
+    file: &'r str,
+    what: &'r str,
+}
+
+impl<'r> FolderDocument<'r> {
+    fn of(folder: &'r Folder, now: OffsetDateTime) -> Self {
+        let others = folder
+            .overview
+            .others()
             .iter()
-            .map(|file| {
-                json!({
-                    "file": file.path,
-                    "objects": file.found.iter().flatten().collect::<Vec<_>>(),
-                    "problems": file.found.iter().filter_map(|found| found.as_ref().err()).map(ToString::to_string)
-                        .collect::<Vec<_>>(),
-                })
-            })
-            .collect();
-        let folders: Vec<_> = self
-            .folders
-            .iter()
-            .map(|folder| {
-                let others = folder
-                    .overview
-                    .others()
-                    .iter()
-                    .map(|(file, what)| json!({ "file": file, "what": what }));
-                json!({
-                    "folder": folder.path,
-                    "certificates": folder.overview.relations(now),
-                    "others": others.collect::<Vec<_>>(),
-                    "passed_over": folder.passed_over,
-                })
-            })
-            .collect();
-        match (files.is_empty(), folders.is_empty()) {
-            (false, true) => json!({ "files": files }),
-            (true, _) => json!({ "folders": folders }),
-            (false, false) => json!({ "files": files, "folders": folders }),
+            .map(|(file, what)| Other { file, what });
+        Self {
+            folder: &folder.path,
+            certificates: folder.overview.relations(now),
+            others: others.collect(),
+            passed_over: folder.passed_over,
         }
     }
 }

@@ -4,9 +4,8 @@ use ::time::OffsetDateTime;
 
 use super::{
     Object, days_left, extensions, fingerprints,
-    node::Node,
+    node::{Node, RevokedEntry},
     public_key::{distinguished_name, signature_algorithm},
-    serial,
 };
 use crate::parse::crl::Crl;
 
@@ -42,17 +41,15 @@ pub(super) fn object(crl: &Crl<'_>, now: OffsetDateTime) -> Object {
         ));
     }
     fields.push(("extensions", extensions::list(&crl.extensions)));
-    let revoked = crl.revoked.iter().map(|entry| {
-        let mut fields = vec![
-            ("serial", serial(entry.serial)),
-            ("date", Node::Time(entry.date.at)),
-        ];
-        if !entry.extensions.is_empty() {
-            fields.push(("extensions", extensions::list(&entry.extensions)));
-        }
-        Node::Map(fields)
+    let revoked = crl.revoked.iter().map(|entry| RevokedEntry {
+        serial: entry.serial.into(),
+        date: entry.date.at,
+        extensions: match entry.extensions.is_empty() {
+            true => None,
+            false => Some(Box::new(extensions::list(&entry.extensions))),
+        },
     });
-    fields.push(("revoked", Node::List(revoked.collect())));
+    fields.push(("revoked", Node::Revoked(revoked.collect())));
     fields.push(("signature", Node::Octets(crl.signature.octets.to_vec())));
     fields.push(("fingerprints", fingerprints(crl.raw)));
     let issuer = crl.issuer.short().map_or_else(

@@ -357,3 +357,103 @@ fn days_left(end: OffsetDateTime, now: OffsetDateTime) -> i64 {
         (end - now).whole_days()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ::time::macros::datetime;
+
+    use super::*;
+
+    const NOW: OffsetDateTime = datetime!(2026-11-24 12:00 UTC);
+
+    /// Shows the octets in every form and checks that nothing in it could harm a terminal.
+    fn show(octets: &[u8]) -> Vec<Result<Object, InspectError>> {
+        let found = inspect(octets, NOW, None);
+        assert!(!found.is_empty(), "there is always an answer");
+        let mut overview = Overview::default();
+        for one in &found {
+            let text = match one {
+                Ok(object) => {
+                    overview.add("file", object);
+                    format!("{}{}", object.text(), object.short())
+                }
+                Err(error) => error.to_string(),
+            };
+            let hostile = text
+                .chars()
+                .find(|c| *c != '\n' && crate::text::is_hostile(*c));
+            assert_eq!(hostile, None, "{text}");
+        }
+        for relation in overview.relations(NOW) {
+            assert!(!relation.subject.contains('\u{1b}'));
+        }
+        found
+    }
+
+    #[test]
+    fn damaged_objects_are_shown_or_refused_and_nothing_worse_happens() {
+        let key = crate::key::PrivateKey::generate(crate::key::KeyAlgorithm::P256).expect("a key");
+        let [root, _, leaf, crl] = crate::path_validation::tests::sample();
+        for whole in [root, leaf, crl, key.to_pem().as_bytes().to_vec()] {
+            assert!(show(&whole).iter().all(Result::is_ok));
+            for at in 0..whole.len() {
+                show(&whole[..at]);
+                for change in [0x01, 0x1b, 0x80, 0xff] {
+                    let mut damaged = whole.clone();
+                    damaged[at] ^= change;
+                    show(&damaged);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn several_values_in_a_row_are_shown_one_after_the_other() {
+        let [root, issuing, leaf, crl] = crate::path_validation::tests::sample();
+        let found = show(&[root, issuing, leaf, crl, b"rest".to_vec()].concat());
+        let kinds: Vec<_> = found
+            .iter()
+            .map(|one| one.as_ref().map_or("nothing", Object::kind))
+            .collect();
+        assert_eq!(
+            kinds,
+            [
+                "certificate",
+                "certificate",
+                "certificate",
+                "crl",
+                "nothing"
+            ]
+        );
+    }
+
+    #[test]
+    fn an_overview_puts_issuers_first_and_says_who_signed_whom() {
+        let [root, issuing, leaf, _] = crate::path_validation::tests::sample();
+        let mut overview = Overview::default();
+        for (file, der) in [
+            ("leaf", &leaf),
+            ("issuing", &issuing),
+            ("root", &root),
+            ("copy", &leaf),
+        ] {
+            for object in inspect(der, NOW, None).iter().flatten() {
+                overview.add(file, object);
+            }
+        }
+        let relations = overview.relations(NOW);
+        let shown: Vec<_> = relations
+            .iter()
+            .map(|r| (r.file.as_str(), r.signed_by.as_str(), r.days_left))
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                ("root", "itself", 37),
+                ("issuing", "CN=root", 37),
+                ("copy", "CN=issuing", 37),
+                ("leaf", "CN=issuing", 37)
+            ]
+        );
+    }
+}

@@ -7,6 +7,27 @@ use serde::{
     ser::{SerializeMap, SerializeSeq},
 };
 
+/// One entry of a CRL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct RevokedEntry {
+    pub(super) serial: Box<[u8]>,
+    pub(super) date: OffsetDateTime,
+    pub(super) extensions: Option<Box<Node>>,
+}
+
+impl RevokedEntry {
+    fn node(&self) -> Node {
+        let mut fields = vec![
+            ("serial", super::serial(&self.serial)),
+            ("date", Node::Time(self.date)),
+        ];
+        if let Some(extensions) = &self.extensions {
+            fields.push(("extensions", (**extensions).clone()));
+        }
+        Node::Map(fields)
+    }
+}
+
 /// A value to show.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Node {
@@ -23,6 +44,8 @@ pub(super) enum Node {
     Octets(Vec<u8>),
     List(Vec<Self>),
     Map(Vec<(&'static str, Self)>),
+    /// The entries of a CRL, of which there may be hundreds of thousands: kept small, and made a map one by one.
+    Revoked(Vec<RevokedEntry>),
     /// An item with a heading of its own for people; machines get the map `fields`, in which `body` is one of the
     /// values.
     Titled {
@@ -66,25 +89,29 @@ impl Node {
             Self::List(items) => {
                 for item in items {
                     match item {
-                        Self::Map(_) => {
-                            // The first field stands behind a dash, the others below it.
-                            let mut text = String::new();
-                            item.render(indent + 2, &mut text);
-                            if text.len() > indent {
-                                text.replace_range(indent..=indent, "-");
-                            }
-                            out.push_str(&text);
-                        }
+                        Self::Map(_) => item.render_item(indent, out),
                         other => other.render(indent, out),
                     }
                 }
             }
+            Self::Revoked(entries) => entries
+                .iter()
+                .for_each(|entry| entry.node().render_item(indent, out)),
             Self::Octets(octets) => {
                 for chunk in octets.chunks(OCTETS_A_LINE) {
                     line(indent, &crate::text::hex_colons(chunk), out);
                 }
             }
             scalar => line(indent, &scalar.inline(), out),
+        }
+    }
+
+    /// A map in a list: its first field stands behind a dash, the others below it.
+    fn render_item(&self, indent: usize, out: &mut String) {
+        let start = out.len();
+        self.render(indent + 2, out);
+        if out.len() > start + indent {
+            out.replace_range(start + indent..=start + indent, "-");
         }
     }
 
@@ -104,13 +131,14 @@ impl Node {
                 .collect::<Vec<_>>()
                 .join(", "),
             Self::Titled { title, .. } => title.clone(),
-            Self::Map(_) => String::new(),
+            Self::Map(_) | Self::Revoked(_) => String::new(),
         }
     }
 
     fn fits_on_a_line(&self) -> bool {
         match self {
             Self::Map(_) => false,
+            Self::Revoked(entries) => entries.is_empty(),
             // Without a body the heading is all there is to read.
             Self::Titled { body, .. } => body.is_empty(),
             Self::List(items) => {
@@ -133,7 +161,12 @@ const OCTETS_A_LINE: usize = 32;
 
 fn render_field(name: &str, node: &Node, indent: usize, out: &mut String) {
     let label = name.replace('_', " ");
-    if matches!(node, Node::List(items) if items.is_empty()) {
+    let is_empty = match node {
+        Node::List(items) => items.is_empty(),
+        Node::Revoked(entries) => entries.is_empty(),
+        _ => false,
+    };
+    if is_empty {
         return;
     }
     if node.fits_on_a_line() {
@@ -176,6 +209,9 @@ impl Serialize for Node {
                     list.serialize_element(item)?;
                 }
                 list.end()
+            }
+            Self::Revoked(entries) => {
+                serializer.collect_seq(entries.iter().map(RevokedEntry::node))
             }
             Self::Map(fields) | Self::Titled { fields, .. } => {
                 let mut map = serializer.serialize_map(Some(fields.len()))?;

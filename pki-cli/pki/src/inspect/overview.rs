@@ -65,7 +65,7 @@ impl Overview {
                 .or_default()
                 .push(at);
         }
-        let signer = |at: usize| -> Option<usize> {
+        let find_signer = |at: usize| -> Option<usize> {
             let (_, child) = parsed.get(at)?;
             let candidates = by_subject.get(&child.issuer.canonical())?;
             // Many files with one name are copies of one certificate; a few checks tell.
@@ -79,6 +79,8 @@ impl Overview {
                 ) == crate::path_validation::SignatureVerdict::Right
             })
         };
+        let signers: Vec<_> = (0..parsed.len()).map(find_signer).collect();
+        let signer = |at: usize| signers.get(at).copied().flatten();
         let mut relations: Vec<(Vec<String>, Relation)> = (0..parsed.len())
             .map(|at| {
                 let (file, child) = &parsed[at];
@@ -91,16 +93,9 @@ impl Overview {
                 };
                 // From the root down, so that sorting puts issuers first.
                 let mut line = vec![subject.clone()];
-                let (mut above, mut steps) = (found, 0);
-                while let Some(issuer) = above.filter(|_| steps < 8) {
-                    if parsed[issuer].1.is_self_issued()
-                        && steps > 0
-                        && line.last() == Some(&name(&parsed[issuer].1))
-                    {
-                        break;
-                    }
+                let mut above = found.filter(|issuer| *issuer != at);
+                while let Some(issuer) = above.filter(|_| line.len() < 8) {
                     line.push(name(&parsed[issuer].1));
-                    steps += 1;
                     above = signer(issuer).filter(|next| *next != issuer);
                 }
                 line.reverse();

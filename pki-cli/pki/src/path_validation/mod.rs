@@ -23,7 +23,7 @@ mod revocation;
 mod rustls;
 mod signature;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use error::{FailureKind, Position, Rejected};
 pub use request::{ExpectedName, ExpectedNameError, Purpose, Request};
@@ -33,6 +33,8 @@ pub(crate) use signature::{SignatureVerdict, verify_signature};
 use build::{Pool, Search, Work};
 use candidate::Candidate;
 use profile::Role;
+
+use crate::parse::oid::known;
 
 /// The answer yes, with the path that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,6 +74,20 @@ pub fn validate(request: &Request<'_>) -> Result<Accepted, Rejected> {
             "{} of the certificates given cannot be read and were left out.",
             pool.unreadable
         ));
+    }
+    for node in &path {
+        // The clause that `profile` lets go.
+        let constraints = node
+            .candidate
+            .certificate
+            .extension(known::NAME_CONSTRAINTS);
+        if constraints.is_some_and(|extension| !extension.critical) {
+            notices.push(format!(
+                "The name constraints of “{}” are not critical, as RFC 5280 section 4.2.1.10 asks; they were enforced \
+                 here, and a verifier that does not know them would overlook them.",
+                node.candidate.label()
+            ));
+        }
     }
     if request.purpose.is_some() && leaf.extensions.extended_key_usage.is_none() {
         notices.push("The leaf has no extendedKeyUsage: it may be used for anything (RFC 5280 section 4.2.1.12).".to_owned());

@@ -260,6 +260,15 @@ impl House {
     }
 }
 
+/// A root, an issuing CA, a leaf and a CRL for tests elsewhere that need octets of each.
+pub(crate) fn sample() -> [Vec<u8>; 4] {
+    let house = House::good();
+    let [root, issuing, leaf] = house.certificates();
+    let mut crl = CrlSpec::of("issuing");
+    crl.revoked.push((vec![1, 2, 3], 1));
+    [root, issuing, leaf, crl.signed_by(&house.issuing.key)]
+}
+
 #[test]
 fn a_good_path_is_accepted_from_leaf_to_root() {
     let accepted = House::good().validate().expect("accepted");
