@@ -166,7 +166,8 @@ fn render_field(name: &str, node: &Node, indent: usize, out: &mut String) {
         Node::Revoked(entries) => entries.is_empty(),
         _ => false,
     };
-    if is_empty {
+    // The heading says what it is; the field is for machines.
+    if is_empty || name == "kind" {
         return;
     }
     if node.fits_on_a_line() {

@@ -6,7 +6,10 @@ use ::time::OffsetDateTime;
 use serde::Serialize;
 
 use super::{Object, certificate, days_left};
-use crate::parse::certificate::Certificate;
+use crate::{
+    parse::certificate::Certificate,
+    path_validation::{SignatureVerdict, verify_signature},
+};
 
 /// One certificate of an overview. Its JSON fields are those of this struct.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -67,17 +70,17 @@ impl Overview {
         }
         let find_signer = |at: usize| -> Option<usize> {
             let (_, child) = parsed.get(at)?;
+            // Of several copies of a root each is its own issuer.
+            if verifies(child, child) {
+                return Some(at);
+            }
             let candidates = by_subject.get(&child.issuer.canonical())?;
             // Many files with one name are copies of one certificate; a few checks tell.
-            candidates.iter().copied().take(8).find(|issuer| {
-                let key = &parsed[*issuer].1.public_key;
-                crate::path_validation::verify_signature(
-                    key,
-                    &child.signature_algorithm,
-                    child.tbs,
-                    child.signature,
-                ) == crate::path_validation::SignatureVerdict::Right
-            })
+            candidates
+                .iter()
+                .copied()
+                .take(8)
+                .find(|issuer| verifies(child, &parsed[*issuer].1))
         };
         let signers: Vec<_> = (0..parsed.len()).map(find_signer).collect();
         let signer = |at: usize| signers.get(at).copied().flatten();
@@ -116,6 +119,15 @@ impl Overview {
             .map(|(_, relation)| relation)
             .collect()
     }
+}
+
+fn verifies(child: &Certificate<'_>, issuer: &Certificate<'_>) -> bool {
+    let same_name = child.issuer.canonical() == issuer.subject.canonical();
+    let verdict = || {
+        let key = &issuer.public_key;
+        verify_signature(key, &child.signature_algorithm, child.tbs, child.signature)
+    };
+    same_name && verdict() == SignatureVerdict::Right
 }
 
 fn name(certificate: &Certificate<'_>) -> String {
