@@ -8,6 +8,9 @@ use proto::order::v1 as wire;
 use rpc::idempotency_key::IdempotencyKey;
 use rpc::status::{FieldViolation, Reason, Violations, reason};
 
+/// The longest line of an address, in bytes.
+const LONGEST_LINE: usize = 200;
+
 /// An order that a caller wants. Two that are equal are the same order sent twice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewOrder {
@@ -32,7 +35,7 @@ pub struct Address {
     pub street: String,
     /// City.
     pub city: String,
-    /// Postal code; empty where there are none.
+    /// Postal code.
     pub postal_code: String,
     /// Two-letter country code of ISO 3166-1.
     pub country_code: String,
@@ -91,27 +94,24 @@ fn parse_price(
         );
         return None;
     };
-    match Money::parse(price) {
-        Ok(money) if money.is_positive() => Some(money),
-        Ok(_) => {
-            violations.add(
-                "price",
-                reason::TOO_SMALL,
-                "a price must be greater than zero",
-            );
-            None
-        }
-        Err(errors) => {
-            violations.extend(errors.iter().map(|error| {
-                FieldViolation::new(
-                    format!("price.{}", error.field()),
-                    Reason::parse(error.reason()).unwrap_or(reason::MALFORMED),
-                    error.to_string(),
-                )
-            }));
-            None
-        }
+    let parsed = Money::parse(price);
+    if let Err(errors) = &parsed {
+        violations.extend(errors.iter().map(|error| {
+            FieldViolation::new(
+                format!("price.{}", error.field()),
+                Reason::parse(error.reason()).unwrap_or(reason::MALFORMED),
+                error.to_string(),
+            )
+        }));
     }
+    // Said of the numbers alone, so that it is said beside an unknown currency as well.
+    violations.require(
+        price.units > 0 || (price.units == 0 && price.nanos > 0),
+        "price",
+        reason::TOO_SMALL,
+        "a price must be greater than zero",
+    );
+    parsed.ok()
 }
 
 fn parse_address(address: wire::Address, violations: &mut Violations) -> Address {
@@ -122,23 +122,14 @@ fn parse_address(address: wire::Address, violations: &mut Violations) -> Address
         postal_code,
         country_code,
     } = address;
-    for (field, text, longest) in [
-        ("recipient", &recipient, 200),
-        ("street", &street, 200),
-        ("city", &city, 100),
+    for (field, text) in [
+        ("recipient", &recipient),
+        ("street", &street),
+        ("city", &city),
+        ("postal_code", &postal_code),
     ] {
-        if text.trim().is_empty() {
-            violations.add(
-                format!("address.{field}"),
-                reason::REQUIRED,
-                format!("a parcel needs a {field}"),
-            );
-        } else {
-            check_text(field, text, longest, violations);
-        }
+        check_line(field, text, violations);
     }
-    // There are countries without postal codes.
-    check_text("postal_code", &postal_code, 20, violations);
     violations.require(
         country_code.len() == 2 && country_code.bytes().all(|b| b.is_ascii_uppercase()),
         "address.country_code",
@@ -154,17 +145,25 @@ fn parse_address(address: wire::Address, violations: &mut Violations) -> Address
     }
 }
 
-fn check_text(field: &str, text: &str, longest: usize, violations: &mut Violations) {
-    let length = text.chars().count();
-    if length > longest {
+/// By the same measure as shipping, which would refuse what passes here: then the order is charged already, and its
+/// payment has to be given back.
+fn check_line(field: &str, text: &str, violations: &mut Violations) {
+    let path = format!("address.{field}");
+    if text.trim().is_empty() {
+        let name = field.replace('_', " ");
+        violations.add(path, reason::REQUIRED, format!("a parcel needs a {name}"));
+    } else if text.len() > LONGEST_LINE {
         violations.add(
-            format!("address.{field}"),
+            path,
             reason::TOO_LONG,
-            format!("at most {longest} characters fit on a parcel here, and these are {length}"),
+            format!(
+                "a line of an address has at most {LONGEST_LINE} bytes, and this one has {}",
+                text.len()
+            ),
         );
     } else if text.chars().any(char::is_control) {
         violations.add(
-            format!("address.{field}"),
+            path,
             reason::MALFORMED,
             "control characters, line breaks among them, cannot be printed on a parcel",
         );
@@ -299,7 +298,7 @@ mod tests {
             is("address.city", "MALFORMED")
         );
         assert_eq!(
-            address(|a| a.postal_code = "9".repeat(21)),
+            address(|a| a.postal_code = "9".repeat(201)),
             is("address.postal_code", "TOO_LONG")
         );
         assert_eq!(
@@ -330,6 +329,7 @@ mod tests {
                 "address.recipient",
                 "address.street",
                 "address.city",
+                "address.postal_code",
                 "address.country_code",
             ]
         );

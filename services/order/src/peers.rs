@@ -53,6 +53,9 @@ struct Senseless {
     what: String,
 }
 
+/// In bytes, of what a peer says about an order. Payment takes a reason of twice that.
+const LONGEST_NOTE: usize = 500;
+
 const PRODUCT: &str = "product";
 const PAYMENT: &str = "payment";
 const SHIPPING: &str = "shipping";
@@ -331,13 +334,17 @@ fn sentences(violations: &[FieldViolation]) -> String {
     printable(&all.join("; "))
 }
 
-/// Text of another process that is kept in the database and shown to people: without control characters, and no longer
-/// than a note should be.
+/// Text of another process that is kept in the database, shown to people and sent to payment as the reason of a
+/// refund: without control characters, and no longer than a note should be.
 fn printable(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .take(500)
-        .collect()
+    let mut printable = String::new();
+    for c in text.chars() {
+        if printable.len() + c.len_utf8() > LONGEST_NOTE {
+            break;
+        }
+        printable.push(if c.is_control() { ' ' } else { c });
+    }
+    printable
 }
 
 #[cfg(test)]

@@ -104,7 +104,7 @@ pub(super) struct Create {
     #[arg(long, value_name = "CITY")]
     pub(super) city: Option<String>,
 
-    /// Postal code, where there is one.
+    /// Postal code.
     #[arg(long, value_name = "CODE")]
     pub(super) postal_code: Option<String>,
 

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use rpc::deadline::Spent;
 use rpc::decide::{self, Advice};
-use rpc::status::Upstream;
+use rpc::status::{PreconditionViolation, Upstream};
 use serde_json::{Value, json};
 use tonic::{Code, Status};
 
@@ -114,7 +114,10 @@ impl Refused {
                 shown(&violation.description)
             ));
         }
-        for violation in &self.status.preconditions {
+        // The message often is the only precondition's sentence.
+        let news =
+            |violation: &&PreconditionViolation| violation.description != self.status.message;
+        for violation in self.status.preconditions.iter().filter(news) {
             line(format!(
                 "  {}: {}",
                 shown(&violation.subject),
@@ -166,6 +169,10 @@ impl Refused {
                 }
                 None => "give it more time with --deadline".to_owned(),
             },
+            // The reason of this advice is the precondition, which is said above.
+            Advice::GiveUp(_) if self.status.code == Code::FailedPrecondition => {
+                "not the same again; it would be refused again".to_owned()
+            }
             Advice::GiveUp(reason) => format!("nothing; {}", shown(reason)),
             _ => "look at the service's log".to_owned(),
         }
