@@ -3,6 +3,8 @@
 //!
 //! This is the one crate that may use every other; no crate uses it.
 
+pub mod demo;
 pub mod handshake;
+pub mod house;
 pub mod listings;
 pub mod test_pki;

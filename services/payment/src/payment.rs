@@ -150,27 +150,24 @@ fn check_amount(violations: &mut Violations, amount: Option<&WireMoney>) -> Opti
         );
         return None;
     };
-    match Money::parse(wire) {
-        Ok(amount) => {
-            violations.require(
-                amount.is_positive(),
-                "amount",
-                reason::TOO_SMALL,
-                "an amount to charge is greater than zero",
-            );
-            Some(amount)
-        }
-        Err(errors) => {
-            violations.extend(errors.into_iter().map(|error| {
-                FieldViolation::new(
-                    format!("amount.{}", error.field()),
-                    Reason::parse(error.reason()).unwrap_or(reason::MALFORMED),
-                    error.to_string(),
-                )
-            }));
-            None
-        }
+    let parsed = Money::parse(wire);
+    if let Err(errors) = &parsed {
+        violations.extend(errors.iter().map(|error| {
+            FieldViolation::new(
+                format!("amount.{}", error.field()),
+                Reason::parse(error.reason()).unwrap_or(reason::MALFORMED),
+                error.to_string(),
+            )
+        }));
     }
+    // Said of the numbers alone, so that it is said beside an unknown currency as well.
+    violations.require(
+        wire.units > 0 || (wire.units == 0 && wire.nanos > 0),
+        "amount",
+        reason::TOO_SMALL,
+        "an amount to charge is greater than zero",
+    );
+    parsed.ok()
 }
 
 // === impl Refund ===
