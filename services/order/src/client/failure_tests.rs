@@ -140,6 +140,34 @@ fn time_that_was_up_is_explained_and_the_key_kept() {
 }
 
 #[test]
+fn it_is_told_hop_by_hop_where_the_time_went() {
+    let hops = [
+        ("hop.1", "order.v1.Order/Create own 0.250 s"),
+        ("hop.2", "payment.v1.Payment/Create 2.750 s (unfinished)"),
+    ];
+    let status = rpc::status::Failure::DeadlineExceeded {
+        message: "the time was up".into(),
+        metadata: hops
+            .into_iter()
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .collect(),
+    };
+    // The deadline layer signs its reports with its own name.
+    let failure = Failure::refused(&status.into_status("resilience"), None);
+    let told = failure.people();
+    let lines: Vec<_> = told.lines().collect();
+    assert_eq!(
+        lines[1..4],
+        [
+            "where the time went:",
+            "  order.v1.Order/Create               0.250 s  by itself",
+            "  payment.v1.Payment/Create           2.750 s  in all, not finished",
+        ]
+    );
+    assert_eq!(failure.json()["spent"][1]["ms"], 2_750);
+}
+
+#[test]
 fn a_caller_who_may_not_is_told_so_by_its_own_exit_code() {
     for failure in [
         rpc::status::Failure::PermissionDenied {

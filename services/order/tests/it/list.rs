@@ -7,7 +7,7 @@ use tonic::Code;
 use crate::support::peers::Fate;
 use crate::support::{Process, World, refused, request};
 
-/// The keys... of no use on the wire, so the users of all pages, and how many pages there were.
+/// Whose orders the pages of a list show, and how many pages there are.
 async fn users(process: &Process, mut list: ListOrdersRequest) -> (Vec<i64>, usize) {
     let mut users = Vec::new();
     for pages in 1.. {
