@@ -264,7 +264,7 @@ where
             (Code::Ok, None)
         }
         Err(status) => {
-            let told = status.metadata().get(ATTEMPTS.as_str());
+            let told = status.metadata().get(ATTEMPTS);
             let told = told.and_then(|value| value.to_str().ok()?.parse().ok());
             let attempts = told.map_or_else(
                 || "one attempt".to_owned(),

@@ -27,9 +27,20 @@ use crate::status::{self, Local, WireStatus};
 pub const GRPC_PREVIOUS_RPC_ATTEMPTS: HeaderName =
     HeaderName::from_static("grpc-previous-rpc-attempts");
 
-/// How many attempts a failed call had, as metadata of its status: `status.metadata().get("resilience-attempts")`. There
-/// only when there was more than one (R14).
-pub const ATTEMPTS: HeaderName = HeaderName::from_static("resilience-attempts");
+/// How many attempts a failed call had, as metadata of its status. There only when there was more than one (R14).
+///
+/// ```
+/// fn attempts(status: &tonic::Status) -> u32 {
+///     let told = status.metadata().get(resilience::retry::ATTEMPTS);
+///     told.and_then(|count| count.to_str().ok()?.parse().ok()).unwrap_or(1)
+/// }
+///
+/// let mut status = tonic::Status::unavailable("shipping is not up");
+/// assert_eq!(attempts(&status), 1);
+/// status.metadata_mut().insert(resilience::retry::ATTEMPTS, 3.into());
+/// assert_eq!(attempts(&status), 3);
+/// ```
+pub const ATTEMPTS: &str = "resilience-attempts";
 
 /// How many attempts a call had, in the extensions of its response; there only when there was more than one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
