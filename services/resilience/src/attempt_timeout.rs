@@ -8,6 +8,12 @@
 //! An attempt that runs out while the call's deadline is still ahead is marked [`Local::AttemptTimeout`]: the breaker
 //! counts a failure and the retry layer may try again. The caller sees its DEADLINE_EXCEEDED only when no attempt is
 //! left.
+//!
+//! A server that knows the attempt's limit, from the `grpc-timeout` above, gives up a little before the timer here does,
+//! and its DEADLINE_EXCEEDED means the same and gets the same mark: it was told the attempt's time, not the call's. Its
+//! words stay as they are, for they say where the time went. What a server says in the first half of the limit is not
+//! that. No reserve along a chain of calls explains it, so it ran out of a time of its own, and says so for itself
+//! (AIP-194: DEADLINE_EXCEEDED is not tried again).
 
 use std::future::Future;
 use std::pin::Pin;
@@ -25,7 +31,7 @@ use tower::{BoxError, Layer, Service};
 use crate::body::{Observed, Observer};
 use crate::deadline::{self, Deadline, grpc_timeout, method_of};
 use crate::per_method::PerMethod;
-use crate::status::{self, Local, LocalError, WireStatus, transport};
+use crate::status::{self, Local, WireStatus, transport};
 use crate::timer::poll_until;
 
 /// The `reason` of the `ErrorInfo` when an attempt ran out of its own time.
@@ -178,12 +184,13 @@ where
         };
         let limit = *this.limit;
         match inner.poll(cx) {
-            Poll::Ready(Ok(response)) => Poll::Ready(Ok(limit.watch(response))),
+            Poll::Ready(Ok(response)) => Poll::Ready(Ok(limit.answered(response))),
             Poll::Ready(Err(error)) => {
                 let error = error.into();
                 // tonic's channel has a timer of its own for the header that was written above, outside of the
-                // connection. Which of the two goes off first is chance; they mean the same.
-                if limit.length > Duration::ZERO && is_timeout(&*error) {
+                // connection. Which of the two goes off first is chance; they mean the same. So does a stream that the
+                // server has reset by then (D9).
+                if limit.length > Duration::ZERO && is_timeout(&*error) || limit.has_passed() {
                     return Poll::Ready(Ok(limit.expired()));
                 }
                 Poll::Ready(Err(error))
@@ -239,20 +246,57 @@ impl Limit {
         self.status("").into_local_response(self.meaning)
     }
 
-    /// The limit holds for the body too, unless a layer above holds it.
-    fn watch(self, response: Response<Body>) -> Response<Body> {
-        if self.until.is_none() || status::code_from_headers(response.headers()).is_some() {
-            return response;
+    fn has_passed(&self) -> bool {
+        self.until.is_some_and(|until| Instant::now() >= until)
+    }
+
+    /// Whether the status of a server says no more than that the limit has passed.
+    fn is_meant_by(&self, code: Code) -> bool {
+        let Some(until) = self.until else {
+            return false;
+        };
+        match code {
+            // D9: what its timer makes of the same moment, if it is a server of tonic.
+            Code::Cancelled => self.has_passed(),
+            Code::DeadlineExceeded if self.meaning == Local::AttemptTimeout => {
+                // Each hop keeps back a twentieth at most, and a report has no room for ten hops.
+                until.saturating_duration_since(Instant::now()) <= self.length / 2
+            }
+            _ => false,
         }
-        response.map(|body| Observed::wrap(body, self, self.until))
+    }
+
+    /// The limit holds for the body too, unless a layer above holds it.
+    fn answered(self, mut response: Response<Body>) -> Response<Body> {
+        match status::code_from_headers(response.headers()) {
+            None if self.until.is_some() => {
+                response.map(|body| Observed::wrap(body, self, self.until))
+            }
+            Some(Code::Cancelled) if self.is_meant_by(Code::Cancelled) => self.expired(),
+            Some(code) if self.is_meant_by(code) => {
+                response.extensions_mut().insert(self.meaning);
+                response
+            }
+            _ => response,
+        }
     }
 }
 
+/// Errors rather than trailers: those have no room for the mark.
 impl Observer for Limit {
-    /// An error rather than trailers: those have no room for the mark that no server sent them.
+    fn on_trailers(&mut self, trailers: &mut HeaderMap) -> Result<(), Status> {
+        match status::code_from_headers(trailers) {
+            Some(Code::Cancelled) if self.is_meant_by(Code::Cancelled) => {
+                self.on_expiry().map(drop)
+            }
+            Some(code) if self.is_meant_by(code) => {
+                Err(self.meaning.mark(std::mem::take(trailers)))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn on_expiry(&mut self) -> Result<HeaderMap, Status> {
-        let mut status = self.status("").to_status();
-        status.set_source(Arc::new(LocalError(self.meaning)));
-        Err(status)
+        Err(self.meaning.mark(self.status("").to_headers()))
     }
 }

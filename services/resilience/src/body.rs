@@ -18,8 +18,10 @@ use crate::timer::poll_until;
 
 /// What watches.
 pub(crate) trait Observer: Send + 'static {
-    /// Trailers pass by, and may be changed.
-    fn on_trailers(&mut self, _trailers: &mut HeaderMap) {}
+    /// Trailers pass by, and may be changed, or replaced by an error.
+    fn on_trailers(&mut self, _trailers: &mut HeaderMap) -> Result<(), Status> {
+        Ok(())
+    }
 
     /// The body failed. The error may be replaced by trailers that say the same as a status.
     fn on_error(&mut self, error: Status) -> Result<HeaderMap, Status> {
@@ -94,8 +96,8 @@ impl<O: Observer> http_body::Body for Observed<O> {
         let ended = match frame {
             Some(Ok(frame)) => match frame.into_trailers() {
                 Ok(mut trailers) => {
-                    observer.on_trailers(&mut trailers);
-                    Some(Ok(Frame::trailers(trailers)))
+                    let passed = observer.on_trailers(&mut trailers);
+                    Some(passed.map(|()| Frame::trailers(trailers)))
                 }
                 Err(frame) => return Poll::Ready(Some(Ok(frame))),
             },

@@ -425,9 +425,10 @@ impl Attempt {
 }
 
 impl Observer for Attempt {
-    fn on_trailers(&mut self, trailers: &mut HeaderMap) {
+    fn on_trailers(&mut self, trailers: &mut HeaderMap) -> Result<(), Status> {
         let code = status::code_from_headers(trailers).unwrap_or(Code::Unknown);
         self.end(self.judge(code, None));
+        Ok(())
     }
 
     fn on_error(&mut self, error: Status) -> Result<HeaderMap, Status> {

@@ -265,15 +265,9 @@ impl Call {
     }
 
     fn answered(mut self, mut response: Response<Body>) -> Response<Body> {
-        if let Some(local) = response.extensions().get::<Local>() {
-            // Made by a layer below, not by a server.
-            let deadline_passed = *local == Local::DeadlineExceeded;
-            let now = Instant::now();
-            if deadline_passed {
-                return self.expired(now);
-            }
-            self.finish(now, Vec::new());
-            return response;
+        if response.extensions().get::<Local>() == Some(&Local::DeadlineExceeded) {
+            // A layer below was the first to see it.
+            return self.expired(Instant::now());
         }
         match status::code_from_headers(response.headers()) {
             // Trailers-Only: the call has ended.
@@ -332,10 +326,11 @@ impl Call {
 }
 
 impl Observer for Call {
-    fn on_trailers(&mut self, trailers: &mut HeaderMap) {
+    fn on_trailers(&mut self, trailers: &mut HeaderMap) -> Result<(), Status> {
         if let Some(status) = self.settle(trailers) {
             status.write(trailers);
         }
+        Ok(())
     }
 
     fn on_error(&mut self, error: Status) -> Result<HeaderMap, Status> {
@@ -343,13 +338,16 @@ impl Observer for Call {
         if self.deadline.remaining_at(now).is_zero() {
             return Ok(self.expired_status(now).to_headers());
         }
+        if Local::of_error(&error).is_some() {
+            let mut trailers = Local::unmark(&error);
+            self.on_trailers(&mut trailers)?;
+            return Ok(trailers);
+        }
         self.finish(now, Vec::new());
         // The status that tonic made of a broken connection says "h2 protocol error" at best; its source says more.
         let status = match std::error::Error::source(&error) {
-            Some(source) if Local::of_error(source).is_none() => {
-                transport::to_status(source, self.method())
-            }
-            _ => transport::to_status(&error, self.method()),
+            Some(source) => transport::to_status(source, self.method()),
+            None => transport::to_status(&error, self.method()),
         };
         Ok(status.to_headers())
     }

@@ -390,8 +390,9 @@ impl Handled {
 }
 
 impl Observer for Handled {
-    fn on_trailers(&mut self, trailers: &mut HeaderMap) {
+    fn on_trailers(&mut self, trailers: &mut HeaderMap) -> Result<(), Status> {
         self.add_hops(trailers);
+        Ok(())
     }
 
     fn on_expiry(&mut self) -> Result<HeaderMap, Status> {

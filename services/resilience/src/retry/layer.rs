@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
+use http::response::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use tokio::time::Instant;
@@ -301,6 +302,20 @@ where
     }
 }
 
+// === impl Ended ===
+
+impl Ended {
+    /// The same as Trailers-Only from here on; a generated client reads it the same.
+    fn without_messages(mut head: Parts, trailers: HeaderMap, local: Option<Local>) -> Self {
+        let failure = failure_of_status(&trailers, local);
+        head.headers.extend(trailers);
+        if let Some(local) = local {
+            head.extensions.insert(local);
+        }
+        Self::Failed(failure, Ok(Response::from_parts(head, Body::empty())))
+    }
+}
+
 /// Finds the status of an attempt, in the head of its response or, when there are no messages, behind it (R15).
 async fn ended(result: Result<Response<Body>, BoxError>, peek: bool) -> Ended {
     let response = match result {
@@ -325,7 +340,7 @@ async fn ended(result: Result<Response<Body>, BoxError>, peek: bool) -> Ended {
     if !peek {
         return Ended::Committed(response);
     }
-    let (mut parts, mut body) = response.into_parts();
+    let (parts, mut body) = response.into_parts();
     match body.frame().await {
         // R8: the answer has begun.
         Some(Ok(frame)) if frame.is_trailers() => {
@@ -336,21 +351,12 @@ async fn ended(result: Result<Response<Body>, BoxError>, peek: bool) -> Ended {
                     let body = Prefixed::peeked(frame, body);
                     Ended::Committed(Response::from_parts(parts, body))
                 }
-                Some(_) => {
-                    let failure = failure_of_status(&trailers, None);
-                    // The same as Trailers-Only from here on; a generated client reads it the same.
-                    parts.headers.extend(trailers);
-                    Ended::Failed(failure, Ok(Response::from_parts(parts, Body::empty())))
-                }
+                Some(_) => Ended::without_messages(parts, trailers, None),
             }
         }
-        Some(Err(error)) if Local::of_error(&error).is_some() => {
-            // Cut on this side before the answer had begun: the same as if the head had not come (D15).
-            let mut headers = HeaderMap::new();
-            let status = transport::to_status(&error, "");
-            status.write(&mut headers);
-            let failure = failure_of_status(&headers, Local::of_error(&error));
-            Ended::Failed(failure, Ok(status.into_response()))
+        Some(Err(error)) if let Some(local) = Local::of_error(&error) => {
+            // The attempt ran out of its time before the answer had begun (D15).
+            Ended::without_messages(parts, Local::unmark(&error), Some(local))
         }
         Some(frame) => {
             let body = Prefixed::peeked(frame, body);

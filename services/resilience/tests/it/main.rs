@@ -1,5 +1,6 @@
 //! What the layers promise, each promise a sentence. Time is paused, jitter is none or seeded, connections are in memory.
 
+mod attempt_timeout;
 mod breaker_function;
 mod breaker_layer;
 mod breaker_vectors;
