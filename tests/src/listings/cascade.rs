@@ -238,8 +238,6 @@ fn protected(host: &Host, changes: &Changes, teller: &Teller) -> Result<Shipping
             successes: 1,
             ..HalfOpen::default()
         },
-        // Short as it is, what was agreed is a fair time: an answer that takes longer is the server's trouble.
-        fair_time: AGREED / 2,
         ..Config::default()
     };
     let breaker =
