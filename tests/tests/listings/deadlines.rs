@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use resilience::deadline::reserve;
+use resilience::deadline::{RESERVE, reserve};
 use tests::listings::toys::Ended;
 use tests::listings::{Options, World, cancel, propagation, timeout};
 use tonic::Code;
@@ -19,7 +19,7 @@ async fn a_call_that_may_take_a_second_fails_within_it_and_the_server_stops() ->
     let outcome = timeout::run(&mut page, World::Memory, Options::default()).await?;
 
     // The server reports a little before the caller gives up by itself.
-    let given = timeout::ALLOWED - reserve(timeout::ALLOWED);
+    let given = timeout::ALLOWED - reserve(timeout::ALLOWED, RESERVE);
     let timed_out = timeout::Call {
         code: Code::DeadlineExceeded,
         after: given,
@@ -28,7 +28,7 @@ async fn a_call_that_may_take_a_second_fails_within_it_and_the_server_stops() ->
     assert_eq!(outcome.timeout, timed_out);
 
     let left = timeout::ALLOWED - timeout::OWN_WORK;
-    let given = left - reserve(left);
+    let given = left - reserve(left, RESERVE);
     let too_late = timeout::Call {
         code: Code::DeadlineExceeded,
         after: timeout::OWN_WORK + given,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::Result;
-use resilience::deadline::reserve;
+use resilience::deadline::{RESERVE, reserve};
 use tests::listings::{Options, World, retry};
 use tonic::Code;
 
@@ -101,7 +101,7 @@ async fn an_attempt_that_hangs_is_given_up_and_the_next_one_ships() -> Result<()
     let outcome = retry::run(&mut page(), World::Memory, Options::default()).await?;
     let call = &outcome.per_attempt;
     // The server gives up a little before the attempt does, and that is the attempt's end as well.
-    let attempt = retry::PER_ATTEMPT - reserve(retry::PER_ATTEMPT);
+    let attempt = retry::PER_ATTEMPT - reserve(retry::PER_ATTEMPT, RESERVE);
     assert_eq!(times(call), [ms(0), attempt + retry::STEP]);
     assert_eq!(call.code, Code::Ok);
     assert_eq!(call.shipped, 1);

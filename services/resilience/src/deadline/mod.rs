@@ -42,7 +42,7 @@ use tokio::time::Instant;
 pub use self::client::{ClientDeadline, ClientResponseFuture, DeadlineLayer};
 pub use self::scope::{current, detached, inherit, scope};
 pub use self::server::{
-    ServerDeadline, ServerDeadlineConfig, ServerDeadlineError, ServerDeadlineLayer,
+    RESERVE, ServerDeadline, ServerDeadlineConfig, ServerDeadlineError, ServerDeadlineLayer,
     ServerMethodConfig, ServerResponseFuture, reserve,
 };
 pub use self::spent::{Hop, MAX_HOPS, Spent};

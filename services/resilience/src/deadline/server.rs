@@ -39,6 +39,11 @@ pub struct ServerDeadlineConfig {
     /// A request with less than this is refused before the handler (D11).
     #[serde(with = "crate::duration")]
     pub min: Duration,
+    /// The most that is kept back of a request's timeout, see [`reserve`]. Make it the time that an answer takes to the
+    /// farthest caller. With `0s` nothing is kept back: then the caller gives up at the same moment as the server, and
+    /// seldom learns where the time went.
+    #[serde(with = "crate::duration")]
+    pub reserve: Duration,
     /// Other limits for a method (`package.Service/Method`) or a service (`package.Service/*`). A stream that is meant to
     /// last needs its own `max`.
     pub methods: BTreeMap<String, ServerMethodConfig>,
@@ -104,6 +109,7 @@ pub enum ServerDeadlineError {
 #[derive(Debug, Clone)]
 pub struct ServerDeadlineLayer {
     limits: Arc<PerMethod<Limits>>,
+    reserve: Duration,
 }
 
 /// The service of [`ServerDeadlineLayer`].
@@ -111,6 +117,7 @@ pub struct ServerDeadlineLayer {
 pub struct ServerDeadline<S> {
     inner: S,
     limits: Arc<PerMethod<Limits>>,
+    reserve: Duration,
 }
 
 pin_project! {
@@ -141,21 +148,29 @@ struct Handled {
     scope: Scope,
 }
 
-/// What a hop keeps of the time that it was given: a twentieth, at most 20 ms. By so much earlier it gives up, so that
-/// its report arrives while its caller still waits. A chain of n hops thus works for its budget less n × 20 ms.
-pub fn reserve(timeout: Duration) -> Duration {
-    (timeout / 20).min(Duration::from_millis(20))
+/// What is kept back at most, unless configured otherwise.
+pub const RESERVE: Duration = Duration::from_millis(20);
+
+/// What a hop keeps back of the time that it was given: a twentieth, and not more than `at_most`. By so much earlier it
+/// gives up, so that its report arrives while its caller still waits. A chain of n hops thus works for its budget less
+/// n × `at_most`.
+///
+/// The twentieth is for those in a hurry: whatever is configured, they lose no more of their time than that, and a chain
+/// as long as a report can tell ([`MAX_HOPS`](super::MAX_HOPS)) still has more than half of it.
+pub fn reserve(timeout: Duration, at_most: Duration) -> Duration {
+    (timeout / 20).min(at_most)
 }
 
 // === impl ServerDeadlineConfig ===
 
 impl Default for ServerDeadlineConfig {
-    /// 5 s without a client's word, at most 30 s.
+    /// 5 s without a client's word, at most 30 s, of which [`RESERVE`] is kept back.
     fn default() -> Self {
         Self {
             default: Duration::from_secs(5),
             max: Duration::from_secs(30),
             min: Duration::ZERO,
+            reserve: RESERVE,
             methods: BTreeMap::new(),
         }
     }
@@ -183,6 +198,7 @@ impl ServerDeadlineLayer {
         })?;
         Ok(Self {
             limits: Arc::new(limits),
+            reserve: config.reserve,
         })
     }
 }
@@ -194,6 +210,7 @@ impl<S> Layer<S> for ServerDeadlineLayer {
         ServerDeadline {
             inner,
             limits: Arc::clone(&self.limits),
+            reserve: self.reserve,
         }
     }
 }
@@ -266,7 +283,7 @@ where
             }
             Ok(Some(asked)) => {
                 let granted = asked.min(limits.max);
-                granted - reserve(granted)
+                granted - reserve(granted, self.reserve)
             }
         };
         let scope = Scope::new(Deadline::after_instant(now, timeout));

@@ -9,7 +9,7 @@ use http::{Request, Response};
 use http_body::Frame;
 use http_body_util::{BodyExt as _, StreamBody};
 use resilience::deadline::{
-    self, ServerDeadlineConfig, ServerDeadlineError, ServerDeadlineLayer, Spent, reserve,
+    self, RESERVE, ServerDeadlineConfig, ServerDeadlineError, ServerDeadlineLayer, Spent, reserve,
 };
 use resilience::status::WireStatus;
 use tokio::time::Instant;
@@ -69,10 +69,31 @@ async fn d12_the_clients_timeout_is_clamped_and_without_one_the_default_holds() 
 }
 
 #[test]
-fn the_reserve_is_a_twentieth_and_at_most_20_ms() {
-    assert_eq!(reserve(Duration::from_secs(3)), ms(20));
-    assert_eq!(reserve(ms(100)), ms(5));
-    assert_eq!(reserve(Duration::ZERO), Duration::ZERO);
+fn the_reserve_is_a_twentieth_and_at_most_what_is_configured() {
+    assert_eq!(reserve(Duration::from_secs(3), RESERVE), ms(20));
+    assert_eq!(reserve(Duration::from_secs(3), ms(70)), ms(70));
+    assert_eq!(reserve(ms(100), RESERVE), ms(5));
+    assert_eq!(reserve(ms(100), Duration::MAX), ms(5));
+    assert_eq!(reserve(ms(100), Duration::ZERO), Duration::ZERO);
+    assert_eq!(reserve(Duration::ZERO, RESERVE), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_reserve_that_is_configured_is_kept_back_of_what_the_caller_gave() {
+    for (text, millis) in [
+        ("", "1980"),
+        ("reserve = \"50ms\"", "1950"),
+        ("reserve = \"1h\"", "1900"),
+        ("reserve = \"0s\"", "2000"),
+    ] {
+        let called = layer(text).layer(remaining()).oneshot(timed("2S")).await;
+        let status = told(called.expect("an answer")).await;
+        assert_eq!(status.message(), millis, "{text}");
+    }
+    // Nobody waits for the report of a request without a timeout.
+    let called = layer("reserve = \"50ms\"").layer(remaining());
+    let called = called.oneshot(request("m")).await;
+    assert_eq!(told(called.expect("an answer")).await.message(), "5000");
 }
 
 #[tokio::test(start_paused = true)]

@@ -85,6 +85,7 @@ fn everything_can_be_said_in_the_file() {
             drain = "250ms"
             [server.deadline]
             max = "10s"
+            reserve = "35ms"
             [peers.shipping]
             address = "https://127.0.0.1:50052"
             server_name = "shipping.example.org"
@@ -107,6 +108,7 @@ fn everything_can_be_said_in_the_file() {
     assert_eq!(settings.server.max_in_flight, 7);
     assert_eq!(settings.server.drain, Duration::from_millis(250));
     assert_eq!(settings.server.deadline.max, Duration::from_secs(10));
+    assert_eq!(settings.server.deadline.reserve, Duration::from_millis(35));
     assert_eq!(
         settings.peers["shipping"].server_name.as_deref(),
         Some("shipping.example.org")
