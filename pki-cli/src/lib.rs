@@ -12,6 +12,7 @@ mod input;
 pub mod output;
 mod passphrase;
 mod show;
+mod table;
 
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 

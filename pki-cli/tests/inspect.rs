@@ -712,17 +712,13 @@ fn a_folder_is_an_overview_of_who_signed_whom() {
 
     let text = pki(path, &["inspect", "certs"]);
     assert_eq!(text.code, 0, "{}", text.stderr);
-    assert!(
-        text.stdout.contains("CN=order.microservices.dev"),
-        "{}",
-        text.stdout
-    );
-    assert!(
-        text.stdout
-            .contains("TLS server; 59 days left; signed by C=TR"),
-        "{}",
-        text.stdout
-    );
+    let expected = "\
+Folder certs
+  *.microservices.dev        root CA     364 days  key ok  ca.crt
+    order.microservices.dev  TLS server  59 days   key ok  order/tls.crt
+2 other files passed over
+";
+    assert_eq!(text.stdout, expected);
     let json = pki(path, &["inspect", "--json", "certs"]);
     let document: serde_json::Value = serde_json::from_str(&json.stdout).expect("JSON");
     let certificates = document["folders"][0]["certificates"]
@@ -734,12 +730,51 @@ fn a_folder_is_an_overview_of_who_signed_whom() {
         (&"ca.crt".into(), &"itself".into())
     );
     assert_eq!(certificates[1]["signed_by_file"], "ca.crt");
+    assert_eq!(certificates[1]["key"], "ok");
+    assert_eq!(certificates[1]["key_file"], "order/tls.key");
     // Beside the two keys; the serial file of openssl and the note are no objects.
     assert_eq!(
         document["folders"][0]["others"].as_array().map(Vec::len),
         Some(2)
     );
     assert_eq!(document["folders"][0]["passed_over"], 2);
+}
+
+#[test]
+fn the_overview_says_which_key_belongs_to_which_certificate() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path();
+    let run = |arguments: &[&str]| {
+        let said = pki(path, arguments);
+        assert_eq!(said.code, 0, "{}", said.stderr);
+        said.stdout
+    };
+    fs::write(path.join("passphrase"), "a passphrase\n").expect("written");
+    run(&["init", "--single-tier", "--subject", "/O=House/CN=Root"]);
+    for name in ["good", "locked", "mixed", "gone", "bare"] {
+        let dns = format!("{name}.microservices.dev");
+        let encrypted = ["--encrypt-key", "--key-passphrase-file", "passphrase"];
+        let more: &[&str] = if name == "locked" { &encrypted } else { &[] };
+        run(&[&["issue", name, "--dns", &dns][..], more].concat());
+    }
+    let file = |name: &str| path.join("certs").join(name);
+    fs::copy(file("gone/tls.key"), file("mixed/tls.key")).expect("copied");
+    fs::remove_file(file("gone/tls.crt")).expect("removed");
+    fs::remove_file(file("bare/tls.key")).expect("removed");
+
+    let expected = "\
+Folder certs
+  Root      root CA     3649 days  key ok                      ca/root.crt and 5 more files
+    bare    TLS server  59 days    no key                      bare/tls.crt
+    good    TLS server  59 days    key ok                      good/tls.crt
+    locked  TLS server  59 days    key encrypted               locked/tls.crt
+    mixed   TLS server  59 days    key of another certificate  mixed/tls.crt
+Keys of which no certificate is here:
+  private key  P-256 (not encrypted)  gone/tls.key
+  private key  P-256 (not encrypted)  mixed/tls.key
+1 other file passed over
+";
+    assert_eq!(run(&["inspect", "certs"]), expected);
 }
 
 #[test]

@@ -5,8 +5,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use anstyle::Style;
 use pki::{
-    inspect::{InspectError, Object, Overview, Relation, inspect},
+    inspect::{InspectError, KeyBeside, Line, Object, Overview, Relation, Standing, inspect},
     text,
 };
 use serde::Serialize;
@@ -16,25 +17,30 @@ use crate::{
     Global,
     command_error::{CommandError, Kind},
     input,
-    output::Output,
+    output::{ERROR, GOOD, NOTICE, Output},
     passphrase::PassphraseArgs,
+    table::{Cell, Table},
 };
 
 /// A folder deeper or fuller than this is no folder of certificates; `/` is not read by mistake.
 const DEEPEST_FOLDER: usize = 8;
 const MOST_FILES: usize = 10_000;
 
+/// The hierarchy is shown by indentation up to this depth, names up to this length.
+const MOST_INDENTED: usize = 8;
+const LONGEST_NAME: usize = 46;
+
 const EXAMPLES: &str = "\
 JSON: {\"files\": [{\"file\", \"objects\": [{\"kind\", …}], \"problems\": [text]}]} for files, and
 {\"folders\": [{\"folder\", \"certificates\": [{\"file\", \"subject\", \"used_for\", \"signed_by\",
-\"signed_by_file\", \"days_left\"}], \"others\": [{\"file\", \"what\"}], \"passed_over\"}]} for folders.
+\"signed_by_file\", \"days_left\", \"standing\", \"key\", \"key_file\", \"sha256\"}], \"others\": [{\"file\", \"what\"}], \"passed_over\"}]} for folders.
 When something could not be read, `error` stands beside them. `kind` is certificate, certificate_request, crl, private_key or public_key. Octets are hexadecimal.
 Field names do not change; new ones may come.
 
 Examples:
   pki inspect certs/order/tls.crt          everything, as openssl x509 -text shows it, and more
   pki inspect --short certs/order/ca.crt   one line each
-  pki inspect certs                        who signed whom, and how many days are left";
+  pki inspect certs                        who signed whom, how long it is valid, and the keys";
 
 /// Show what certificates, certificate requests, CRLs and keys hold
 ///
@@ -302,7 +308,6 @@ impl<'r> FolderDocument<'r> {
         let others = folder
             .overview
             .others()
-            .iter()
             .map(|(file, what)| Other { file, what });
         Self {
             folder: &folder.path,
@@ -316,34 +321,74 @@ impl<'r> FolderDocument<'r> {
 impl Folder {
     fn print(&self, now: OffsetDateTime, output: &mut Output) -> io::Result<()> {
         output.line(format_args!("Folder {}", self.path))?;
-        for relation in self.overview.relations(now) {
-            output.line(format_args!("  {}", relation.file))?;
-            output.line(format_args!("      {}", relation.subject))?;
-            output.line(format_args!(
-                "      {}; {}; signed by {}",
-                relation.used_for,
-                match relation.days_left {
-                    ..=-1 => "expired".to_owned(),
-                    1 => "1 day left".to_owned(),
-                    days => format!("{days} days left"),
-                },
-                match &relation.signed_by_file {
-                    Some(file) if *file != relation.file =>
-                        format!("{} in {file}", relation.signed_by),
-                    _ => relation.signed_by.clone(),
-                }
-            ))?;
+        let mut table = Table::default();
+        for line in self.overview.hierarchy(now) {
+            table.row(row(&line));
         }
-        for (file, what) in self.overview.others() {
-            output.line(format_args!("  {file}"))?;
-            output.line(format_args!("      {what}"))?;
+        table.print(output)?;
+        let leftovers = self.overview.leftovers();
+        for (heading, is_key) in [
+            ("Keys of which no certificate is here:", true),
+            ("Also here:", false),
+        ] {
+            let mut table = Table::default();
+            for leftover in leftovers.iter().filter(|one| one.is_key == is_key) {
+                table.row([Cell::plain(&leftover.what), Cell::plain(&leftover.file)]);
+            }
+            if !table.is_empty() {
+                output.line(heading)?;
+                table.print(output)?;
+            }
         }
-        if self.passed_over > 0 {
-            output.line(format_args!(
-                "  {} other files passed over",
-                self.passed_over
-            ))?;
+        match self.passed_over {
+            0 => Ok(()),
+            1 => output.line("1 other file passed over"),
+            count => output.line(format_args!("{count} other files passed over")),
         }
-        Ok(())
+    }
+}
+
+/// One certificate of an overview: name, use, time, key, files.
+fn row(line: &Line) -> [Cell; 5] {
+    let indentation = "  ".repeat(line.depth.min(MOST_INDENTED));
+    let time = match line.standing {
+        Standing::Expired | Standing::NotYetValid => ERROR,
+        Standing::ExpiresSoon => NOTICE,
+        _ => Style::new(),
+    };
+    let files = line.files.first().map_or("", String::as_str);
+    let folder = |file: &str| Path::new(file).parent().map(Path::to_owned);
+    let key = match (line.key, &line.key_file) {
+        (KeyBeside::Ok, Some(file)) if folder(file) != folder(files) => {
+            Cell::plain(format_args!("key in {file}"))
+        }
+        (KeyBeside::Ok, _) => Cell::new("key ok", GOOD),
+        (KeyBeside::Encrypted, _) => Cell::plain("key encrypted"),
+        (KeyBeside::OfAnotherCertificate, _) => Cell::new("key of another certificate", ERROR),
+        (KeyBeside::Unreadable, _) => Cell::new("key unreadable", NOTICE),
+        _ => Cell::plain("no key"),
+    };
+    let mut place = match line.files.len() {
+        0 | 1 => files.to_owned(),
+        2 => format!("{files} and 1 more file"),
+        count => format!("{files} and {} more files", count - 1),
+    };
+    if let Some(issuer) = &line.missing_issuer {
+        place.push_str(&format!(" (its issuer {issuer} is not here)"));
+    }
+    [
+        Cell::plain(shortened(&format!("{indentation}{}", line.name))),
+        Cell::plain(&line.role),
+        Cell::new(&line.validity, time),
+        key,
+        Cell::plain(place),
+    ]
+}
+
+/// A name that would push everything else out of sight is cut.
+fn shortened(name: &str) -> String {
+    match name.char_indices().nth(LONGEST_NAME) {
+        Some((end, _)) => format!("{}…", &name[..end]),
+        None => name.to_owned(),
     }
 }

@@ -3,7 +3,7 @@
 use ::time::OffsetDateTime;
 
 use super::{
-    Object, days_left, extensions, fingerprints,
+    Held, Object, counted, days_left, extensions, fingerprints,
     node::Node,
     public_key::{self, distinguished_name, signature_algorithm},
     serial,
@@ -88,7 +88,7 @@ pub(super) fn object(certificate: &Certificate<'_>, now: OffsetDateTime) -> Obje
         title: format!("Certificate {name}"),
         node: Node::Map(fields),
         malformed: false,
-        certificate: Some(certificate.raw.to_vec()),
+        held: Held::Certificate(certificate.raw.to_vec()),
     }
 }
 
@@ -111,19 +111,23 @@ fn left(days: i64) -> String {
     match days {
         i64::MIN..0 => "expired".to_owned(),
         0 => "expires today".to_owned(),
-        1 => "1 day left".to_owned(),
-        days => format!("{days} days left"),
+        days => format!("{} left", counted(days)),
     }
 }
 
-fn validity(not_before: OffsetDateTime, not_after: OffsetDateTime, now: OffsetDateTime) -> String {
+pub(super) fn validity(
+    not_before: OffsetDateTime,
+    not_after: OffsetDateTime,
+    now: OffsetDateTime,
+) -> String {
     if now < not_before {
-        format!(
-            "not yet: begins in {} days",
-            (not_before - now).whole_days() + 1
-        )
+        let days = (not_before - now).whole_days() + 1;
+        format!("not yet: begins in {}", counted(days))
     } else if days_left(not_after, now) < 0 {
-        format!("expired {} days ago", (now - not_after).whole_days())
+        match (now - not_after).whole_days() {
+            0 => "expired today".to_owned(),
+            days => format!("expired {} ago", counted(days)),
+        }
     } else {
         left(days_left(not_after, now))
     }
@@ -131,6 +135,14 @@ fn validity(not_before: OffsetDateTime, not_after: OffsetDateTime, now: OffsetDa
 
 /// In plain words, what this certificate can be used for.
 pub(super) fn used_for(certificate: &Certificate<'_>) -> String {
+    match role(certificate) {
+        (role, detail) if detail.is_empty() => role,
+        (role, detail) => format!("{role}, {detail}"),
+    }
+}
+
+/// The same in two parts: a few words for a list, and what can be left out there.
+pub(super) fn role(certificate: &Certificate<'_>) -> (String, String) {
     let content = |oid: Oid<'_>| {
         certificate
             .extension(oid)
@@ -138,7 +150,7 @@ pub(super) fn used_for(certificate: &Certificate<'_>) -> String {
     };
     let self_issued = certificate.is_self_issued();
     if certificate.extension(known::CT_POISON).is_some() {
-        return "precertificate, not for use".to_owned();
+        return ("precertificate".to_owned(), "not for use".to_owned());
     }
     if let Some(Content::BasicConstraints(constraints)) = content(known::BASIC_CONSTRAINTS)
         && constraints.ca
@@ -148,20 +160,17 @@ pub(super) fn used_for(certificate: &Certificate<'_>) -> String {
         } else {
             "intermediate CA"
         };
-        return match constraints.path_length {
-            None => format!("{kind}, issues CAs without limit"),
-            Some(0) => format!("{kind}, issues end entities only"),
-            Some(1) => format!("{kind}, one level of CAs below it"),
-            Some(levels) => format!("{kind}, {levels} levels of CAs below it"),
+        let detail = match constraints.path_length {
+            None => "issues CAs without limit".to_owned(),
+            Some(0) => "issues end entities only".to_owned(),
+            Some(1) => "one level of CAs below it".to_owned(),
+            Some(levels) => format!("{levels} levels of CAs below it"),
         };
+        return (kind.to_owned(), detail);
     }
-    let own = if self_issued {
-        ", issued by itself"
-    } else {
-        ""
-    };
+    let own = if self_issued { "issued by itself" } else { "" }.to_owned();
     let Some(Content::ExtendedKeyUsage(usages)) = content(known::EXTENDED_KEY_USAGE) else {
-        return format!("any use (no extendedKeyUsage){own}");
+        return ("any use (no extendedKeyUsage)".to_owned(), own);
     };
     let has = |oid| usages.contains(&oid);
     let words = match (has(known::SERVER_AUTH), has(known::CLIENT_AUTH)) {
@@ -175,5 +184,5 @@ pub(super) fn used_for(certificate: &Certificate<'_>) -> String {
             .collect::<Vec<_>>()
             .join(", "),
     };
-    format!("{words}{own}")
+    (words, own)
 }

@@ -3,7 +3,7 @@
 use ::time::OffsetDateTime;
 
 use super::{
-    Object, days_left, extensions, fingerprints,
+    Held, Object, days_left, extensions, fingerprints,
     node::{Node, RevokedEntry},
     public_key::{distinguished_name, signature_algorithm},
 };
@@ -65,6 +65,6 @@ pub(super) fn object(crl: &Crl<'_>, now: OffsetDateTime) -> Object {
         title: format!("CRL of {issuer}"),
         node: Node::Map(fields),
         malformed: false,
-        certificate: None,
+        held: Held::Other,
     }
 }

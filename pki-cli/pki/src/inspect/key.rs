@@ -1,7 +1,7 @@
 //! Keys, shown: kind, size and the public half. The private half never leaves this file in any form.
 
 use super::{
-    Object,
+    Held, Object, PublicHalf,
     node::Node,
     public_key::{self},
 };
@@ -37,7 +37,7 @@ pub(super) fn public(key: &PublicKey<'_>) -> Object {
         title: format!("Public key {short}"),
         node: Node::Map(fields),
         malformed: false,
-        certificate: None,
+        held: Held::Other,
     }
 }
 
@@ -125,7 +125,7 @@ fn closed(encryption: Node, advice: &str) -> Object {
         title: "Private key, encrypted".to_owned(),
         node: Node::Map(fields),
         malformed: false,
-        certificate: None,
+        held: Held::PrivateKey(PublicHalf::Encrypted),
     }
 }
 
@@ -149,7 +149,7 @@ fn opened(public_key: &PublicKey<'_>, container: &'static str, encrypted: bool) 
         title: format!("Private key {short}, {how}"),
         node: Node::Map(fields),
         malformed: false,
-        certificate: None,
+        held: Held::PrivateKey(PublicHalf::Known(public_key.raw.to_vec())),
     }
 }
 
@@ -185,7 +185,7 @@ fn show(octets: &[u8], container: Container, algorithm: &str, encrypted: bool) -
         title: format!("Private key {algorithm}"),
         node: Node::Map(fields),
         malformed: false,
-        certificate: None,
+        held: Held::PrivateKey(PublicHalf::Unknown),
     }
 }
 

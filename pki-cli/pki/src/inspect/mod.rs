@@ -13,6 +13,7 @@ mod bundle;
 mod certificate;
 mod crl;
 mod extensions;
+mod hierarchy;
 mod key;
 mod node;
 mod overview;
@@ -23,7 +24,7 @@ use ::time::{OffsetDateTime, UtcOffset};
 use serde::Serialize;
 
 pub use bundle::{BundleError, certificates, crls};
-pub use overview::{Overview, Relation};
+pub use overview::{KeyBeside, Leftover, Line, Overview, Relation, Standing};
 
 use crate::{
     key::Passphrase,
@@ -49,7 +50,26 @@ pub struct Object {
     short: String,
     node: Node,
     malformed: bool,
-    certificate: Option<Vec<u8>>,
+    held: Held,
+}
+
+/// What an overview relates to other objects.
+#[derive(Clone, Debug)]
+enum Held {
+    /// A certificate's DER.
+    Certificate(Vec<u8>),
+    /// The public half (a SubjectPublicKeyInfo) of a private key, or why there is none.
+    PrivateKey(PublicHalf),
+    Other,
+}
+
+/// The public half of a private key, as far as it is known.
+#[derive(Clone, Debug)]
+enum PublicHalf {
+    Known(Vec<u8>),
+    Encrypted,
+    /// The key is damaged, or of a kind that is not used here.
+    Unknown,
 }
 
 impl Object {
@@ -347,6 +367,14 @@ fn time(at: OffsetDateTime) -> String {
     let at = at.to_offset(UtcOffset::UTC);
     let (hour, minute, second) = at.to_hms();
     format!("{} {hour:02}:{minute:02}:{second:02} UTC", at.date())
+}
+
+/// “1 day”, “2 days”.
+fn counted(days: i64) -> String {
+    match days {
+        1 => "1 day".to_owned(),
+        days => format!("{days} days"),
+    }
 }
 
 /// Whole days until `end`; negative once it has passed.

@@ -1,7 +1,7 @@
 //! Certificate requests, shown, with their proof of possession checked.
 
 use super::{
-    Object, extensions, fingerprints,
+    Held, Object, extensions, fingerprints,
     node::Node,
     public_key::{self, distinguished_name, signature_algorithm},
 };
@@ -59,7 +59,7 @@ pub(super) fn object(request: &Request<'_>) -> Object {
         title: format!("Certificate request {name}"),
         node: Node::Map(fields),
         malformed: false,
-        certificate: None,
+        held: Held::Other,
     }
 }
 

@@ -59,6 +59,11 @@ impl<'a> Name<'a> {
             .map(|attribute| attribute.text())
     }
 
+    pub(crate) fn has_common_name(&self) -> bool {
+        self.attributes()
+            .any(|attribute| attribute.oid == super::oid::known::COMMON_NAME)
+    }
+
     /// A form in which two names are the same octets exactly when they match by RFC 5280 section 7.1: without regard to
     /// string type, case and repeated spaces. Each relative name is a value of its own, so that a prefix of the name is
     /// a prefix here.
