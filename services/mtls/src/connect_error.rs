@@ -67,12 +67,11 @@ impl fmt::Display for ConnectError {
             server_name,
             reason,
         } = self;
-        write!(
-            f,
-            "cannot connect to {} at {}: ",
-            Escaped(server_name),
-            Escaped(address)
-        )?;
+        f.write_str("cannot connect to ")?;
+        if host_of(address) != server_name {
+            write!(f, "{} at ", Escaped(server_name))?;
+        }
+        write!(f, "{}: ", Escaped(address))?;
         match reason {
             ConnectFailure::Uri(what) => f.write_str(what),
             ConnectFailure::Resolve(what) => {
@@ -92,3 +91,11 @@ impl fmt::Display for ConnectError {
 }
 
 impl std::error::Error for ConnectError {}
+
+/// The host of `host:port`, without the brackets of an IPv6 address.
+fn host_of(address: &str) -> &str {
+    let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
+    host.strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'))
+        .unwrap_or(host)
+}

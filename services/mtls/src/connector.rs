@@ -258,7 +258,7 @@ mod tests {
         let error = refusal(connector()?, "http://payment.microservices.dev").await?;
         assert_eq!(
             error.to_string(),
-            "cannot connect to payment.microservices.dev at payment.microservices.dev:443: this connector speaks TLS only: \
+            "cannot connect to payment.microservices.dev:443: this connector speaks TLS only: \
              use https://"
         );
         Ok(())
@@ -273,6 +273,11 @@ mod tests {
             ("::1", "[::1]:1")
         );
         assert_eq!(error.reason.label(), "tcp");
+        let sentence = error.to_string();
+        assert!(
+            sentence.starts_with("cannot connect to [::1]:1: "),
+            "{sentence}"
+        );
         Ok(())
     }
 

@@ -28,7 +28,7 @@ pub async fn refused_by_server(
     );
     assert!(
         error.to_string().starts_with(&format!(
-            "cannot connect to localhost at localhost:{}: the peer refused with the TLS alert {alert}: ",
+            "cannot connect to localhost:{}: the peer refused with the TLS alert {alert}: ",
             server.address.port()
         )),
         "{error}"

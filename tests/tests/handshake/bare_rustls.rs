@@ -63,7 +63,7 @@ pub(crate) async fn client_refuses_bare_server(server: &EndEntity) -> Result<()>
     assert_eq!(
         error.to_string(),
         format!(
-            "cannot connect to localhost at localhost:{}: the peer's certificate is refused: it is not for servers (its \
+            "cannot connect to localhost:{}: the peer's certificate is refused: it is not for servers (its \
              extended key usage lacks serverAuth)",
             address.port()
         )

@@ -52,7 +52,7 @@ async fn a_plaintext_server_is_told_from_a_tls_server() -> Result<()> {
     assert_eq!(
         error.to_string(),
         format!(
-            "cannot connect to localhost at localhost:{}: the peer does not speak TLS",
+            "cannot connect to localhost:{}: the peer does not speak TLS",
             address.port()
         )
     );
@@ -70,7 +70,7 @@ async fn a_server_that_is_not_there_is_named() -> Result<()> {
     assert_eq!(
         error.to_string(),
         format!(
-            "cannot connect to 127.0.0.1 at {address}: nothing listens there (connection refused)"
+            "cannot connect to {address}: nothing listens there (connection refused)"
         )
     );
     Ok(())

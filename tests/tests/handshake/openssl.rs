@@ -160,7 +160,7 @@ async fn openssl_as_server_refuses_a_client_without_a_certificate_in_so_many_wor
     assert_eq!(
         error.to_string(),
         format!(
-            "cannot connect to localhost at localhost:{}: the peer refused with the TLS alert CertificateRequired: it \
+            "cannot connect to localhost:{}: the peer refused with the TLS alert CertificateRequired: it \
              demands a certificate and was shown none",
             server.port
         )

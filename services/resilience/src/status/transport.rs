@@ -92,10 +92,7 @@ pub fn to_status(error: &(dyn Error + 'static), called: &str) -> WireStatus {
         .with_reason("DEADLINE_EXCEEDED", [("call", called)]);
     }
     let (message, reason) = match Reached::of(error) {
-        Reached::NotConnected => (
-            format!("cannot connect for {called}: {causes}"),
-            "UNREACHABLE",
-        ),
+        Reached::NotConnected => (format!("{called} was not sent: {causes}"), "UNREACHABLE"),
         Reached::NotSent => (
             format!("the connection closed before {called} was sent: {causes}"),
             "CONNECTION_CLOSED",
@@ -197,7 +194,7 @@ mod tests {
         assert_eq!(status.code(), Code::Unavailable);
         assert_eq!(
             status.message(),
-            "cannot connect for order.v1.Order/Create: service was not ready: 127.0.0.1:9 refused"
+            "order.v1.Order/Create was not sent: service was not ready: 127.0.0.1:9 refused"
         );
     }
 

@@ -243,7 +243,7 @@ async fn a_refused_connection_is_unavailable_with_its_cause_and_not_transport_er
     assert_eq!(status.code(), Code::Unavailable);
     assert_eq!(
         status.message(),
-        "cannot connect for order.v1.Order/Create: 127.0.0.1:9 refused the connection"
+        "order.v1.Order/Create was not sent: 127.0.0.1:9 refused the connection"
     );
 }
 
