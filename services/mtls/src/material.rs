@@ -1,8 +1,12 @@
 //! A folder with a key and certificates, parsed and proven to belong together before anything uses it.
 //!
 //! The folder is the layout that cert-manager mounts: `tls.crt` (end entity first, then the intermediates), `tls.key`,
-//! `ca.crt` (the trust anchors), and `crl.pem` (revocation lists) if revocation is to be checked. Each file is read
-//! once. Files that change are a new `Material`; this one never changes.
+//! `ca.crt` (the trust anchors), and `crl.pem` (revocation lists) if revocation is to be checked. Files that change are
+//! a new `Material`; this one never changes.
+//!
+//! Whoever renews a pair replaces several files, and they cannot be read in one call. So `tls.crt` is read first and
+//! once more at the end: when both readings agree and the writer changes all files at one moment, as `pki` and
+//! Kubernetes do, then what was read between them belongs to it.
 
 use std::fmt;
 use std::io;
@@ -60,12 +64,18 @@ impl Material {
         let now = UnixTime::since_unix_epoch(since_epoch);
 
         let certificate_file = dir.join(CERTIFICATE_FILE);
-        let chain = read_certificates(&certificate_file)?;
         let key_file = dir.join(KEY_FILE);
-        let private_key = read_key(&key_file)?;
-        let trust = read_trust(&dir.join(TRUST_FILE), Some(&dir.join(REVOCATION_FILE)))?;
+        let revocation_file = dir.join(REVOCATION_FILE);
+        let files = Files::read(dir, |file| std::fs::read(file))?;
+        let chain = parse_certificates(&certificate_file, &files.certificate)?;
+        let private_key = parse_key(&key_file, &files.key)?;
+        let lists = files
+            .lists
+            .as_deref()
+            .map(|lists| (&*revocation_file, lists));
+        let trust = parse_trust(&dir.join(TRUST_FILE), &files.anchors, lists)?;
 
-        // `read_certificates` returns at least one.
+        // `parse_certificates` returns at least one.
         let Some((end_entity, intermediates)) = chain.split_first() else {
             return Err(MaterialError::Empty {
                 file: certificate_file,
@@ -186,14 +196,87 @@ impl fmt::Debug for Material {
     }
 }
 
-/// Trust anchors out of `anchors`, and revocation lists out of `lists` if that file exists.
-pub(crate) fn read_trust(anchors: &Path, lists: Option<&Path>) -> Result<Trust, MaterialError> {
-    let certificates = read_certificates(anchors)?;
+/// The octets of a folder's files, all of one moment.
+struct Files {
+    certificate: Vec<u8>,
+    key: Vec<u8>,
+    anchors: Vec<u8>,
+    lists: Option<Vec<u8>>,
+}
+
+impl Files {
+    /// `read` reads one file; it is an argument for the tests, in which files change between two readings.
+    fn read(
+        dir: &Path,
+        mut read: impl FnMut(&Path) -> io::Result<Vec<u8>>,
+    ) -> Result<Self, MaterialError> {
+        let certificate_file = dir.join(CERTIFICATE_FILE);
+        let mut failure = MaterialError::Unreadable {
+            source: io::Error::other("it changed during each of several readings"),
+            file: certificate_file.clone(),
+        };
+        for _ in 0..MOST_READINGS {
+            let mut need = |name: &str| {
+                let file = dir.join(name);
+                read(&file).map_err(|source| MaterialError::Unreadable { file, source })
+            };
+            let mut once = || {
+                let certificate = need(CERTIFICATE_FILE)?;
+                let key = need(KEY_FILE)?;
+                let anchors = need(TRUST_FILE)?;
+                let lists = match need(REVOCATION_FILE) {
+                    Ok(lists) => Some(lists),
+                    Err(error) if is_missing(&error) => None,
+                    Err(error) => return Err(error),
+                };
+                let unchanged = need(CERTIFICATE_FILE)? == certificate;
+                Ok(unchanged.then_some(Self {
+                    certificate,
+                    key,
+                    anchors,
+                    lists,
+                }))
+            };
+            match once() {
+                Ok(Some(files)) => return Ok(files),
+                Ok(None) => {}
+                // A link that was followed to a helper of the writer may lead to nothing when its end is opened.
+                Err(error) if is_missing(&error) => failure = error,
+                Err(error) => return Err(error),
+            }
+        }
+        Err(failure)
+    }
+}
+
+/// A writer needs milliseconds for one change, because it waits for the disk; one reading needs a fraction of that.
+const MOST_READINGS: usize = 16;
+
+fn is_missing(error: &MaterialError) -> bool {
+    matches!(error, MaterialError::Unreadable { source, .. } if source.kind() == io::ErrorKind::NotFound)
+}
+
+/// Trust anchors out of the file `anchors`, with the file of revocation lists and its octets, if there is one.
+pub(crate) fn read_trust(
+    anchors: &Path,
+    lists: Option<(&Path, &[u8])>,
+) -> Result<Trust, MaterialError> {
+    let octets = std::fs::read(anchors).map_err(|source| MaterialError::Unreadable {
+        file: anchors.to_owned(),
+        source,
+    })?;
+    parse_trust(anchors, &octets, lists)
+}
+
+fn parse_trust(
+    anchors: &Path,
+    octets: &[u8],
+    lists: Option<(&Path, &[u8])>,
+) -> Result<Trust, MaterialError> {
+    let certificates = parse_certificates(anchors, octets)?;
     let mut revocation_lists = Vec::new();
-    if let Some(file) = lists
-        && let Some(bytes) = read_if_exists(file)?
-    {
-        for list in CertificateRevocationListDer::pem_slice_iter(&bytes) {
+    if let Some((file, octets)) = lists {
+        for list in CertificateRevocationListDer::pem_slice_iter(octets) {
             revocation_lists.push(list.map_err(|_| not_pem(file))?);
         }
         // A file without a list would switch the check off without a word.
@@ -213,7 +296,7 @@ pub(crate) fn read_trust(anchors: &Path, lists: Option<&Path>) -> Result<Trust, 
             ),
         },
         TrustError::RevocationList(position, reason) => MaterialError::Malformed {
-            file: lists.unwrap_or(anchors).to_owned(),
+            file: lists.map_or(anchors, |(file, _)| file).to_owned(),
             reason: format!(
                 "its revocation list number {} is not usable ({reason})",
                 position + 1
@@ -222,9 +305,11 @@ pub(crate) fn read_trust(anchors: &Path, lists: Option<&Path>) -> Result<Trust, 
     })
 }
 
-fn read_certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, MaterialError> {
-    let bytes = read(file)?;
-    let certificates = CertificateDer::pem_slice_iter(&bytes)
+fn parse_certificates(
+    file: &Path,
+    octets: &[u8],
+) -> Result<Vec<CertificateDer<'static>>, MaterialError> {
+    let certificates = CertificateDer::pem_slice_iter(octets)
         .collect::<Result<Vec<_>, _>>()
         .map_err(|_| not_pem(file))?;
     if certificates.is_empty() {
@@ -236,15 +321,14 @@ fn read_certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, Materi
     Ok(certificates)
 }
 
-fn read_key(file: &Path) -> Result<PrivateKeyDer<'static>, MaterialError> {
-    let bytes = read(file)?;
-    if is_encrypted(&bytes) {
+fn parse_key(file: &Path, octets: &[u8]) -> Result<PrivateKeyDer<'static>, MaterialError> {
+    if is_encrypted(octets) {
         return Err(MaterialError::EncryptedKey {
             file: file.to_owned(),
         });
     }
     let mut keys = Vec::new();
-    for section in <(SectionKind, Vec<u8>)>::pem_slice_iter(&bytes) {
+    for section in <(SectionKind, Vec<u8>)>::pem_slice_iter(octets) {
         let (kind, der) = section.map_err(|_| not_pem(file))?;
         keys.extend(PrivateKeyDer::from_pem(kind, der));
     }
@@ -269,24 +353,6 @@ fn is_encrypted(pem: &[u8]) -> bool {
         line == "-----BEGIN ENCRYPTED PRIVATE KEY-----"
             || (line.starts_with("Proc-Type:") && line.ends_with("ENCRYPTED"))
     })
-}
-
-fn read(file: &Path) -> Result<Vec<u8>, MaterialError> {
-    std::fs::read(file).map_err(|source| MaterialError::Unreadable {
-        file: file.to_owned(),
-        source,
-    })
-}
-
-fn read_if_exists(file: &Path) -> Result<Option<Vec<u8>>, MaterialError> {
-    match std::fs::read(file) {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(MaterialError::Unreadable {
-            file: file.to_owned(),
-            source,
-        }),
-    }
 }
 
 fn not_pem(file: &Path) -> MaterialError {

@@ -402,3 +402,57 @@ fn revocation_fails_closed() -> TestResult {
 fn whole_second(moment: time::OffsetDateTime) -> time::OffsetDateTime {
     moment.replace_nanosecond(0).unwrap_or(moment)
 }
+
+#[test]
+fn files_that_change_between_two_readings_are_read_again() -> TestResult {
+    // Before which of the five readings of one turn the writer acts.
+    for moment in 0..5 {
+        let folder = Folder::new()?;
+        let new_key = KeyPair::generate()?;
+        let new_certificate = folder.ca.issue(&new_key, |_| {})?;
+        let mut count = 0;
+        let files = Files::read(folder.dir.path(), |file| {
+            if count == moment {
+                fs::write(folder.dir.path().join(CERTIFICATE_FILE), &new_certificate)?;
+                fs::write(folder.dir.path().join(KEY_FILE), new_key.serialize_pem())?;
+            }
+            count += 1;
+            fs::read(file)
+        })?;
+        assert_eq!(files.certificate, new_certificate.as_bytes(), "{moment}");
+        assert_eq!(files.key, new_key.serialize_pem().as_bytes(), "{moment}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_file_that_is_missing_for_a_moment_is_read_again() -> TestResult {
+    for moment in 0..5 {
+        let folder = Folder::new()?;
+        let mut count = 0;
+        let files = Files::read(folder.dir.path(), |file| {
+            count += 1;
+            match count - 1 {
+                now if now == moment => Err(io::ErrorKind::NotFound.into()),
+                _ => fs::read(file),
+            }
+        })?;
+        assert_eq!(files.key, folder.read(KEY_FILE)?.as_bytes());
+    }
+    Ok(())
+}
+
+#[test]
+fn a_file_that_never_stays_the_same_is_refused_in_the_end() -> TestResult {
+    let folder = Folder::new()?;
+    let mut count = 0_u32;
+    let refused = Files::read(folder.dir.path(), |_| {
+        count += 1;
+        Ok(count.to_be_bytes().to_vec())
+    });
+    let refusal = refused.err().map(|error| error.to_string());
+    assert!(
+        refusal.is_some_and(|text| text.contains("it changed during each of several readings")),
+    );
+    Ok(())
+}
