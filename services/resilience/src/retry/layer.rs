@@ -196,7 +196,7 @@ where
             Poll::Ready(Replay::read(body, self.policy.max_replay(), cx))
         })
         .await;
-        self.shared.lock().limits.call(Instant::now().into_std());
+        let mut counted = false;
         let mut session = self.policy.session(idempotent);
         // The last word of the server, for when a later attempt does not get to it.
         let mut last = None;
@@ -220,7 +220,13 @@ where
                 let ready = inner.ready().await.map_err(Into::into)?;
                 ready.call(request).await.map_err(Into::into)
             };
-            let (failure, result) = match ended(attempt.await, peek).await {
+            let ended = ended(attempt.await, peek).await;
+            if !counted && !ended.is_rejection() {
+                // T7: a call of which nothing was sent gives the budget nothing.
+                counted = true;
+                self.shared.lock().limits.call(Instant::now().into_std());
+            }
+            let (failure, result) = match ended {
                 Ended::Committed(mut response) => {
                     self.shared.lock().limits.success();
                     if session.attempts() > 1 {
@@ -305,6 +311,11 @@ where
 // === impl Ended ===
 
 impl Ended {
+    /// Whether nothing was sent, because a layer on this side refused.
+    fn is_rejection(&self) -> bool {
+        matches!(self, Self::Failed(failure, _) if failure.origin == Origin::Rejection)
+    }
+
     /// The same as Trailers-Only from here on; a generated client reads it the same.
     fn without_messages(mut head: Parts, trailers: HeaderMap, local: Option<Local>) -> Self {
         let failure = failure_of_status(&trailers, local);

@@ -15,7 +15,7 @@ use resilience::retry::{
     Attempts, Backoff, BudgetConfig, CodeName, Jitter, RetryConfig, RetryLayer, RetryPolicy, Stop,
     Stopped, Switch,
 };
-use resilience::status::WireStatus;
+use resilience::status::{Local, WireStatus};
 use tonic::Code;
 use tonic::body::Body;
 use tower::{Layer as _, ServiceBuilder, ServiceExt as _};
@@ -377,6 +377,40 @@ async fn t3_t6_with_nothing_but_failures_the_budget_bounds_what_all_callers_send
     }
     assert_eq!(peer.requests(), 120);
     assert!(throttled >= 90, "{throttled}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn t7_calls_that_were_refused_on_this_side_give_the_budget_nothing() {
+    let budgeted = RetryConfig {
+        budget: Switch::On(BudgetConfig {
+            ratio: 0.5,
+            per_second: 0,
+            window: Duration::from_secs(10),
+        }),
+        ..config()
+    };
+    for (refused, attempts) in [(0, 1), (50, 1)] {
+        let peer = Peer::new((0..9).map(|_| unavailable()));
+        let seen = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let behind = peer.service();
+        let stack = layer(&budgeted).layer(tower::service_fn(move |request| {
+            let number = seen.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            let behind = behind.clone();
+            async move {
+                if number < refused {
+                    let retry_after = ms(10);
+                    let open = Local::CircuitOpen { retry_after };
+                    return Ok(status(Code::Unavailable).into_local_response(open));
+                }
+                behind.oneshot(request).await
+            }
+        }));
+        for _ in 0..=refused {
+            let response = stack.clone().oneshot(request("m")).await;
+            response.expect("a response");
+        }
+        assert_eq!(peer.requests(), attempts, "{refused}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
