@@ -52,7 +52,7 @@
 //! | code | reason | what happened |
 //! |---|---|---|
 //! | DEADLINE_EXCEEDED | `DEADLINE_EXCEEDED` | the call's deadline passed; [`deadline::Spent`] reads where the time went |
-//! | DEADLINE_EXCEEDED | `ATTEMPT_TIMEOUT` | the last attempt ran out of its own time |
+//! | DEADLINE_EXCEEDED | `ATTEMPT_TIMEOUT` | the last attempt ran out of its own time, and the server had not said so first |
 //! | UNAVAILABLE | `CIRCUIT_OPEN`, `CIRCUIT_HALF_OPEN` | the circuit breaker refused; `RetryInfo` says when to try again |
 //! | UNAVAILABLE | `UNREACHABLE`, `CONNECTION_CLOSED`, `REFUSED` | the server certainly did not see the call |
 //! | UNAVAILABLE | `CONNECTION_LOST` | the connection failed under way; the call may have been carried out |
@@ -66,7 +66,8 @@
 //! layers around them read the clock of tokio, which a test can pause.
 //!
 //! The comments cite the statements of the specifications by letters and numbers: D for deadlines, R retries,
-//! P pushback, T throttle and budget, B circuit breakers, E error details, L the hygiene of layers.
+//! P pushback, T throttle and budget, B circuit breakers, E error details, L the hygiene of layers. `docs/RESILIENCE.md`
+//! says what each of them is, where it comes from and which test shows it.
 
 pub mod attempt_timeout;
 mod body;

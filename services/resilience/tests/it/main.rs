@@ -9,5 +9,6 @@ mod configuration;
 mod retry_layer;
 mod retry_vectors;
 mod server_deadline;
+mod statements;
 mod support;
 mod three_hops;
