@@ -18,6 +18,8 @@ mod not_tls;
 mod openssl;
 #[path = "handshake/pki_apply.rs"]
 mod pki_apply;
+#[path = "handshake/renewal.rs"]
+mod renewal;
 #[path = "handshake/replacement.rs"]
 mod replacement;
 #[path = "handshake/server_certificate.rs"]
