@@ -7,10 +7,10 @@ mod scenes;
 mod stage;
 
 use std::env;
+use std::io::Write as _;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use anstream::{eprintln, println};
 use anyhow::{Context as _, Result};
 
 use self::scenes::Scenes;
@@ -26,7 +26,7 @@ pub fn main(keep: bool) -> ExitCode {
     {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("error: no runtime can be started: {error}");
+            complain(&format!("error: no runtime can be started: {error}"));
             return ExitCode::FAILURE;
         }
     };
@@ -37,12 +37,12 @@ pub fn main(keep: bool) -> ExitCode {
                 Ok(true) => ExitCode::SUCCESS,
                 Ok(false) => ExitCode::FAILURE,
                 Err(error) => {
-                    eprintln!("error: {error:#}");
+                    complain(&format!("error: {error:#}"));
                     ExitCode::FAILURE
                 }
             },
             _ = tokio::signal::ctrl_c(), if !keep => {
-                eprintln!("\nstopped by Ctrl-C");
+                complain("stopped by Ctrl-C");
                 ExitCode::from(130)
             }
         }
@@ -71,17 +71,9 @@ async fn play(keep: bool) -> Result<bool> {
     }
     scenes.everything_stops(&mut stage).await?;
 
-    let (checks, broken) = stage.verdict();
-    if broken.is_empty() {
-        println!(
-            "\nAll {checks} steps went as told, in {:.1} s.",
-            begin.elapsed().as_secs_f64()
-        );
-    } else {
-        eprintln!("\n{} of {checks} steps went differently:", broken.len());
-        for step in broken {
-            eprintln!("  {step}");
-        }
-    }
-    Ok(broken.is_empty())
+    Ok(stage.closing(begin.elapsed()))
+}
+
+fn complain(sentence: &str) {
+    let _ = writeln!(anstream::stderr(), "{sentence}");
 }

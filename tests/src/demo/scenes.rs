@@ -278,7 +278,7 @@ impl Scenes {
     }
 
     pub(crate) async fn budget_is_too_small(&mut self, stage: &mut Stage) -> Result<()> {
-        const BUDGET: Duration = Duration::from_millis(600);
+        const BUDGET: Duration = Duration::from_secs(2);
         stage.scene("A budget that is too small for the chain");
         self.house.freeze("payment")?;
         stage.say(&format!(
@@ -287,7 +287,7 @@ impl Scenes {
         ));
         let request = self.request("late");
         let begin = Instant::now();
-        let answer = self.person("600ms")?.create(request.clone()).await;
+        let answer = self.person("2s")?.create(request.clone()).await;
         let took = begin.elapsed();
         self.house.thaw("payment")?;
         let Err(status) = answer else {
