@@ -84,6 +84,15 @@ pub struct MethodNameError {
     name: String,
 }
 
+/// ` for package.Service/Method` in the sentence of an error; empty for all methods.
+pub(crate) fn place(name: &str) -> String {
+    if name.is_empty() {
+        String::new()
+    } else {
+        format!(" for {name}")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,7 +10,7 @@ use crate::attempt_timeout::AttemptTimeoutLayer;
 use crate::circuit_breaker::{self, CircuitBreakerLayer};
 use crate::deadline::DeadlineLayer;
 use crate::idempotency::Methods;
-use crate::per_method::{MethodNameError, PerMethod};
+use crate::per_method::{MethodNameError, PerMethod, place};
 use crate::retry::{RetryConfig, RetryError, RetryLayer, RetryPolicy};
 
 /// The configuration as it is written. It becomes a [`ClientPolicy`] by being checked.
@@ -226,14 +226,6 @@ impl TryFrom<ClientPolicyConfig> for ClientPolicy {
 impl From<ClientPolicy> for ClientPolicyConfig {
     fn from(policy: ClientPolicy) -> Self {
         policy.config
-    }
-}
-
-fn place(name: &str) -> String {
-    if name.is_empty() {
-        String::new()
-    } else {
-        format!(" for {name}")
     }
 }
 

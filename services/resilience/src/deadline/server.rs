@@ -21,7 +21,7 @@ use super::scope::{Scope, Scoped};
 use super::spent::Spent;
 use super::{Deadline, REASON, grpc_timeout, method_of};
 use crate::body::{Observed, Observer};
-use crate::per_method::{MethodNameError, PerMethod};
+use crate::per_method::{MethodNameError, PerMethod, place};
 use crate::status::{self, DOMAIN, WireStatus};
 use crate::timer::poll_until;
 
@@ -225,13 +225,8 @@ impl Limits {
         min: Duration,
     ) -> Result<Self, ServerDeadlineError> {
         if default.is_zero() || min > default || default > max {
-            let place = if name.is_empty() {
-                String::new()
-            } else {
-                format!(" for {name}")
-            };
             return Err(ServerDeadlineError::Order {
-                place,
+                place: place(name),
                 min,
                 default,
                 max,
