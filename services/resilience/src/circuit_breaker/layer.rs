@@ -1,10 +1,9 @@
 //! The layer: one breaker per endpoint and method.
 
-use std::collections::HashMap;
 use std::error::Error;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -17,8 +16,9 @@ use tower::{BoxError, Layer, Service};
 
 use super::breaker::{CircuitBreaker, Permit, Rejected, StateChange};
 use super::classify::{classify, classify_error};
-use super::config::{Config, ConfigError, Key};
-use super::state::{Machine, Outcome, State};
+use super::config::{Config, ConfigError};
+use super::keyed::{Breakers, Setting};
+use super::state::{Outcome, State};
 use crate::body::{Observed, Observer};
 use crate::deadline::{self, Deadline, method_of};
 use crate::per_method::PerMethod;
@@ -53,36 +53,6 @@ pin_project! {
         refused: Option<Response<Body>>,
         attempt: Option<Attempt>,
     }
-}
-
-type Callback = Arc<dyn Fn(&StateChange) + Send + Sync>;
-
-struct Breakers {
-    endpoint: Arc<str>,
-    settings: PerMethod<Setting>,
-    callback: Option<Callback>,
-    seed: Option<u64>,
-    kept: Mutex<Kept>,
-}
-
-#[derive(Debug, Clone)]
-struct Setting {
-    enabled: bool,
-    key: Key,
-    fair_time: Duration,
-    max_breakers: usize,
-    rules: super::config::Rules,
-}
-
-#[derive(Default)]
-struct Kept {
-    breakers: HashMap<Box<str>, Entry>,
-    uses: u64,
-}
-
-struct Entry {
-    breaker: CircuitBreaker,
-    last_use: u64,
 }
 
 /// An admitted attempt; dropping it returns the permit.
@@ -127,13 +97,7 @@ impl CircuitBreakerLayer {
 
     fn with_settings(endpoint: Arc<str>, settings: PerMethod<Setting>) -> Self {
         Self {
-            breakers: Arc::new(Breakers {
-                endpoint,
-                settings,
-                callback: None,
-                seed: None,
-                kept: Mutex::default(),
-            }),
+            breakers: Arc::new(Breakers::new(endpoint, settings)),
         }
     }
 
@@ -157,26 +121,12 @@ impl CircuitBreakerLayer {
 
     /// The breaker of a path, such as `/order.v1.Order/Create`; `None` when the method has none, or was not called yet.
     pub fn breaker(&self, path: &str) -> Option<CircuitBreaker> {
-        let setting = self.breakers.settings.get(path);
-        let kept = self
-            .breakers
-            .kept
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        kept.breakers
-            .get(setting.key.of(path))
-            .map(|entry| entry.breaker.clone())
+        self.breakers.known(path)
     }
 
     /// Settings come before the layer is used; breakers that exist already are forgotten.
     fn change(&self, change: impl FnOnce(&mut Breakers)) -> Self {
-        let mut breakers = Breakers {
-            endpoint: Arc::clone(&self.breakers.endpoint),
-            settings: self.breakers.settings.clone(),
-            callback: self.breakers.callback.clone(),
-            seed: self.breakers.seed,
-            kept: Mutex::default(),
-        };
+        let mut breakers = self.breakers.anew();
         change(&mut breakers);
         Self {
             breakers: Arc::new(breakers),
@@ -209,100 +159,6 @@ impl<S: std::fmt::Debug> std::fmt::Debug for CircuitBreakerService<S> {
             .field("inner", &self.inner)
             .field("endpoint", &self.breakers.endpoint)
             .finish_non_exhaustive()
-    }
-}
-
-// === impl Setting ===
-
-impl Setting {
-    fn new(config: &Config) -> Result<Self, ConfigError> {
-        Ok(Self {
-            enabled: config.enabled,
-            key: config.key,
-            fair_time: config.fair_time,
-            max_breakers: config.max_breakers,
-            rules: config.rules()?,
-        })
-    }
-}
-
-// === impl Key ===
-
-impl Key {
-    fn of(self, path: &str) -> &str {
-        match self {
-            Self::Method => path,
-            Self::Service => path.rsplit_once('/').map_or(path, |(service, _)| service),
-            Self::Endpoint => "",
-        }
-    }
-}
-
-// === impl Breakers ===
-
-impl Breakers {
-    fn get(&self, path: &str, setting: &Setting) -> CircuitBreaker {
-        let key = setting.key.of(path);
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.uses += 1;
-        let uses = kept.uses;
-        if let Some(entry) = kept.breakers.get_mut(key) {
-            entry.last_use = uses;
-            return entry.breaker.clone();
-        }
-        if kept.breakers.len() >= setting.max_breakers {
-            // B17: bounded, whatever paths a caller makes up.
-            let oldest = kept
-                .breakers
-                .iter()
-                .min_by_key(|(_, entry)| entry.last_use)
-                .map(|(key, _)| key.clone());
-            if let Some(oldest) = oldest {
-                kept.breakers.remove(&oldest);
-            }
-        }
-        let name = match method_of(key) {
-            "" => Arc::clone(&self.endpoint),
-            method => format!("{} {method}", self.endpoint).into(),
-        };
-        let random = self
-            .seed
-            .map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed);
-        let machine = Machine::new(setting.rules.clone(), random, Instant::now().into_std());
-        let callback = self.callback.clone().map(|callback| {
-            let boxed: Box<dyn Fn(&StateChange) + Send + Sync> =
-                Box::new(move |change| callback(change));
-            boxed
-        });
-        let breaker = CircuitBreaker::from_machine(name, machine, callback);
-        kept.breakers.insert(
-            key.into(),
-            Entry {
-                breaker: breaker.clone(),
-                last_use: uses,
-            },
-        );
-        breaker
-    }
-
-    fn refusal(&self, path: &str, rejected: &Rejected) -> Response<Body> {
-        let reason = match rejected.state {
-            State::HalfOpen => "CIRCUIT_HALF_OPEN",
-            State::Open | State::Closed => "CIRCUIT_OPEN",
-        };
-        WireStatus::new(Code::Unavailable, rejected.to_string())
-            .with_reason(
-                reason,
-                [
-                    ("target", self.endpoint.to_string()),
-                    ("method", method_of(path).to_owned()),
-                    ("state", rejected.state.to_string()),
-                ],
-            )
-            .with_retry_after(rejected.retry_after)
-            .into_local_response(Local::CircuitOpen {
-                retry_after: rejected.retry_after,
-            })
     }
 }
 
@@ -340,7 +196,7 @@ where
                 Err(rejected) => {
                     return ResponseFuture {
                         inner: None,
-                        refused: Some(self.breakers.refusal(path, &rejected)),
+                        refused: Some(refusal(&self.breakers.endpoint, path, &rejected)),
                         attempt: None,
                     };
                 }
@@ -456,4 +312,25 @@ impl Drop for Attempt {
             Outcome::Dropped
         });
     }
+}
+
+/// B19.
+fn refusal(endpoint: &str, path: &str, rejected: &Rejected) -> Response<Body> {
+    let reason = match rejected.state {
+        State::HalfOpen => "CIRCUIT_HALF_OPEN",
+        State::Open | State::Closed => "CIRCUIT_OPEN",
+    };
+    WireStatus::new(Code::Unavailable, rejected.to_string())
+        .with_reason(
+            reason,
+            [
+                ("target", endpoint.to_owned()),
+                ("method", method_of(path).to_owned()),
+                ("state", rejected.state.to_string()),
+            ],
+        )
+        .with_retry_after(rejected.retry_after)
+        .into_local_response(Local::CircuitOpen {
+            retry_after: rejected.retry_after,
+        })
 }

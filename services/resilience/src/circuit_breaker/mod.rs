@@ -29,6 +29,7 @@
 mod breaker;
 mod classify;
 mod config;
+mod keyed;
 mod layer;
 pub mod state;
 

@@ -5,24 +5,20 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
-use http::response::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
-use http_body_util::BodyExt as _;
+use http::{HeaderName, HeaderValue, Request, Response};
 use tokio::time::Instant;
-use tonic::Code;
 use tonic::body::Body;
-use tonic_types::pb::{BadRequest, PreconditionFailure, QuotaFailure};
 use tower::{BoxError, Layer, Service, ServiceExt as _};
 
 use super::budget::Limits;
-use super::policy::{Decision, Failure, Origin, RetryPolicy, Session, Stop};
-use super::pushback::Pushback;
-use super::replay::{Prefixed, Replay};
+use super::ended::Ended;
+use super::policy::RetryPolicy;
+use super::replay::Replay;
+use super::session::{Decision, Session, Stop};
 use crate::deadline::{self, grpc_timeout, method_of};
 use crate::idempotency::Methods;
 use crate::per_method::PerMethod;
-use crate::status::transport::{self, Reached};
-use crate::status::{self, Local, WireStatus};
+use crate::status::{self, transport};
 
 /// Tells a server how many attempts came before this one; absent on the first (R11).
 pub const GRPC_PREVIOUS_RPC_ATTEMPTS: HeaderName =
@@ -166,14 +162,6 @@ struct Call<S> {
     policy: Arc<RetryPolicy>,
 }
 
-/// How an attempt ended.
-enum Ended {
-    /// It is for the caller: a success, or an answer that has begun.
-    Committed(Response<Body>),
-    /// It failed, and what is to be told if it stays so.
-    Failed(Failure, Result<Response<Body>, BoxError>),
-}
-
 // === impl Call ===
 
 impl<S> Call<S>
@@ -220,7 +208,7 @@ where
                 let ready = inner.ready().await.map_err(Into::into)?;
                 ready.call(request).await.map_err(Into::into)
             };
-            let ended = ended(attempt.await, peek).await;
+            let ended = Ended::of(attempt.await, peek).await;
             if !counted && !ended.is_rejection() {
                 // T7: a call of which nothing was sent gives the budget nothing.
                 counted = true;
@@ -305,120 +293,5 @@ where
             }
         }
         response
-    }
-}
-
-// === impl Ended ===
-
-impl Ended {
-    /// Whether nothing was sent, because a layer on this side refused.
-    fn is_rejection(&self) -> bool {
-        matches!(self, Self::Failed(failure, _) if failure.origin == Origin::Rejection)
-    }
-
-    /// The same as Trailers-Only from here on; a generated client reads it the same.
-    fn without_messages(mut head: Parts, trailers: HeaderMap, local: Option<Local>) -> Self {
-        let failure = failure_of_status(&trailers, local);
-        head.headers.extend(trailers);
-        if let Some(local) = local {
-            head.extensions.insert(local);
-        }
-        Self::Failed(failure, Ok(Response::from_parts(head, Body::empty())))
-    }
-}
-
-/// Finds the status of an attempt, in the head of its response or, when there are no messages, behind it (R15).
-async fn ended(result: Result<Response<Body>, BoxError>, peek: bool) -> Ended {
-    let response = match result {
-        Ok(response) => response,
-        Err(error) => {
-            let failure = failure_of_transport(&*error);
-            return Ended::Failed(failure, Err(error));
-        }
-    };
-    if let Some(code) = status::code_from_headers(response.headers()) {
-        if code == Code::Ok {
-            return Ended::Committed(response);
-        }
-        let local = response.extensions().get::<Local>().copied();
-        let failure = failure_of_status(response.headers(), local);
-        return Ended::Failed(failure, Ok(response));
-    }
-    if response.status() != StatusCode::OK {
-        let failure = Failure::of_code(status::code_from_http(response.status()));
-        return Ended::Failed(failure, Ok(response));
-    }
-    if !peek {
-        return Ended::Committed(response);
-    }
-    let (parts, mut body) = response.into_parts();
-    match body.frame().await {
-        // R8: the answer has begun.
-        Some(Ok(frame)) if frame.is_trailers() => {
-            let trailers = frame.into_trailers().unwrap_or_default();
-            match status::code_from_headers(&trailers) {
-                Some(Code::Ok) | None => {
-                    let frame = Ok(http_body::Frame::trailers(trailers));
-                    let body = Prefixed::peeked(frame, body);
-                    Ended::Committed(Response::from_parts(parts, body))
-                }
-                Some(_) => Ended::without_messages(parts, trailers, None),
-            }
-        }
-        Some(Err(error)) if let Some(local) = Local::of_error(&error) => {
-            // The attempt ran out of its time before the answer had begun (D15).
-            Ended::without_messages(parts, Local::unmark(&error), Some(local))
-        }
-        Some(frame) => {
-            let body = Prefixed::peeked(frame, body);
-            Ended::Committed(Response::from_parts(parts, body))
-        }
-        None => Ended::Committed(Response::from_parts(parts, Body::empty())),
-    }
-}
-
-// === impl Failure ===
-
-impl Failure {
-    /// A bare code of the server.
-    pub fn of_code(code: Code) -> Self {
-        Self {
-            code,
-            pushback: Pushback::Absent,
-            retry_info: None,
-            forbidden: false,
-            reached: Reached::Unknown,
-            origin: Origin::Server,
-        }
-    }
-}
-
-fn failure_of_status(headers: &HeaderMap, local: Option<Local>) -> Failure {
-    let status = WireStatus::from_headers(headers);
-    let code = status.as_ref().map_or(Code::Unknown, WireStatus::code);
-    let details = status.as_ref().map(WireStatus::details);
-    let origin = match local {
-        None => Origin::Server,
-        Some(Local::CircuitOpen { .. }) => Origin::Rejection,
-        Some(Local::AttemptTimeout) => Origin::AttemptTimeout,
-        Some(Local::DeadlineExceeded) => Origin::Deadline,
-    };
-    Failure {
-        pushback: Pushback::from_headers(headers),
-        retry_info: details.and_then(status::Details::retry_delay),
-        forbidden: details.is_some_and(|details| {
-            details.get::<QuotaFailure>().is_some()
-                || details.get::<PreconditionFailure>().is_some()
-                || details.get::<BadRequest>().is_some()
-        }),
-        origin,
-        ..Failure::of_code(code)
-    }
-}
-
-fn failure_of_transport(error: &(dyn std::error::Error + 'static)) -> Failure {
-    Failure {
-        reached: Reached::of(error),
-        ..Failure::of_code(transport::to_status(error, "").code())
     }
 }

@@ -18,18 +18,18 @@
 
 pub mod backoff;
 pub mod budget;
+mod ended;
 mod layer;
 mod policy;
 mod pushback;
 mod replay;
+mod session;
 pub mod throttle;
 
 pub use self::backoff::{Backoff, BackoffError, Jitter};
 pub use self::budget::{BudgetConfig, BudgetError};
 pub use self::layer::{ATTEMPTS, Attempts, GRPC_PREVIOUS_RPC_ATTEMPTS, Retry, RetryLayer, Stopped};
-pub use self::policy::{
-    CodeName, Decision, Failure, Off, Origin, RetryConfig, RetryError, RetryPolicy, Session, Stop,
-    Switch,
-};
+pub use self::policy::{CodeName, Off, RetryConfig, RetryError, RetryPolicy, Switch};
 pub use self::pushback::{GRPC_RETRY_PUSHBACK_MS, Pushback};
+pub use self::session::{Decision, Failure, Origin, Session, Stop};
 pub use self::throttle::ThrottleConfig;
