@@ -44,6 +44,8 @@ pub struct ManifestError {
 pub struct Manifest {
     /// The CA.
     pub authority: NewAuthority,
+    /// Whether the keys of a new CA are encrypted.
+    pub encrypt_ca_keys: bool,
     /// The certificates, in the order of the file.
     pub certificates: Vec<Entry>,
 }
@@ -80,6 +82,7 @@ impl Manifest {
             let offset = error.span().map_or(0, |span| span.start);
             refuse(offset, sentence(error.message()))
         })?;
+        let encrypt_ca_keys = raw.ca.encrypt_key;
         let authority = raw.ca.check(&refuse)?;
         let mut certificates = Vec::new();
         for (name, entry) in raw.certificate {
@@ -92,6 +95,7 @@ impl Manifest {
         certificates.sort_by_key(|(start, _)| *start);
         Ok(Self {
             authority,
+            encrypt_ca_keys,
             certificates: certificates.into_iter().map(|(_, entry)| entry).collect(),
         })
     }
@@ -149,6 +153,8 @@ struct RawAuthority {
     issuing_subject: Option<Spanned<String>>,
     #[serde(default)]
     single_tier: bool,
+    #[serde(default)]
+    encrypt_key: bool,
     key: Option<Spanned<String>>,
     days: Option<Spanned<u32>>,
     issuing_days: Option<Spanned<u32>>,

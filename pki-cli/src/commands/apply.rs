@@ -7,6 +7,7 @@ use pki::{
     authority::{Authority, Issued},
     folder,
     issuer::date,
+    key::Passphrase,
     manifest::Manifest,
     text::escape,
 };
@@ -24,7 +25,8 @@ use crate::{
 /// Make reality match a manifest: issue what is missing, re-issue what changed or expires, leave the rest
 ///
 /// The manifest, pki.toml, holds the CA and one entry per certificate. A second run changes nothing. A certificate is
-/// replaced, with a new key, when the manifest or its CA changed or less than a third of its life is left.
+/// replaced, with a new key, when the manifest or its CA changed or less than a third of its life is left. With
+/// `encrypt_key = true` below [ca] a new CA's keys are encrypted.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: pki apply certs/pki.toml --dry-run")]
 pub(crate) struct Args {
@@ -68,11 +70,16 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
     }
     let mut issued = Vec::new();
     if !args.dry_run && !plan.is_empty() {
+        // What was chosen for a new CA opens it right away: nobody is asked twice.
+        let mut chosen = None;
         if plan.authority == AuthorityStep::Create {
+            if manifest.encrypt_ca_keys {
+                chosen = Some(args.passphrase.choose()?);
+            }
             match Authority::create(
                 &global.dir,
                 &manifest.authority,
-                None,
+                chosen.as_ref(),
                 now(),
                 &mut patience(),
             ) {
@@ -85,7 +92,7 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
                 Err(error) => return Err(error.into()),
             }
         }
-        issued = carry_out(&plan, global, args, output)?;
+        issued = carry_out(&plan, global, args, chosen, output)?;
     }
     if output.json() {
         return Ok(output.document(&document(&path, &plan, args.dry_run, issued))?);
@@ -102,6 +109,7 @@ fn carry_out(
     plan: &Plan,
     global: &Global,
     args: &Args,
+    chosen: Option<Passphrase>,
     output: &mut Output,
 ) -> Result<Vec<(String, Issued)>, CommandError> {
     if plan
@@ -111,7 +119,10 @@ fn carry_out(
     {
         return Ok(Vec::new());
     }
-    let authority = Authority::open(&global.dir, &mut |path| args.passphrase.unlock(path))?;
+    let authority = Authority::open(&global.dir, &mut |path| match &chosen {
+        Some(chosen) => Ok(chosen.clone()),
+        None => args.passphrase.unlock(path),
+    })?;
     let mut done = Vec::new();
     for step in &plan.steps {
         if let Some(issued) = step.take(&authority, &global.dir, now(), &mut patience())? {

@@ -333,7 +333,7 @@ fn apply() {
 
     The manifest, pki.toml, holds the CA and one entry per certificate. A second run changes nothing. A
     certificate is replaced, with a new key, when the manifest or its CA changed or less than a third of
-    its life is left.
+    its life is left. With `encrypt_key = true` below [ca] a new CA's keys are encrypted.
 
     Usage: pki apply [OPTIONS] [MANIFEST]
 

@@ -122,6 +122,59 @@ fn a_new_key_has_a_passphrase_of_its_own() {
 }
 
 #[test]
+fn apply_makes_an_encrypted_ca_and_issues_from_it_with_one_passphrase() {
+    let home = Home::new();
+    let manifest = "[ca]\nsubject = \"/CN=Root\"\nencrypt_key = true\n\n\
+        [certificate.a]\nprofile = \"server\"\ndns = [\"a.dev\"]\n";
+    home.write("pki.toml", manifest);
+    snapshot!(home.pki("apply pki.toml"), @r"
+    exit 8
+    + ca  new CA in certs/ca
+    + a   server, p256, 60 days, DNS:a.dev
+    Plan: 1 to issue, 0 to replace, 0 unchanged.
+    --- stderr
+    error: The CA keys are to be encrypted, and there is no terminal to ask for the passphrase; give it with --passphrase-file or in PKI_PASSPHRASE.
+    ");
+    assert!(!home.path("certs").exists(), "nothing was written");
+
+    // A descriptor can be read once.
+    home.write("secret", "correct horse\n");
+    let secret = std::fs::File::open(home.path("secret")).expect("the file");
+    let run = home
+        .command(&["apply", "pki.toml", "--passphrase-fd", "0"])
+        .stdin(secret)
+        .output();
+    Run::from(run.expect("the binary starts")).succeeds();
+    for key in ["certs/ca/root.key", "certs/ca/issuing.key"] {
+        assert!(
+            home.read(key)
+                .starts_with("-----BEGIN ENCRYPTED PRIVATE KEY-----")
+        );
+    }
+    home.assert_pair("certs/a");
+
+    home.write("pki.toml", &manifest.replace("[\"a.dev\"]", "[\"b.dev\"]"));
+    with_passphrase(&home, "apply pki.toml", "PKI_PASSPHRASE", "correct horse").succeeds();
+    home.assert_pair("certs/a");
+    home.pki("apply pki.toml").succeeds();
+}
+
+#[test]
+fn an_encrypted_ca_signs_requests_with_its_passphrase() {
+    let home = encrypted_ca();
+    home.pki("csr a --dns a.dev").succeeds();
+    assert_eq!(home.pki("sign certs/a/tls.csr").code, 8);
+    with_passphrase(
+        &home,
+        "sign certs/a/tls.csr",
+        "PKI_PASSPHRASE",
+        "correct horse",
+    )
+    .succeeds();
+    assert!(home.openssl_accepts("certs/a", "sslserver").unwrap_or(true));
+}
+
+#[test]
 fn a_request_with_an_encrypted_key_is_signed_into_its_folder() {
     let home = Home::with_ca();
     with_passphrase(
