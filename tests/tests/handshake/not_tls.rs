@@ -69,9 +69,7 @@ async fn a_server_that_is_not_there_is_named() -> Result<()> {
     assert_eq!(error.reason.label(), "tcp");
     assert_eq!(
         error.to_string(),
-        format!(
-            "cannot connect to {address}: nothing listens there (connection refused)"
-        )
+        format!("cannot connect to {address}: nothing listens there (connection refused)")
     );
     Ok(())
 }

@@ -129,9 +129,7 @@ async fn a_server_that_never_answers_is_given_up_in_time() -> Result<()> {
     );
     assert_eq!(
         error.to_string(),
-        format!(
-            "cannot connect to 127.0.0.1:{port}: the TLS handshake was not done within 50ms"
-        )
+        format!("cannot connect to 127.0.0.1:{port}: the TLS handshake was not done within 50ms")
     );
     Ok(())
 }
