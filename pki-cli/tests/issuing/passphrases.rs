@@ -153,7 +153,7 @@ fn apply_makes_an_encrypted_ca_and_issues_from_it_with_one_passphrase() {
     }
     home.assert_pair("certs/a");
 
-    home.write("pki.toml", &manifest.replace("[\"a.dev\"]", "[\"b.dev\"]"));
+    home.write("pki.toml", manifest.replace("[\"a.dev\"]", "[\"b.dev\"]"));
     with_passphrase(&home, "apply pki.toml", "PKI_PASSPHRASE", "correct horse").succeeds();
     home.assert_pair("certs/a");
     home.pki("apply pki.toml").succeeds();
