@@ -483,7 +483,7 @@ fn authority(params: &mut CertificateParams, key: &PrivateKey, path_length: u8) 
 }
 
 /// RFC 7093, 2, method 1: of the key's bits. rcgen calls its own so and hashes the whole SubjectPublicKeyInfo, which
-/// is allowed (method 4) and another value; so it is told ours, computed here anew.
+/// is allowed as well (RFC 5280, 4.2.1.2) and gives another value; so it is told ours, computed here anew.
 fn identifier(key: &PrivateKey) -> KeyIdMethod {
     let bits = values(key.public().spki())
         .and_then(|whole| values(content(whole[0])?))

@@ -14,7 +14,7 @@ use serde_json::json;
 use crate::{
     Global,
     command_error::CommandError,
-    commands::{NamesArgs, end_entity_folder, init::parse_subject, patience},
+    commands::{NamesArgs, end_entity_folder, init::subject_or_name, patience},
     output::Output,
     passphrase::KeyPassphraseArgs,
 };
@@ -53,13 +53,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(), CommandError> {
     let path = end_entity_folder(global, &args.name, args.out.as_deref())?;
-    let subject = parse_subject(
-        &args
-            .subject
-            .clone()
-            .unwrap_or_else(|| format!("/CN={}", args.name)),
-        output,
-    )?;
+    let subject = subject_or_name(args.subject.as_deref(), &args.name, output)?;
     let names = args.names.read(output)?;
     refuse_existing(&path, args.force)?;
     let passphrase = args.passphrase.choose()?;

@@ -123,6 +123,18 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
     Ok(())
 }
 
+/// The subject of an end entity: as given, or its name as the common name.
+pub(super) fn subject_or_name(
+    given: Option<&str>,
+    name: &str,
+    output: &mut Output,
+) -> Result<DistinguishedName, CommandError> {
+    match given {
+        Some(given) => parse_subject(given, output),
+        None => Ok(DistinguishedName::common_name(name).map_err(pki::Error::from)?),
+    }
+}
+
 /// A subject from the command line. In RFC 4514 the last part comes first, and people write it the other way round.
 pub(super) fn parse_subject(
     text: &str,

@@ -14,7 +14,7 @@ use pki::{
 use crate::{
     Global,
     command_error::CommandError,
-    commands::{AuthorityArgs, NamesArgs, end_entity_folder, init::parse_subject, now, patience},
+    commands::{AuthorityArgs, NamesArgs, end_entity_folder, init::subject_or_name, now, patience},
     output::Output,
     passphrase::KeyPassphraseArgs,
     show,
@@ -59,13 +59,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(), CommandError> {
     let path = end_entity_folder(global, &args.name, args.out.as_deref())?;
-    let subject = parse_subject(
-        &args
-            .subject
-            .clone()
-            .unwrap_or_else(|| format!("/CN={}", args.name)),
-        output,
-    )?;
+    let subject = subject_or_name(args.subject.as_deref(), &args.name, output)?;
     let names = args.names.read(output)?;
     let refuse_existing = || {
         let is_there = path.join(CERTIFICATE).exists() || path.join(KEY).exists();

@@ -1,7 +1,8 @@
 //! Certificates (RFC 5280 section 4.1).
 
 use super::{
-    der::{self, BitString, Reader, Result, tag},
+    Signed,
+    der::{BitString, Reader, Result, tag},
     extensions::Extension,
     name::Name,
     oid::Oid,
@@ -38,13 +39,12 @@ pub(crate) struct Certificate<'a> {
 impl<'a> Certificate<'a> {
     pub(crate) fn from_der(octets: &'a [u8]) -> Result<Self> {
         let what = "the certificate";
-        let outer = der::whole(octets, tag::SEQUENCE, what)?;
-        let mut outer_reader = Reader::new(outer.content);
-        let tbs = outer_reader.value(tag::SEQUENCE, "the part that is signed")?;
-        let signature_algorithm =
-            AlgorithmIdentifier::read(&mut outer_reader, "the signature algorithm")?;
-        let signature = outer_reader.bit_string("the signature")?;
-        outer_reader.end(what)?;
+        let Signed {
+            raw,
+            content: tbs,
+            algorithm: signature_algorithm,
+            signature,
+        } = Signed::read(octets, what)?;
 
         let mut reader = Reader::new(tbs.content);
         let mut faults = Vec::new();
@@ -107,7 +107,7 @@ impl<'a> Certificate<'a> {
         }
         reader.end("the part that is signed")?;
         Ok(Self {
-            raw: outer.raw,
+            raw,
             tbs: tbs.raw,
             version,
             serial,

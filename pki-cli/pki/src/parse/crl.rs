@@ -1,6 +1,7 @@
 //! Certificate revocation lists (RFC 5280 section 5.1).
 
 use super::{
+    Signed,
     der::{self, BitString, DerError, Reader, Result, tag},
     extensions::Extension,
     name::Name,
@@ -36,13 +37,12 @@ pub(crate) struct Revoked<'a> {
 impl<'a> Crl<'a> {
     pub(crate) fn from_der(octets: &'a [u8]) -> Result<Self> {
         let what = "the CRL";
-        let outer = der::whole(octets, tag::SEQUENCE, what)?;
-        let mut outer_reader = Reader::new(outer.content);
-        let tbs = outer_reader.value(tag::SEQUENCE, "the part that is signed")?;
-        let signature_algorithm =
-            AlgorithmIdentifier::read(&mut outer_reader, "the signature algorithm")?;
-        let signature = outer_reader.bit_string("the signature")?;
-        outer_reader.end(what)?;
+        let Signed {
+            raw,
+            content: tbs,
+            algorithm: signature_algorithm,
+            signature,
+        } = Signed::read(octets, what)?;
 
         let mut reader = Reader::new(tbs.content);
         let version = match reader.optional(tag::INTEGER, "the version")? {
@@ -79,7 +79,7 @@ impl<'a> Crl<'a> {
         };
         reader.end("the part that is signed")?;
         Ok(Self {
-            raw: outer.raw,
+            raw,
             tbs: tbs.raw,
             version,
             tbs_signature_algorithm,

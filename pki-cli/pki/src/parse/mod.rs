@@ -18,3 +18,30 @@ pub(crate) mod pem;
 pub(crate) mod public_key;
 pub(crate) mod request;
 pub(crate) mod time;
+
+use der::{BitString, Reader, Value, tag};
+use public_key::AlgorithmIdentifier;
+
+/// What certificates, CRLs and requests have around them: `SIGNED {}` (X.509 section 6.2.1, RFC 5280 section 4.1.1).
+struct Signed<'a> {
+    raw: &'a [u8],
+    /// What is signed.
+    content: Value<'a>,
+    algorithm: AlgorithmIdentifier<'a>,
+    signature: BitString<'a>,
+}
+
+impl<'a> Signed<'a> {
+    fn read(octets: &'a [u8], what: &'static str) -> der::Result<Self> {
+        let outer = der::whole(octets, tag::SEQUENCE, what)?;
+        let mut reader = Reader::new(outer.content);
+        let signed = Self {
+            raw: outer.raw,
+            content: reader.value(tag::SEQUENCE, "the part that is signed")?,
+            algorithm: AlgorithmIdentifier::read(&mut reader, "the signature algorithm")?,
+            signature: reader.bit_string("the signature")?,
+        };
+        reader.end(what)?;
+        Ok(signed)
+    }
+}

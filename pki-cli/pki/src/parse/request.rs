@@ -1,7 +1,8 @@
 //! Certificate requests (RFC 2986), as far as they must be read to be shown. Issuing judges them elsewhere.
 
 use super::{
-    der::{self, BitString, Reader, Result, Value, tag},
+    Signed,
+    der::{BitString, Reader, Result, Value, tag},
     extensions::{Extension, read_attribute},
     name::Name,
     oid::{Oid, known},
@@ -24,13 +25,12 @@ pub(crate) struct Request<'a> {
 impl<'a> Request<'a> {
     pub(crate) fn from_der(octets: &'a [u8]) -> Result<Self> {
         let what = "the request";
-        let outer = der::whole(octets, tag::SEQUENCE, what)?;
-        let mut outer_reader = Reader::new(outer.content);
-        let info = outer_reader.value(tag::SEQUENCE, "the part that is signed")?;
-        let signature_algorithm =
-            AlgorithmIdentifier::read(&mut outer_reader, "the signature algorithm")?;
-        let signature = outer_reader.bit_string("the signature")?;
-        outer_reader.end(what)?;
+        let Signed {
+            raw,
+            content: info,
+            algorithm: signature_algorithm,
+            signature,
+        } = Signed::read(octets, what)?;
 
         let mut reader = Reader::new(info.content);
         let version = reader.unsigned("the version")?;
@@ -49,7 +49,7 @@ impl<'a> Request<'a> {
         }
         reader.end("the part that is signed")?;
         Ok(Self {
-            raw: outer.raw,
+            raw,
             info: info.raw,
             version,
             subject,
