@@ -146,7 +146,7 @@ async fn ctrl_c_ends_a_house_that_was_kept() -> Result<()> {
     let ended = async {
         while let Some(line) = lines.next_line().await? {
             // The last line before it waits.
-            if line.contains("order-client -- list") {
+            if line.contains(" order-client list ") {
                 kill_process(pid, Signal::INT)?;
             }
             story.push_str(&line);

@@ -1,8 +1,8 @@
 //! `cargo demo`: the whole house in one story.
 //!
-//! The program starts itself again for each service and for `pki`, with two commands that its help does not list:
-//! `demo service NAME …` is the binary NAME, and `demo pki …` is the binary `pki`. Both call the very function that the
-//! binary calls, so nothing but cargo is needed to have all six programs.
+//! The program starts itself again for each service and for `pki`, with commands that its help does not list:
+//! `demo service NAME …` is the binary NAME, `demo pki …` is `pki`, and `demo order-client …` is `order-client`. Each
+//! calls the very function that the binary calls, so nothing but cargo is needed to have all six programs.
 
 use std::env;
 use std::ffi::OsString;
@@ -28,6 +28,10 @@ fn main() -> ExitCode {
         Some("pki") => {
             arguments.remove(0);
             return pki_cli::main(arguments);
+        }
+        Some("order-client") => {
+            arguments.remove(0);
+            return order::client_main(arguments);
         }
         Some("service") => {
             arguments.drain(..2);

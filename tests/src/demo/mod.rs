@@ -12,6 +12,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use self::scenes::Scenes;
 use self::stage::Stage;
@@ -30,27 +31,18 @@ pub fn main(keep: bool) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    runtime.block_on(async {
-        // Ctrl-C drops the house, and with it every process and the temporary folder.
-        tokio::select! {
-            result = play(keep) => match result {
-                Ok(true) => ExitCode::SUCCESS,
-                Ok(false) => ExitCode::FAILURE,
-                Err(error) => {
-                    complain(&format!("error: {error:#}"));
-                    ExitCode::FAILURE
-                }
-            },
-            _ = tokio::signal::ctrl_c(), if !keep => {
-                complain("stopped by Ctrl-C");
-                ExitCode::from(130)
-            }
+    match runtime.block_on(play(keep)) {
+        Ok(code) => code,
+        Err(error) => {
+            complain(&format!("error: {error:#}"));
+            ExitCode::FAILURE
         }
-    })
+    }
 }
 
-async fn play(keep: bool) -> Result<bool> {
+async fn play(keep: bool) -> Result<ExitCode> {
     let begin = Instant::now();
+    let mut signals = Signals::listen()?;
     let mut stage = Stage::default();
     let program = env::current_exe().context("this program does not know where it is")?;
     let mut scenes = Scenes::new(House::new(&program)?);
@@ -59,19 +51,59 @@ async fn play(keep: bool) -> Result<bool> {
         "A running house",
         "One CA, five certificates, four services over mutual TLS, and one order that must not get lost.",
     );
-    scenes.certificates(&mut stage).await?;
-    scenes.services(&mut stage).await?;
-    scenes.order_succeeds(&mut stage).await?;
-    scenes.order_is_invalid(&mut stage).await?;
-    scenes.strangers_are_refused(&mut stage).await?;
-    scenes.shipping_is_down(&mut stage).await?;
-    scenes.budget_is_too_small(&mut stage).await?;
+    // Leaving early drops the house, and with it every process and the temporary folder with its keys.
+    tokio::select! {
+        told = story(&mut scenes, &mut stage) => told?,
+        signal = signals.next() => {
+            complain(&format!("stopped by {signal}"));
+            return Ok(ExitCode::from(130));
+        }
+    }
     if keep {
-        scenes.stay(&mut stage).await?;
+        scenes.stay(&mut stage, &program)?;
+        signals.next().await;
     }
     scenes.everything_stops(&mut stage).await?;
+    Ok(match stage.closing(begin.elapsed()) {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    })
+}
 
-    Ok(stage.closing(begin.elapsed()))
+async fn story(scenes: &mut Scenes, stage: &mut Stage) -> Result<()> {
+    scenes.certificates(stage).await?;
+    scenes.services(stage).await?;
+    scenes.order_succeeds(stage).await?;
+    scenes.order_is_invalid(stage).await?;
+    scenes.strangers_are_refused(stage).await?;
+    scenes.shipping_is_down(stage).await?;
+    scenes.budget_is_too_small(stage).await
+}
+
+/// What asks this program to end: Ctrl-C, a polite kill, and the terminal's window being closed.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self> {
+        let listen = |kind| signal(kind).context("signals cannot be listened for");
+        Ok(Self {
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+            hang_up: listen(SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.interrupt.recv() => "Ctrl-C",
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.hang_up.recv() => "SIGHUP",
+        }
+    }
 }
 
 fn complain(sentence: &str) {

@@ -1,5 +1,6 @@
 //! The scenes of the story. Each says what happens and why, lets it happen, and checks that it went as told.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -227,7 +228,7 @@ impl Scenes {
     }
 
     /// A self-signed certificate with a name that is not its own, in a folder that trusts itself and the real CA.
-    fn stranger(&self, folder: &std::path::Path) -> Result<()> {
+    fn stranger(&self, folder: &Path) -> Result<()> {
         let issued = EndEntity::peer("order-client.microservices.dev").self_signed()?;
         std::fs::create_dir_all(folder)?;
         issued.write(folder, &[] as &[&TestCa])?;
@@ -350,7 +351,8 @@ impl Scenes {
         Ok(())
     }
 
-    pub(crate) async fn stay(&mut self, stage: &mut Stage) -> Result<()> {
+    /// Says how the house can be called by hand. `program` is the binary `demo`.
+    pub(crate) fn stay(&mut self, stage: &mut Stage, program: &Path) -> Result<()> {
         stage.scene("The house stays up until Ctrl-C");
         for name in SERVICES {
             stage.fact(name, &format!("https://{}", self.house.address(name)?));
@@ -360,20 +362,18 @@ impl Scenes {
         let tls = tls.display();
         let address = self.house.address("order")?;
         stage.say("A foreign client may call as well; reflection tells it what there is:");
-        stage.quote(&format!(
-            "grpcurl -cacert {tls}/ca.crt -cert {tls}/tls.crt -key {tls}/tls.key \\\n    \
+        stage.command(&format!(
+            "grpcurl -cacert {tls}/ca.crt -cert {tls}/tls.crt -key {tls}/tls.key \
              -d '{{\"idempotency_key\": \"by-hand-1\", \"user_id\": {USER}, \"product_id\": {PRODUCT}, \
-             \"price\": {{\"currency_code\": \"EUR\", \"units\": {}, \"nanos\": {}}}}}' \\\n    \
+             \"price\": {{\"currency_code\": \"EUR\", \"units\": {}, \"nanos\": {}}}}}' \
              {address} order.v1.Order/Create",
             PRICE.0, PRICE.1
         ));
-        stage.say("Or the command for people, from this project's folder:");
-        stage.quote(&format!(
-            "cargo run -q -p order --bin order-client -- list --address https://{address} --tls {tls}"
+        stage.say("Or the command for people, order-client, which is in this program too:");
+        stage.command(&format!(
+            "{} order-client list --address https://{address} --tls {tls}",
+            program.display()
         ));
-        tokio::signal::ctrl_c()
-            .await
-            .context("Ctrl-C cannot be waited for")?;
         Ok(())
     }
 

@@ -53,6 +53,11 @@ impl Stage {
         }
     }
 
+    /// What a person can copy into a shell: in one line, with nothing in front of it.
+    pub(crate) fn command(&self, text: &str) {
+        line!("\n{STRONG}{text}{STRONG:#}\n");
+    }
+
     /// A named value.
     pub(crate) fn fact(&self, name: &str, value: &str) {
         line!("   {DIM}{name:<20}{DIM:#} {STRONG}{value}{STRONG:#}");

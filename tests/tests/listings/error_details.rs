@@ -41,6 +41,7 @@ async fn a_wrong_order_is_refused_with_every_violation_in_typed_values() -> Resu
             "address.recipient",
             "address.street",
             "address.city",
+            "address.postal_code",
             "address.country_code",
         ]
     );
