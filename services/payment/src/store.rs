@@ -2,6 +2,12 @@
 //!
 //! A key is charged once because its row can be inserted once: the unique index decides, not a read before the write,
 //! so two callers at the same moment, in one process or in two, get one payment.
+//!
+//! What a write returns is read to its end (`fetch_all`) before it is believed. SQLite commits a statement of its own
+//! when it has stepped past the last row, and a full disk is noticed only then; `fetch_optional` answers after the first
+//! row and drops the statement, and with it the result of the commit. PostgreSQL, too, may refuse a commit after it has
+//! sent the row, and `fetch_all` waits until it is ready for the next query. A transaction begun by hand would be as sure
+//! of the commit, but one that SQLite has rolled back by itself leaves sqlx's count of open transactions behind.
 
 use proto::Money;
 use rpc::IdempotencyKey;
@@ -82,10 +88,10 @@ macro_rules! store {
                 .bind(amount.currency_code())
                 .bind(amount.units())
                 .bind(amount.nanos())
-                .fetch_optional(&self.pool)
+                .fetch_all(&self.pool)
                 .await?;
-                match inserted {
-                    Some(row) => Self::read(&row),
+                match inserted.first() {
+                    Some(row) => Self::read(row),
                     // Rows are never deleted, so the one that was in the way is there.
                     None => self
                         .charged(charge.key())
@@ -114,10 +120,10 @@ macro_rules! store {
                 )
                 .bind(refund.payment_id())
                 .bind(refund.reason())
-                .fetch_optional(&self.pool)
+                .fetch_all(&self.pool)
                 .await?;
-                match refunded {
-                    Some(row) => Self::read(&row).map(Some),
+                match refunded.first() {
+                    Some(row) => Self::read(row).map(Some),
                     // Given back before, or never charged.
                     None => self.payment(refund.payment_id()).await,
                 }
