@@ -192,6 +192,15 @@ impl EndEntity {
         }
     }
 
+    /// With these URIs and no others.
+    #[must_use]
+    pub fn uris(self, uri: &[&str]) -> Self {
+        Self {
+            uri: uri.iter().map(|uri| (*uri).to_owned()).collect(),
+            ..self
+        }
+    }
+
     /// With this serial number, so that it can be revoked.
     #[must_use]
     pub fn serial(self, serial: u64) -> Self {

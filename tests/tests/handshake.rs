@@ -10,6 +10,8 @@ mod authorization;
 mod bare_rustls;
 #[path = "handshake/client_certificate.rs"]
 mod client_certificate;
+#[path = "handshake/kinds_of_names.rs"]
+mod kinds_of_names;
 #[path = "handshake/negotiation.rs"]
 mod negotiation;
 #[path = "handshake/not_tls.rs"]

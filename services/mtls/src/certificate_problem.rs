@@ -12,6 +12,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use webpki::Error as PathError;
 
+use crate::peer_identity::UnreadableIdentity;
 use crate::text::Escaped;
 
 /// What is wrong with a certificate or its chain.
@@ -69,6 +70,8 @@ pub enum CertificateProblem {
     UnknownCriticalExtension,
     /// A certificate of the chain cannot be read.
     Malformed,
+    /// The chain is good, and a name in the certificate is not what its kind must be, so that no rule could be applied.
+    Unreadable(UnreadableIdentity),
     /// A certificate of the chain uses an algorithm that is not accepted.
     Algorithm,
     /// Something rarer, in the words of the path validation.
@@ -106,6 +109,7 @@ impl CertificateProblem {
             Self::PathLength => "path_length",
             Self::UnknownCriticalExtension => "unknown_critical_extension",
             Self::Malformed => "malformed",
+            Self::Unreadable(_) => "unreadable",
             Self::Algorithm => "algorithm",
             Self::Other(_) => "other",
         }
@@ -284,6 +288,7 @@ impl fmt::Display for CertificateProblem {
             Self::PathLength => f.write_str("its chain is longer than an issuer allows"),
             Self::UnknownCriticalExtension => f.write_str("it has a critical extension that is not understood"),
             Self::Malformed => f.write_str("it or its chain is malformed"),
+            Self::Unreadable(reason) => write!(f, "{reason}"),
             Self::Algorithm => f.write_str("it or its chain uses a signature algorithm that is not accepted"),
             Self::Other(words) => write!(f, "path validation says: {}", Escaped(words)),
         }

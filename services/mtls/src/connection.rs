@@ -32,8 +32,8 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Reads the names in the certificate that the peer showed. webpki has verified it; what cannot be read here is
-    /// refused all the same, because no rule could be applied to it.
+    /// Reads the names in the certificate that the peer showed. It was verified, and the verification refused what
+    /// cannot be read here.
     pub(crate) fn new(
         tls: TlsStream<TcpStream>,
         address: Option<SocketAddr>,
@@ -44,9 +44,7 @@ impl Connection {
             .and_then(|chain| chain.first())
             .map(PeerIdentity::from_certificate)
             .transpose()
-            .map_err(|error| {
-                HandshakeFailure::Certificate(CertificateProblem::Other(error.to_string()))
-            })?
+            .map_err(|error| HandshakeFailure::Certificate(CertificateProblem::Unreadable(error)))?
             .map(Arc::new);
         Ok(Self {
             tls,

@@ -3,6 +3,7 @@
 //! Parsed once per connection and shared. It says what the certificate says; it does not verify (that is
 //! [`crate::verification`]'s work, done before) and does not decide (that is [`crate::authorization`]'s, done after).
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -12,6 +13,8 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer;
 
+use crate::dns_name::{self, DnsName};
+use crate::peer_name::PeerName;
 use crate::spiffe_id::SpiffeId;
 use crate::text::Escaped;
 
@@ -33,13 +36,15 @@ impl PeerIdentity {
     /// Reads the names out of an end-entity certificate in DER.
     ///
     /// # Errors
-    /// [`UnreadableIdentity`] when the bytes are not a certificate, or a name in it cannot be read: a name that is
-    /// skipped here could be one that a rule speaks of.
+    /// [`UnreadableIdentity`] when the bytes are not a certificate, or a name in it is not what its kind must be.
+    ///
+    /// A dNSName that is no DNS name is refused and not skipped. To skip it would be as safe, and would leave its owner
+    /// wondering why no rule matches; and a CA that signs such a name has checked none of the others either.
     pub fn from_der(der: &[u8]) -> Result<Self, UnreadableIdentity> {
         let (rest, certificate) = X509Certificate::from_der(der)
-            .map_err(|_| UnreadableIdentity("it is not X.509 in DER"))?;
+            .map_err(|_| UnreadableIdentity::new("it is not X.509 in DER"))?;
         if !rest.is_empty() {
-            return Err(UnreadableIdentity("bytes follow the certificate"));
+            return Err(UnreadableIdentity::new("bytes follow the certificate"));
         }
         let mut identity = Self {
             spiffe_id: None,
@@ -53,19 +58,18 @@ impl PeerIdentity {
             not_after: certificate.validity().not_after.to_datetime(),
         };
         let names = certificate.subject_alternative_name().map_err(|_| {
-            UnreadableIdentity("its subject alternative name is malformed or repeated")
+            UnreadableIdentity::new("its subject alternative name is malformed or repeated")
         })?;
         for name in names
             .into_iter()
             .flat_map(|extension| &extension.value.general_names)
         {
             match name {
-                // DNS names compare without regard to case (RFC 4343).
-                GeneralName::DNSName(name) => identity.dns_names.push(name.to_ascii_lowercase()),
+                GeneralName::DNSName(name) => identity.dns_names.push(dns_name(name)?),
                 GeneralName::URI(uri) => identity.uris.push((*uri).to_owned()),
                 GeneralName::IPAddress(bytes) => identity.ip_addresses.push(ip_address(bytes)?),
                 GeneralName::Invalid(..) => {
-                    return Err(UnreadableIdentity(
+                    return Err(UnreadableIdentity::new(
                         "a subject alternative name is malformed",
                     ));
                 }
@@ -134,47 +138,68 @@ impl PeerIdentity {
         self.not_after
     }
 
-    /// Every name that a rule may speak of: URIs first, then DNS names.
+    /// Whether one of its DNS names is this one. A wildcard never is: it says which hosts a server may be, not who
+    /// somebody is.
+    pub(crate) fn has_dns_name(&self, name: &DnsName) -> bool {
+        self.dns_names
+            .iter()
+            .any(|presented| presented == name.as_str())
+    }
+
+    /// Every name with its kind: the SPIFFE ID, the DNS names, other URIs, the IP addresses.
     ///
     /// A URI that begins with `spiffe:` is left out unless it is [`spiffe_id`](Self::spiffe_id): a broken or doubled
-    /// SPIFFE ID grants nothing.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        let spiffe = self.spiffe_id.as_ref().map(SpiffeId::as_str);
-        let others = self
-            .uris
+    /// SPIFFE ID names nobody.
+    pub fn names(&self) -> impl Iterator<Item = PeerName<'_>> {
+        let others = self.uris.iter().filter(|uri| !starts_with_spiffe(uri));
+        self.spiffe_id
             .iter()
-            .map(String::as_str)
-            .filter(|uri| !starts_with_spiffe(uri));
-        spiffe
-            .into_iter()
-            .chain(others)
-            .chain(self.dns_names.iter().map(String::as_str))
+            .map(PeerName::SpiffeId)
+            .chain(self.dns_names.iter().map(|name| PeerName::DnsName(name)))
+            .chain(others.map(|uri| PeerName::Uri(uri)))
+            .chain(self.ip_addresses.iter().copied().map(PeerName::IpAddress))
     }
 }
 
-/// The one name that says most: the SPIFFE ID, else the first URI or DNS name, else an address, else the subject.
+/// The one name that says most: the SPIFFE ID as it is; without one the first DNS name, URI or IP address, else the
+/// subject, else the serial number, each with its kind before it.
 impl fmt::Display for PeerIdentity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(name) = self.names().next() {
-            write!(f, "{}", Escaped(name))
-        } else if let Some(address) = self.ip_addresses.first() {
-            write!(f, "{address}")
+            write!(f, "{name}")
         } else if !self.subject.is_empty() {
-            write!(f, "{}", Escaped(&self.subject))
+            write!(f, "subject {}", Escaped(&self.subject))
         } else {
-            write!(f, "serial {}", self.serial)
+            write!(f, "serial number {}", self.serial)
         }
     }
 }
 
-/// Why a certificate's names cannot be read; it follows the words "the certificate cannot be read:".
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+/// Why a certificate's names cannot be read; it follows the words "the certificate is refused:".
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct UnreadableIdentity(&'static str);
+pub struct UnreadableIdentity(Cow<'static, str>);
+
+impl UnreadableIdentity {
+    fn new(reason: &'static str) -> Self {
+        Self(Cow::Borrowed(reason))
+    }
+}
 
 fn starts_with_spiffe(uri: &str) -> bool {
     uri.get(..7)
         .is_some_and(|scheme| scheme.eq_ignore_ascii_case("spiffe:"))
+}
+
+fn dns_name(text: &str) -> Result<String, UnreadableIdentity> {
+    dns_name::presented(text).ok_or_else(|| {
+        // No DNS name is longer than 253 bytes (RFC 1035, 2.3.4): what is, is not shown whole.
+        let shown: String = text.chars().take(253).collect();
+        let shown = Escaped(&shown);
+        UnreadableIdentity(Cow::Owned(format!(
+            "\"{shown}\" stands in it as a DNS name and is none"
+        )))
+    })
 }
 
 /// RFC 5280, 4.2.1.6: four octets for IPv4, sixteen for IPv6, nothing else.
@@ -184,7 +209,7 @@ fn ip_address(bytes: &[u8]) -> Result<IpAddr, UnreadableIdentity> {
     } else if let Ok(octets) = <[u8; 16]>::try_from(bytes) {
         Ok(IpAddr::V6(Ipv6Addr::from(octets)))
     } else {
-        Err(UnreadableIdentity(
+        Err(UnreadableIdentity::new(
             "an IP address in it has neither 4 nor 16 bytes",
         ))
     }
@@ -227,11 +252,13 @@ mod tests {
             uri("spiffe://microservices.dev/order")?,
             SanType::IpAddress(address),
         ])?;
+        let names: Vec<_> = peer.names().map(|name| name.to_string()).collect();
         assert_eq!(
-            peer.names().collect::<Vec<_>>(),
+            names,
             [
                 "spiffe://microservices.dev/order",
-                "order.microservices.dev"
+                "DNS name order.microservices.dev",
+                "IP address ::1"
             ]
         );
         assert_eq!(peer.ip_addresses(), [address]);
@@ -251,8 +278,62 @@ mod tests {
         assert_eq!(peer.spiffe_id(), None);
         assert_eq!(
             peer.names().collect::<Vec<_>>(),
-            ["order.microservices.dev"]
+            [PeerName::DnsName("order.microservices.dev")]
         );
+        assert_eq!(peer.to_string(), "DNS name order.microservices.dev");
+        Ok(())
+    }
+
+    #[test]
+    fn a_dns_name_that_is_none_is_refused() -> TestResult {
+        for (name, shown) in [
+            (
+                "spiffe://microservices.dev/order",
+                "spiffe://microservices.dev/order",
+            ),
+            ("127.0.0.1", "127.0.0.1"),
+            ("order.microservices.dev.", "order.microservices.dev."),
+            (
+                "order.microservices.dev\0.evil.dev",
+                "order.microservices.dev\\u{0}.evil.dev",
+            ),
+            ("o*.microservices.dev", "o*.microservices.dev"),
+            ("", ""),
+        ] {
+            let refusal = identity(vec![dns("order.microservices.dev")?, dns(name)?]);
+            assert_eq!(
+                refusal.expect_err(name).to_string(),
+                format!("\"{shown}\" stands in it as a DNS name and is none")
+            );
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_long_dns_name_that_is_none_is_not_shown_whole() -> TestResult {
+        let refusal = identity(vec![dns(&"a".repeat(100_000))?]).expect_err("it is too long");
+        assert!(refusal.to_string().len() < 400, "{refusal}");
+        Ok(())
+    }
+
+    #[test]
+    fn a_name_that_is_not_the_spiffe_id_is_shown_with_its_kind() -> TestResult {
+        let address = SanType::IpAddress(IpAddr::from([127, 0, 0, 1]));
+        let wildcard = dns("*.microservices.dev")?;
+        let website = uri("https://microservices.dev/order")?;
+        for (names, shown) in [
+            (vec![address.clone()], "IP address 127.0.0.1"),
+            (
+                vec![address.clone(), website.clone()],
+                "URI https://microservices.dev/order",
+            ),
+            (
+                vec![address, website, wildcard],
+                "DNS name *.microservices.dev",
+            ),
+        ] {
+            assert_eq!(identity(names)?.to_string(), shown);
+        }
         Ok(())
     }
 
@@ -266,7 +347,10 @@ mod tests {
 
     #[test]
     fn a_hostile_subject_is_escaped_where_people_read_it() -> TestResult {
-        assert_eq!(identity(vec![])?.to_string(), "CN=bell\\u{7}\\u{202e}");
+        assert_eq!(
+            identity(vec![])?.to_string(),
+            "subject CN=bell\\u{7}\\u{202e}"
+        );
         Ok(())
     }
 

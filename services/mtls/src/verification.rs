@@ -123,6 +123,8 @@ impl Trust {
         if !has_extended_key_usage(end_entity)? {
             return Err(CertificateProblem::WrongPurpose { required: purpose });
         }
+        // Said in the handshake and not after it, so that the peer gets an alert and not a broken connection.
+        PeerIdentity::from_certificate(end_entity).map_err(CertificateProblem::Unreadable)?;
         match name.map(|name| (name, certificate.verify_is_valid_for_subject_name(name))) {
             None | Some((_, Ok(()))) => Ok(()),
             Some((name, Err(PathError::CertNotValidForName(_)))) => {

@@ -19,7 +19,7 @@ use tonic::{Code, Status};
 #[tokio::test]
 async fn a_peer_that_no_rule_allows_is_told_so_and_not_who_is_allowed() -> Result<()> {
     let house = House::new()?;
-    let (address, server) = serve_for_order_only(&house).await?;
+    let (address, server) = serve_for(&house, ORDER).await?;
 
     check_health(channel(address, "localhost", house.client("order")?)?).await?;
     let status = check_health(channel(address, "localhost", house.client("shipping")?)?)
@@ -39,7 +39,7 @@ async fn a_peer_that_no_rule_allows_is_told_so_and_not_who_is_allowed() -> Resul
 #[tokio::test]
 async fn a_certificate_with_two_spiffe_ids_is_nobody() -> Result<()> {
     let house = House::new()?;
-    let (address, server) = serve_for_order_only(&house).await?;
+    let (address, server) = serve_for(&house, ORDER).await?;
     let mut two = EndEntity::peer("shipping");
     two.uri.push("spiffe://microservices.dev/order".to_owned());
     let client = house.material("shipping", &house.ca.issue(&two)?)?;
@@ -55,11 +55,14 @@ async fn a_certificate_with_two_spiffe_ids_is_nobody() -> Result<()> {
     Ok(())
 }
 
-/// A server whose health only `order` may ask after.
-async fn serve_for_order_only(
+const ORDER: &str = "spiffe://microservices.dev/order";
+
+/// A server whose health only one peer may ask after.
+pub(crate) async fn serve_for(
     house: &House,
+    allowed: &str,
 ) -> Result<(SocketAddr, JoinHandle<Result<(), Error>>)> {
-    let allowed = vec!["spiffe://microservices.dev/order".to_owned()];
+    let allowed = vec![allowed.to_owned()];
     let rules = BTreeMap::from([("grpc.health.v1.Health/*".to_owned(), allowed)]);
     let layer = AuthorizationLayer::new(Arc::new(Policy::try_from_rules(&rules)?), refuse);
     let listener = TcpListener::bind("127.0.0.1:0").await?;

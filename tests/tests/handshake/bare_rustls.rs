@@ -15,11 +15,28 @@ use tests::test_pki::{EndEntity, Issued};
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 
-/// A bare rustls client with what its own side of this house would not take, against the real server.
+/// A bare rustls client with a certificate that is not for clients, against the real server.
 pub(crate) async fn server_refuses_bare_client(client: &EndEntity) -> Result<()> {
     let house = House::new()?;
+    let problem = CertificateProblem::WrongPurpose {
+        required: Purpose::Client,
+    };
+    let reason = server_refuses_issued(&house, &house.ca.issue(client)?, UNSUPPORTED).await?;
+    assert_eq!(reason, HandshakeFailure::Certificate(problem));
+    Ok(())
+}
+
+const UNSUPPORTED: AlertDescription = AlertDescription::UnsupportedCertificate;
+
+/// A bare rustls client with what its own side of this house would not take, against the real server: the client hears
+/// the alert, and what the server reports is returned.
+pub(crate) async fn server_refuses_issued(
+    house: &House,
+    client: &Issued,
+    expected: AlertDescription,
+) -> Result<HandshakeFailure> {
     let mut server = TestServer::start(house.server("payment")?).await?;
-    let config = client_config(&house, &house.ca.issue(client)?, rustls::ALL_VERSIONS)?;
+    let config = client_config(house, client, rustls::ALL_VERSIONS)?;
 
     let socket = TcpStream::connect(server.address).await?;
     let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
@@ -28,20 +45,38 @@ pub(crate) async fn server_refuses_bare_client(client: &EndEntity) -> Result<()>
         .await?;
     let error = tls.read_u8().await.err().context("the server answered")?;
 
-    assert_eq!(alert(&error)?, AlertDescription::UnsupportedCertificate);
-    assert_eq!(
-        server.refused().await?.reason,
-        HandshakeFailure::Certificate(CertificateProblem::WrongPurpose {
-            required: Purpose::Client
-        })
-    );
-    server.stop().await
+    assert_eq!(alert(&error)?, expected);
+    let refused = server.refused().await?;
+    server.stop().await?;
+    Ok(refused.reason)
 }
 
-/// The real client against a bare rustls server with what its own side of this house would not take.
+/// The real client against a bare rustls server with a certificate that is not for servers.
 pub(crate) async fn client_refuses_bare_server(server: &EndEntity) -> Result<()> {
     let house = House::new()?;
-    let config = server_config(&house.ca.issue(server)?, rustls::ALL_VERSIONS)?;
+    let problem = CertificateProblem::WrongPurpose {
+        required: Purpose::Server,
+    };
+    let reason = client_refuses_issued(
+        &house,
+        &house.ca.issue(server)?,
+        "it is not for servers (its extended key usage lacks serverAuth)",
+        UNSUPPORTED,
+    )
+    .await?;
+    assert_eq!(reason, HandshakeFailure::Certificate(problem));
+    Ok(())
+}
+
+/// The real client against a bare rustls server with what its own side of this house would not take: the server hears
+/// the alert, the caller the sentence, and the reason is returned.
+pub(crate) async fn client_refuses_issued(
+    house: &House,
+    server: &Issued,
+    sentence: &str,
+    expected: AlertDescription,
+) -> Result<HandshakeFailure> {
+    let config = server_config(server, rustls::ALL_VERSIONS)?;
     let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
@@ -53,24 +88,18 @@ pub(crate) async fn client_refuses_bare_server(server: &EndEntity) -> Result<()>
     let error = failure_to_connect(channel(address, "localhost", house.client("order")?)?).await?;
 
     assert_eq!(
-        error.reason,
-        ConnectFailure::Handshake(HandshakeFailure::Certificate(
-            CertificateProblem::WrongPurpose {
-                required: Purpose::Server
-            }
-        ))
-    );
-    assert_eq!(
         error.to_string(),
         format!(
-            "cannot connect to localhost:{}: the peer's certificate is refused: it is not for servers (its \
-             extended key usage lacks serverAuth)",
+            "cannot connect to localhost:{}: the peer's certificate is refused: {sentence}",
             address.port()
         )
     );
-    let error = server.await?.err().context("the handshake succeeded")?;
-    assert_eq!(alert(&error)?, AlertDescription::UnsupportedCertificate);
-    Ok(())
+    let heard = server.await?.err().context("the handshake succeeded")?;
+    assert_eq!(alert(&heard)?, expected);
+    match error.reason {
+        ConnectFailure::Handshake(reason) => Ok(reason),
+        other => bail!("not the handshake: {other:?}"),
+    }
 }
 
 /// A client of bare rustls that trusts the house and shows `issued`.

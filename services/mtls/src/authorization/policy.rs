@@ -2,8 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use rustls_pki_types::DnsName;
-
+use crate::dns_name::DnsName;
 use crate::peer_identity::PeerIdentity;
 use crate::spiffe_id::SpiffeId;
 
@@ -21,22 +20,41 @@ enum Callers {
     /// Every peer that showed a valid certificate.
     EveryPeer,
     /// Those who have one of these names.
-    Named(BTreeSet<String>),
+    Named(BTreeSet<Caller>),
+}
+
+/// A name with its kind. What a certificate has as a DNS name is compared with DNS names only, and the SPIFFE ID with
+/// SPIFFE IDs only: whoever may issue one kind must not be able to speak for the other.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Caller {
+    SpiffeId(SpiffeId),
+    DnsName(DnsName),
+}
+
+impl Caller {
+    fn is(&self, peer: &PeerIdentity) -> bool {
+        match self {
+            Self::SpiffeId(id) => peer.spiffe_id() == Some(id),
+            Self::DnsName(name) => peer.has_dns_name(name),
+        }
+    }
 }
 
 impl Policy {
     /// Reads rules: from `package.Service/Method` or `package.Service/*` to identities, each a SPIFFE ID or a DNS name.
+    /// A SPIFFE ID allows whoever has it as the one URI of the certificate, a DNS name whoever has it as a DNS name, in
+    /// whatever case; a wildcard in a certificate allows nothing.
     ///
     /// # Errors
     /// [`PolicyError`] for a rule that could never match: a typing error must not silently mean "nobody".
     pub fn try_from_rules(rules: &BTreeMap<String, Vec<String>>) -> Result<Self, PolicyError> {
         let mut policy = Self::default();
         for (rule, identities) in rules {
-            let names = identities
+            let callers = identities
                 .iter()
-                .map(|identity| parse_identity(rule, identity))
+                .map(|identity| parse_caller(rule, identity))
                 .collect::<Result<BTreeSet<_>, _>>()?;
-            policy.insert(rule, Callers::Named(names))?;
+            policy.insert(rule, Callers::Named(callers))?;
         }
         Ok(policy)
     }
@@ -64,8 +82,8 @@ impl Policy {
             .or_else(|| service.and_then(|service| self.services.get(service)));
         match (callers, peer) {
             (Some(Callers::EveryPeer), Some(_)) => true,
-            (Some(Callers::Named(names)), Some(peer)) => {
-                peer.names().any(|name| names.contains(name))
+            (Some(Callers::Named(callers)), Some(peer)) => {
+                callers.iter().any(|caller| caller.is(peer))
             }
             (None, _) | (_, None) => false,
         }
@@ -123,21 +141,21 @@ pub enum PolicyError {
     },
 }
 
-fn parse_identity(rule: &str, identity: &str) -> Result<String, PolicyError> {
+fn parse_caller(rule: &str, identity: &str) -> Result<Caller, PolicyError> {
     let wrong = |reason: String| PolicyError::Identity {
         rule: rule.to_owned(),
         identity: identity.to_owned(),
         reason,
     };
     if identity.contains("://") {
-        return SpiffeId::parse(identity)
-            .map(|id| id.as_str().to_owned())
-            .map_err(|error| wrong(error.to_string()));
+        SpiffeId::parse(identity)
+            .map(Caller::SpiffeId)
+            .map_err(|error| wrong(error.to_string()))
+    } else {
+        DnsName::parse(identity)
+            .map(Caller::DnsName)
+            .map_err(|error| wrong(error.to_string()))
     }
-    // A wildcard in a certificate says which hosts it may serve, not who calls: it is not accepted as a caller's name.
-    DnsName::try_from(identity)
-        .map(|name| name.as_ref().to_ascii_lowercase())
-        .map_err(|_| wrong("it is not a DNS name".to_owned()))
 }
 
 #[cfg(test)]

@@ -122,13 +122,70 @@ fn every_peer_means_every_peer_with_a_certificate() -> TestResult {
     Ok(())
 }
 
+/// A certificate with exactly these URIs and DNS names.
+fn named(uris: &[&str], dns_names: &[&str]) -> TestResult<PeerIdentity> {
+    use rcgen::SanType;
+    use rcgen::string::Ia5String;
+    let mut names = Vec::new();
+    for uri in uris {
+        names.push(SanType::URI(Ia5String::try_from(*uri)?));
+    }
+    for name in dns_names {
+        names.push(SanType::DnsName(Ia5String::try_from(*name)?));
+    }
+    identity(|params| params.subject_alt_names = names)
+}
+
+#[test]
+fn a_uri_is_no_dns_name_even_with_the_same_text() -> TestResult {
+    let policy = policy(&[("order.v1.Order/Create", &["order.microservices.dev"])])?;
+    let uri = named(&["order.microservices.dev"], &[])?;
+    assert!(!policy.allows(CREATE, Some(&uri)));
+    let dns_name = named(&[], &["ORDER.microservices.dev"])?;
+    assert!(policy.allows(CREATE, Some(&dns_name)));
+    Ok(())
+}
+
+#[test]
+fn a_dns_name_is_no_spiffe_id_even_with_the_same_text() -> TestResult {
+    let id = "spiffe://microservices.dev/order";
+    // Neither does such a certificate have an identity, nor would the comparison take one kind for the other.
+    assert!(named(&[], &[id]).is_err());
+    let caller = parse_caller("a.B/C", id)?;
+    assert!(matches!(caller, Caller::SpiffeId(_)));
+    assert!(!caller.is(&named(&[], &["order.microservices.dev"])?));
+    Ok(())
+}
+
+#[test]
+fn a_spiffe_id_counts_as_the_only_uri_and_in_its_one_spelling() -> TestResult {
+    let id = "spiffe://microservices.dev/order";
+    let policy = policy(&[("order.v1.Order/Create", &[id])])?;
+    assert!(policy.allows(CREATE, Some(&named(&[id], &[])?)));
+    for uris in [
+        &[id, id][..],
+        &[id, "spiffe://microservices.dev/payment"],
+        &[id, "https://microservices.dev/order"],
+        &["SPIFFE://microservices.dev/order"],
+        &["spiffe://Microservices.dev/order"],
+        &["spiffe://microservices.dev/Order"],
+        &["spiffe://microservices.dev./order"],
+        &["spiffe://microservices.dev:443/order"],
+        &["spiffe://microservices.dev/%6frder"],
+        &["spiffe://microservices.dev/order/"],
+        &["spiffe://microservices.dev/order?x"],
+        &["spiffe://microservices.dev/order#x"],
+        &["spiffe://microservices.dev/x/../order"],
+        &["spiffe://microservices.dev"],
+    ] {
+        assert!(!policy.allows(CREATE, Some(&named(uris, &[])?)), "{uris:?}");
+    }
+    Ok(())
+}
+
 #[test]
 fn a_wildcard_in_a_certificate_is_nobody_in_particular() -> TestResult {
-    let wildcard = identity(|params| {
-        params.subject_alt_names = vec![rcgen::SanType::DnsName(
-            rcgen::string::Ia5String::try_from("*.microservices.dev").expect("it is ASCII"),
-        )];
-    })?;
+    let wildcard = named(&[], &["*.microservices.dev"])?;
     let policy = policy(&[("order.v1.Order/Create", &["order.microservices.dev"])])?;
     assert!(!policy.allows(CREATE, Some(&wildcard)));
     Ok(())
