@@ -79,7 +79,7 @@ impl PeerIdentity {
         }
         // X509-SVID 2: exactly one URI; a certificate with several is not a SPIFFE identity at all.
         if let [uri] = identity.uris.as_slice() {
-            identity.spiffe_id = SpiffeId::parse(uri).ok();
+            identity.spiffe_id = SpiffeId::parse_workload(uri).ok();
         }
         Ok(identity)
     }
@@ -90,7 +90,7 @@ impl PeerIdentity {
         Self::from_der(certificate.as_ref())
     }
 
-    /// The SPIFFE ID, when the certificate has exactly one URI and that is a valid one.
+    /// The SPIFFE ID, when the certificate has exactly one URI and that is the valid one of a workload.
     #[must_use]
     pub fn spiffe_id(&self) -> Option<&SpiffeId> {
         self.spiffe_id.as_ref()
@@ -340,6 +340,14 @@ mod tests {
     #[test]
     fn a_broken_spiffe_id_grants_nothing() -> TestResult {
         let peer = identity(vec![uri("SPIFFE://microservices.dev/../order")?])?;
+        assert_eq!(peer.spiffe_id(), None);
+        assert_eq!(peer.names().count(), 0);
+        Ok(())
+    }
+
+    #[test]
+    fn the_id_of_a_trust_domain_is_no_peers() -> TestResult {
+        let peer = identity(vec![uri("spiffe://microservices.dev")?])?;
         assert_eq!(peer.spiffe_id(), None);
         assert_eq!(peer.names().count(), 0);
         Ok(())

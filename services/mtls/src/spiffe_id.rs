@@ -77,6 +77,26 @@ impl SpiffeId {
     }
 }
 
+impl SpiffeId {
+    /// Whether it names a workload. Without a path it names the trust domain itself, that is its CAs, and the
+    /// certificate of an end entity must not carry it (X509-SVID, 3.1).
+    #[must_use]
+    pub fn names_a_workload(&self) -> bool {
+        self.0["spiffe://".len()..].contains('/')
+    }
+
+    /// A SPIFFE ID that a peer can have.
+    pub(crate) fn parse_workload(uri: &str) -> Result<Self, InvalidSpiffeId> {
+        let id = Self::parse(uri)?;
+        match id.names_a_workload() {
+            true => Ok(id),
+            false => Err(InvalidSpiffeId(
+                "it has no path, so it names a trust domain and no workload in it",
+            )),
+        }
+    }
+}
+
 impl fmt::Display for SpiffeId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -102,6 +122,18 @@ mod tests {
     }
 
     #[test]
+    fn a_trust_domain_is_a_spiffe_id_and_no_workload() -> Result<(), InvalidSpiffeId> {
+        assert!(!SpiffeId::parse("spiffe://dev")?.names_a_workload());
+        assert!(SpiffeId::parse("spiffe://dev/order")?.names_a_workload());
+        let refusal = SpiffeId::parse_workload("spiffe://dev");
+        assert_eq!(
+            refusal.map_err(|error| error.to_string()),
+            Err("it has no path, so it names a trust domain and no workload in it".to_owned())
+        );
+        Ok(())
+    }
+
+    #[test]
     fn what_the_standard_forbids_is_refused() {
         let long = format!("spiffe://a/{}", "x".repeat(2048));
         for (uri, rule) in [
@@ -114,6 +146,12 @@ mod tests {
             ),
             ("spiffe://user@dev/order", "trust domain has a character"),
             ("spiffe://dev:443/order", "trust domain has a character"),
+            ("spiffe://d%65v/order", "trust domain has a character"),
+            ("spiffe://", "trust domain is empty"),
+            ("spiffe:/dev/order", "does not begin with"),
+            (" spiffe://dev/order", "does not begin with"),
+            ("spiffe://dev/order\0", "path has a character"),
+            ("spiffe://dev/\u{43e}rder", "path has a character"),
             ("spiffe://dev/", "empty, '.' or '..'"),
             ("spiffe://dev/order/", "empty, '.' or '..'"),
             ("spiffe://dev//order", "empty, '.' or '..'"),

@@ -84,6 +84,7 @@ async fn a_uri_that_only_looks_like_the_spiffe_id_does_not_pass_for_it() -> Resu
         "spiffe://MICROSERVICES.dev/order",
         "spiffe://microservices.dev/%6frder",
         "spiffe://microservices.dev/order/",
+        "spiffe://microservices.dev",
     ] {
         let almost = EndEntity::peer("shipping").uris(&[uri]).hosts(&[], &[]);
         let refusal = call(ID, &almost).await?.err().context(uri)?;

@@ -100,6 +100,55 @@ async fn an_ip_address_that_the_certificate_lacks_is_refused() -> Result<()> {
     .await
 }
 
+#[tokio::test]
+async fn the_name_of_a_server_counts_without_regard_to_case_or_a_dot_at_its_end() -> Result<()> {
+    for name in ["Payment.Microservices.DEV", "payment.microservices.dev."] {
+        let house = House::new()?;
+        let client = house.client("order")?.server_name(name)?;
+        accepted(house.server("payment")?, "localhost", client).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_ip_address_is_no_name_and_a_name_no_ip_address() -> Result<()> {
+    for (hosts, called) in [
+        // A wildcard and a name that begin like the address.
+        (&["localhost", "*.0.0.one"][..], "127.0.0.1"),
+        (&["127.0.0.1.example"], "127.0.0.1"),
+    ] {
+        let house = House::new()?;
+        let only_names = EndEntity::peer("payment").hosts(hosts, &[]);
+        let server = house.material("payment", &house.ca.issue(&only_names)?)?;
+        refused_by_client(
+            ServerTls::new(&server)?,
+            called,
+            house.client("order")?,
+            CertificateProblem::WrongName {
+                expected: called.to_owned(),
+                presented: names(hosts),
+            },
+            "BadCertificate",
+        )
+        .await?;
+    }
+
+    let house = House::new()?;
+    let only_addresses = EndEntity::peer("payment").hosts(&[], &[IpAddr::from([127, 0, 0, 1])]);
+    let server = house.material("payment", &house.ca.issue(&only_addresses)?)?;
+    refused_by_client(
+        ServerTls::new(&server)?,
+        "localhost",
+        house.client("order")?,
+        CertificateProblem::WrongName {
+            expected: "localhost".to_owned(),
+            presented: names(&["127.0.0.1"]),
+        },
+        "BadCertificate",
+    )
+    .await
+}
+
 fn names(names: &[&str]) -> Vec<String> {
     names.iter().map(|name| (*name).to_owned()).collect()
 }

@@ -148,7 +148,7 @@ fn parse_caller(rule: &str, identity: &str) -> Result<Caller, PolicyError> {
         reason,
     };
     if identity.contains("://") {
-        SpiffeId::parse(identity)
+        SpiffeId::parse_workload(identity)
             .map(Caller::SpiffeId)
             .map_err(|error| wrong(error.to_string()))
     } else {

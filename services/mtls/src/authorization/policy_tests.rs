@@ -218,6 +218,37 @@ fn an_identity_that_no_certificate_can_prove_is_refused() {
         ("*", "it is not a DNS name"),
         ("*.microservices.dev", "it is not a DNS name"),
         ("order client", "it is not a DNS name"),
+        ("", "it is not a DNS name"),
+        ("spiffe:order", "it is not a DNS name"),
+        ("order.microservices.dev:443", "it is not a DNS name"),
+        (
+            "order.microservices.dev.",
+            "it ends with a dot, and a name in a certificate does not",
+        ),
+        (
+            "127.0.0.1",
+            "it is an IP address, which says where a host is and not who it is",
+        ),
+        (
+            "::1",
+            "it is an IP address, which says where a host is and not who it is",
+        ),
+        (
+            "SPIFFE://microservices.dev/order",
+            "it does not begin with spiffe://",
+        ),
+        (
+            "spiffe://Microservices.dev/order",
+            "its trust domain has a character other than a-z, 0-9, '.', '-' and '_'",
+        ),
+        (
+            "spiffe://microservices.dev/%6frder",
+            "its path has a character other than a letter, a digit, '.', '-' and '_'",
+        ),
+        (
+            "spiffe://microservices.dev",
+            "it has no path, so it names a trust domain and no workload in it",
+        ),
         (
             "https://microservices.dev/order",
             "it does not begin with spiffe://",
