@@ -182,6 +182,7 @@ impl Peers {
         let request = payment::RefundPaymentRequest {
             payment_id,
             reason: reason.unwrap_or_default(),
+            order_id: order.id.to_string(),
         };
         let answer = self.payment.clone().refund(request).await?.into_inner();
         let record = answer.payment.unwrap_or_default();

@@ -12,6 +12,9 @@ pub const AMOUNT_OVER_LIMIT: Reason = Reason::new("AMOUNT_OVER_LIMIT");
 /// The currency is not accepted. Nothing was charged.
 pub const CURRENCY_NOT_ACCEPTED: Reason = Reason::new("CURRENCY_NOT_ACCEPTED");
 
+/// The payment is of another order than the one that was named. Nothing was given back.
+pub const ORDER_DIFFERS: Reason = Reason::new("ORDER_DIFFERS");
+
 /// Why nothing was charged or given back.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -36,6 +39,14 @@ pub enum Error {
     /// The key was used before, for another charge.
     #[error("the idempotency key {0} was used before for another charge")]
     KeyReused(IdempotencyKey),
+    /// The payment to give back is of another order.
+    #[error("payment {payment_id} is not of order {order_id}")]
+    OrderDiffers {
+        /// Which payment.
+        payment_id: i64,
+        /// The order that was named, not the one that it is of.
+        order_id: String,
+    },
     /// There is no such payment.
     #[error("there is no payment {0}")]
     NotFound(i64),
@@ -73,6 +84,16 @@ impl ToStatus for Error {
                 violations: vec![nothing_charged(CURRENCY_NOT_ACCEPTED, &message)],
                 message,
                 metadata: Metadata::from([("amount".to_owned(), amount.to_string())]),
+            },
+            Self::OrderDiffers { payment_id, .. } => Failure::FailedPrecondition {
+                reason: ORDER_DIFFERS,
+                violations: vec![PreconditionViolation {
+                    kind: ORDER_DIFFERS,
+                    subject: format!("payment/{payment_id}"),
+                    description: format!("{message}; nothing was given back"),
+                }],
+                message,
+                metadata: Metadata::new(),
             },
             Self::KeyReused(key) => key.reused("payment"),
             Self::NotFound(id) => Failure::not_found("payment", id),

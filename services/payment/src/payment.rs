@@ -46,6 +46,7 @@ pub struct Charge {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refund {
     payment_id: i64,
+    order_id: String,
     reason: String,
 }
 
@@ -124,7 +125,7 @@ fn check_order_id(violations: &mut Violations, order_id: &str) {
         violations.add(
             "order_id",
             reason::REQUIRED,
-            "the order to charge must be named",
+            "the order that is paid for must be named",
         );
     } else if order_id.len() > MAX_ORDER_ID {
         violations.add(
@@ -177,7 +178,11 @@ impl Refund {
     ///
     /// # Errors
     /// Every problem, each under the path of its field.
-    pub fn parse(payment_id: i64, reason: &str) -> Result<Self, Vec<FieldViolation>> {
+    pub fn parse(
+        payment_id: i64,
+        reason: &str,
+        order_id: &str,
+    ) -> Result<Self, Vec<FieldViolation>> {
         let mut violations = Violations::new();
         check_payment_id(&mut violations, payment_id);
         violations.require(
@@ -186,9 +191,11 @@ impl Refund {
             reason::TOO_LONG,
             format!("a reason has at most {MAX_REFUND_REASON} bytes"),
         );
+        check_order_id(&mut violations, order_id);
         violations.finish()?;
         Ok(Self {
             payment_id,
+            order_id: order_id.to_owned(),
             reason: reason.to_owned(),
         })
     }
@@ -196,6 +203,17 @@ impl Refund {
     /// Which payment.
     pub fn payment_id(&self) -> i64 {
         self.payment_id
+    }
+
+    /// The order that it must pay for.
+    pub fn order_id(&self) -> &str {
+        &self.order_id
+    }
+
+    /// Whether `payment` is the one that is meant: its number alone would let a slip of a digit give another order's
+    /// money back.
+    pub fn means(&self, payment: &Payment) -> bool {
+        self.payment_id == payment.id && self.order_id == payment.order_id
     }
 
     /// Why, for the books.
@@ -342,11 +360,15 @@ mod tests {
     }
 
     #[test]
-    fn a_refund_names_a_payment() {
-        let violations = Refund::parse(0, &"x".repeat(1025)).expect_err("violations");
+    fn a_refund_names_a_payment_and_its_order() {
+        let violations = Refund::parse(0, &"x".repeat(1025), "").expect_err("violations");
         assert_eq!(
             fields(&violations),
-            [("payment_id", "TOO_SMALL"), ("reason", "TOO_LONG")]
+            [
+                ("payment_id", "TOO_SMALL"),
+                ("reason", "TOO_LONG"),
+                ("order_id", "REQUIRED"),
+            ]
         );
     }
 }

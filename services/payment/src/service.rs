@@ -42,9 +42,18 @@ impl<S: Store> PaymentService<S> {
     }
 
     async fn refund(&self, request: wire::RefundPaymentRequest) -> Result<Payment, Error> {
-        let refund = Refund::parse(request.payment_id, &request.reason).map_err(Error::Invalid)?;
+        let refund = Refund::parse(request.payment_id, &request.reason, &request.order_id)
+            .map_err(Error::Invalid)?;
         let payment = self.store.refund(&refund).await?;
-        payment.ok_or(Error::NotFound(refund.payment_id()))
+        let payment = payment.ok_or(Error::NotFound(refund.payment_id()))?;
+        if refund.means(&payment) {
+            Ok(payment)
+        } else {
+            Err(Error::OrderDiffers {
+                payment_id: refund.payment_id(),
+                order_id: refund.order_id().to_owned(),
+            })
+        }
     }
 
     async fn payment(&self, id: i64) -> Result<Payment, Error> {

@@ -27,7 +27,8 @@ pub trait Store: Send + Sync + 'static {
         key: &IdempotencyKey,
     ) -> impl Future<Output = Result<Option<Payment>, Error>> + Send;
 
-    /// Gives the payment back, unless it was given back before. None when there is no such payment.
+    /// Gives the payment back, unless it was given back before or is of another order: then it is returned as it
+    /// stands, and whoever asked compares. None when there is no such payment.
     fn refund(
         &self,
         refund: &Refund,
@@ -115,16 +116,17 @@ macro_rules! store {
                 let refunded = sqlx::query(
                     "UPDATE payment \
                      SET state = 'refunded', refund_reason = $2, refunded_at = CURRENT_TIMESTAMP \
-                     WHERE payment_id = $1 AND state = 'charged' \
+                     WHERE payment_id = $1 AND order_id = $3 AND state = 'charged' \
                      RETURNING payment_id, order_id, user_id, currency_code, units, nanos, state",
                 )
                 .bind(refund.payment_id())
                 .bind(refund.reason())
+                .bind(refund.order_id())
                 .fetch_all(&self.pool)
                 .await?;
                 match refunded.first() {
                     Some(row) => Self::read(row).map(Some),
-                    // Given back before, or never charged.
+                    // Given back before, of another order, or never charged.
                     None => self.payment(refund.payment_id()).await,
                 }
             }

@@ -135,6 +135,7 @@ async fn a_refund_may_be_repeated_and_is_seen_by_get() -> Outcome {
     let refund = RefundPaymentRequest {
         payment_id,
         reason: "cannot be shipped".into(),
+        order_id: "2344".into(),
     };
     let first = till.client.refund(refund.clone()).await?.into_inner();
     let again = till.client.refund(refund).await?.into_inner();
@@ -152,6 +153,37 @@ async fn a_refund_may_be_repeated_and_is_seen_by_get() -> Outcome {
 }
 
 #[tokio::test]
+async fn the_money_of_another_order_is_not_given_back() -> Outcome {
+    let mut till = Till::open().await?;
+    let charged = till
+        .client
+        .create(request("k", "3.20 EUR")?)
+        .await?
+        .into_inner();
+    let payment_id = charged.payment.ok_or("a payment")?.payment_id;
+    let mut refund = RefundPaymentRequest {
+        payment_id,
+        reason: String::new(),
+        order_id: "2345".into(),
+    };
+    let refusal = refused(till.client.refund(refund.clone()).await);
+    assert_eq!(refusal.code, Code::FailedPrecondition);
+    assert!(refusal.is("payment", &payment::error::ORDER_DIFFERS));
+    assert!(
+        !refusal.message.contains("2344"),
+        "whose it is is nobody's business: {}",
+        refusal.message
+    );
+    refund.order_id.clear();
+    let refusal = refused(till.client.refund(refund).await);
+    assert_eq!(refusal.code, Code::InvalidArgument);
+    let seen = till.client.get(GetPaymentRequest { payment_id }).await?;
+    let seen = seen.into_inner().payment.ok_or("a payment")?;
+    assert_eq!(seen.state(), PaymentState::Charged);
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_payment_that_is_not_there_is_not_found() -> Outcome {
     let mut till = Till::open().await?;
     let refusal = refused(till.client.get(GetPaymentRequest { payment_id: 7 }).await);
@@ -161,6 +193,7 @@ async fn a_payment_that_is_not_there_is_not_found() -> Outcome {
     let refund = RefundPaymentRequest {
         payment_id: 7,
         reason: String::new(),
+        order_id: "2344".into(),
     };
     assert_eq!(
         refused(till.client.refund(refund).await).code,

@@ -49,6 +49,7 @@ async fn keeps_the_contract(store: impl Store + Clone) -> Outcome {
     a_key_is_charged_once(&store).await?;
     a_key_is_charged_once_by_many_at_the_same_moment(&store).await?;
     a_refund_is_of_the_whole_payment_and_happens_once(&store).await?;
+    a_payment_of_another_order_is_not_given_back(&store).await?;
     what_is_not_there_is_not_found(&store).await?;
     the_largest_amount_is_kept_exactly(&store).await
 }
@@ -105,7 +106,7 @@ async fn a_refund_is_of_the_whole_payment_and_happens_once(store: &impl Store) -
     let payment = store
         .charge(&charge("refunded", "order-4", "5.00 EUR")?)
         .await?;
-    let refund = Refund::parse(payment.id, "cannot be shipped").map_err(|v| format!("{v:?}"))?;
+    let refund = refund(payment.id, "order-4")?;
     let refunded = store.refund(&refund).await?.ok_or("it was there")?;
     assert_eq!(refunded.state, State::Refunded);
     assert_eq!(refunded.amount, payment.amount);
@@ -118,9 +119,21 @@ async fn a_refund_is_of_the_whole_payment_and_happens_once(store: &impl Store) -
     Ok(())
 }
 
+async fn a_payment_of_another_order_is_not_given_back(store: &impl Store) -> Outcome {
+    let payment = store
+        .charge(&charge("another", "order-6", "5.00 EUR")?)
+        .await?;
+    let refund = refund(payment.id, "order-7")?;
+    let answered = store.refund(&refund).await?.ok_or("it is there")?;
+    assert!(!refund.means(&answered));
+    assert_eq!(answered, payment, "it stays as it was");
+    assert_eq!(store.payment(payment.id).await?, Some(payment));
+    Ok(())
+}
+
 async fn what_is_not_there_is_not_found(store: &impl Store) -> Outcome {
     assert_eq!(store.payment(i64::MAX).await?, None);
-    let refund = Refund::parse(i64::MAX, "").map_err(|v| format!("{v:?}"))?;
+    let refund = refund(i64::MAX, "order-4")?;
     assert_eq!(store.refund(&refund).await?, None);
     let key = IdempotencyKey::parse("key", "never-used").map_err(|v| format!("{v:?}"))?;
     assert_eq!(store.charged(&key).await?, None);
@@ -142,6 +155,11 @@ async fn finds_what_was_kept(store: impl Store) -> Outcome {
     let payment = store.charged(charge.key()).await?.ok_or("it was kept")?;
     assert!(charge.made(&payment));
     Ok(())
+}
+
+fn refund(payment_id: i64, order_id: &str) -> Result<Refund, Box<dyn Error>> {
+    Refund::parse(payment_id, "cannot be shipped", order_id)
+        .map_err(|violations| format!("{violations:?}").into())
 }
 
 fn charge(key: &str, order_id: &str, amount: &str) -> Result<Charge, Box<dyn Error>> {

@@ -81,7 +81,8 @@ async fn charge_and_refund(path: &Path) -> Outcome {
             continue;
         };
         full_disk::report(&format!("charged {} {}", charge.key(), payment.id))?;
-        let refund = Refund::parse(payment.id, "cannot be shipped").map_err(|v| format!("{v:?}"))?;
+        let refund = Refund::parse(payment.id, "cannot be shipped", &payment.order_id)
+            .map_err(|violations| format!("{violations:?}"))?;
         match store.refund(&refund).await {
             Ok(_) => full_disk::report(&format!("refunded {}", payment.id))?,
             Err(_) => full_disk::report("failed")?,

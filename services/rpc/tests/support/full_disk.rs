@@ -30,11 +30,7 @@ pub(crate) fn report(line: &str) -> io::Result<()> {
 pub(crate) fn meet(test: &str, database: &Path) -> io::Result<Vec<String>> {
     // Ignored, the signal leaves EFBIG to whoever writes too much; by itself it would kill the process (setrlimit(2)).
     let output = Command::new("sh")
-        .args([
-            "-c",
-            r#"trap '' XFSZ; ulimit -f "$0"; exec "$@""#,
-            BLOCKS,
-        ])
+        .args(["-c", r#"trap '' XFSZ; ulimit -f "$0"; exec "$@""#, BLOCKS])
         .arg(env::current_exe()?)
         .args([test, "--exact", "--nocapture", "--test-threads=1"])
         .env(DATABASE, database)

@@ -259,7 +259,11 @@ impl payment::payment_server::Payment for Peers {
         &self,
         request: Request<payment::RefundPaymentRequest>,
     ) -> Result<Response<payment::RefundPaymentResponse>, Status> {
-        let id = request.into_inner().payment_id;
+        let payment::RefundPaymentRequest {
+            payment_id: id,
+            order_id,
+            ..
+        } = request.into_inner();
         self.meet(
             "payment.refund",
             |_| true,
@@ -268,6 +272,15 @@ impl payment::payment_server::Payment for Peers {
                 let Some(record) = found else {
                     return Err(Failure::not_found("payment", id).into_status("payment"));
                 };
+                if record.order_id != order_id {
+                    let failure = Failure::FailedPrecondition {
+                        reason: Reason::new("ORDER_DIFFERS"),
+                        message: format!("payment {id} is not of order {order_id}"),
+                        violations: Vec::new(),
+                        metadata: Metadata::new(),
+                    };
+                    return Err(failure.into_status("payment"));
+                }
                 record.state = payment::PaymentState::Refunded.into();
                 Ok(payment::RefundPaymentResponse {
                     payment: Some(record.clone()),
