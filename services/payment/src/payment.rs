@@ -185,12 +185,7 @@ impl Refund {
     ) -> Result<Self, Vec<FieldViolation>> {
         let mut violations = Violations::new();
         check_payment_id(&mut violations, payment_id);
-        violations.require(
-            reason.len() <= MAX_REFUND_REASON,
-            "reason",
-            reason::TOO_LONG,
-            format!("a reason has at most {MAX_REFUND_REASON} bytes"),
-        );
+        check_reason(&mut violations, reason);
         check_order_id(&mut violations, order_id);
         violations.finish()?;
         Ok(Self {
@@ -219,6 +214,23 @@ impl Refund {
     /// Why, for the books.
     pub fn reason(&self) -> &str {
         &self.reason
+    }
+}
+
+/// A reason is free text for people. NUL, which is a control character, is none that every database can keep.
+fn check_reason(violations: &mut Violations, reason: &str) {
+    if reason.len() > MAX_REFUND_REASON {
+        violations.add(
+            "reason",
+            reason::TOO_LONG,
+            format!("a reason has at most {MAX_REFUND_REASON} bytes"),
+        );
+    } else if reason.chars().any(char::is_control) {
+        violations.add(
+            "reason",
+            reason::MALFORMED,
+            "a reason is one line, without control characters",
+        );
     }
 }
 
@@ -357,6 +369,17 @@ mod tests {
             limits.check(other),
             Err(Error::CurrencyNotAccepted { .. })
         ));
+    }
+
+    #[test]
+    fn a_reason_is_one_line_of_any_script() {
+        for reason in ["a\0b", "a\nb", "\u{1b}[31m", "\u{85}"] {
+            let violations = Refund::parse(1, reason, "o").expect_err("a violation");
+            assert_eq!(fields(&violations), [("reason", "MALFORMED")], "{reason:?}");
+        }
+        for reason in ["", "Ayşe'ye geri ödendi – 退款"] {
+            assert!(Refund::parse(1, reason, "o").is_ok(), "{reason:?}");
+        }
     }
 
     #[test]

@@ -175,8 +175,12 @@ async fn the_money_of_another_order_is_not_given_back() -> Outcome {
         refusal.message
     );
     refund.order_id.clear();
+    // A NUL in particular: PostgreSQL keeps none.
+    refund.reason = "cannot\0be shipped".into();
     let refusal = refused(till.client.refund(refund).await);
     assert_eq!(refusal.code, Code::InvalidArgument);
+    let fields: Vec<_> = refusal.fields.iter().map(|v| v.field.as_str()).collect();
+    assert_eq!(fields, ["reason", "order_id"]);
     let seen = till.client.get(GetPaymentRequest { payment_id }).await?;
     let seen = seen.into_inner().payment.ok_or("a payment")?;
     assert_eq!(seen.state(), PaymentState::Charged);
