@@ -61,14 +61,15 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// The order of this idempotency key.
     fn by_key<'a>(&'a self, key: &'a IdempotencyKey) -> Answer<'a, Option<Order>>;
 
-    /// One page of orders, newest first.
+    /// One page of orders, newest first. One that cannot be read is logged and left out; `get` says why.
     fn list<'a>(&'a self, page: &'a Page) -> Answer<'a, Vec<Order>>;
 
     /// Stores what became of an order that was in state `was` and whose version is still `order.version`. Returns the
     /// new version, or `None` when somebody else changed the order in between; then nothing is stored.
     fn update<'a>(&'a self, order: &'a Order, was: State) -> Answer<'a, Option<i64>>;
 
-    /// Claims at most `limit` orders whose next step is due at `now`, those first that wait longest.
+    /// Claims at most `limit` orders whose next step is due at `now`, those first that wait longest. One that cannot be
+    /// read is claimed as well, logged and left out, so that it stands in the way of no other.
     fn claim(&self, now: Moment, until: Moment, limit: u32) -> Answer<'_, Vec<Order>>;
 
     /// Gives up a claim on an order of this version, or of the next one: whoever gives up in the middle of an update

@@ -399,6 +399,65 @@ async fn a_paid_order_without_a_payment_is_refused_by_the_store_itself(store: &A
     assert_eq!(store.get(created.id).await.expect("read"), Some(created));
 }
 
+/// Three orders, due at 1,000, of which somebody else has damaged the one in the middle.
+async fn one_of_three_damaged(database: &Database, store: &Arc<dyn Store>) -> [Order; 3] {
+    let orders = [order("first"), order("damaged"), order("third")];
+    for order in &orders {
+        store.insert(order, Moment(1_000)).await.expect("stored");
+    }
+    let damage = "UPDATE orders SET currency_code = 'euro' WHERE idempotency_key = 'damaged'";
+    match database {
+        Database::Sqlite(pool) => drop(sqlx::query(damage).execute(pool).await.expect("done")),
+        Database::Postgres(pool) => drop(sqlx::query(damage).execute(pool).await.expect("done")),
+        other => unreachable!("{other:?}"),
+    }
+    orders
+}
+
+async fn a_damaged_order_starves_no_other_one(database: &Database, store: &Arc<dyn Store>) {
+    let [first, damaged, third] = one_of_three_damaged(database, store).await;
+    let claimed = store.claim(Moment(2_000), Moment(9_000), 10).await;
+    let claimed: BTreeSet<_> = claimed.expect("asked").iter().map(|o| o.id).collect();
+    assert_eq!(claimed, BTreeSet::from([first.id, third.id]));
+    // It is claimed with them, and so not due again and again.
+    assert_eq!(store.next_due().await.expect("asked"), Some(Moment(9_000)));
+    assert!(store.get(damaged.id).await.is_err());
+}
+
+async fn a_damaged_order_hides_no_other_one(database: &Database, store: &Arc<dyn Store>) {
+    let [first, _, third] = one_of_three_damaged(database, store).await;
+    for (size, expected) in [
+        (1, vec![third.id]),
+        (2, vec![third.id, first.id]),
+        (3, vec![third.id, first.id]),
+    ] {
+        let page = Page {
+            user_id: None,
+            state: None,
+            size,
+            before: None,
+        };
+        let listed = store.list(&page).await.expect("listed");
+        let listed: Vec<_> = listed.iter().map(|order| order.id).collect();
+        assert_eq!(listed, expected, "{size} on a page");
+        let page = Page {
+            before: Some(third.id),
+            ..page
+        };
+        let listed = store.list(&page).await.expect("listed");
+        assert_eq!(listed.len(), 1, "the last {size}");
+        assert_eq!(listed[0].id, first.id);
+    }
+}
+
+#[tokio::test]
+async fn in_sqlite_a_damaged_order_stands_in_nobodys_way() {
+    let (_folder, database, store) = sqlite().await;
+    a_damaged_order_starves_no_other_one(&database, &store).await;
+    let (_folder, database, store) = sqlite().await;
+    a_damaged_order_hides_no_other_one(&database, &store).await;
+}
+
 /// One test per sentence for SQLite, and one for all of them for PostgreSQL, whose start takes longer than they do.
 macro_rules! contract {
     ($($sentence:ident)*) => {
@@ -442,6 +501,10 @@ macro_rules! contract {
                 sqlx::query("TRUNCATE orders").execute(pool).await.expect("emptied");
                 $sentence(&store).await;
             )*
+            sqlx::query("TRUNCATE orders").execute(pool).await.expect("emptied");
+            a_damaged_order_starves_no_other_one(&database, &store).await;
+            sqlx::query("TRUNCATE orders").execute(pool).await.expect("emptied");
+            a_damaged_order_hides_no_other_one(&database, &store).await;
             database.close().await;
         }
     };
