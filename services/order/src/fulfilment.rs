@@ -268,13 +268,13 @@ impl Drop for Claim {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
             return;
         };
-        let (id, version) = (self.order.id, self.order.version);
+        let held = self.order.clone();
         let parts = Arc::clone(&self.fulfilment.0);
         runtime.spawn(async move {
-            match parts.store.release(id, version, parts.clock.now()).await {
+            match parts.store.release(&held, parts.clock.now()).await {
                 Ok(()) => parts.bell.notify_one(),
                 Err(error) => {
-                    tracing::warn!(order = %id, %error, "an order could not be given up; its claim ends by itself");
+                    tracing::warn!(order = %held.id, %error, "an order could not be given up; its claim ends by itself");
                 }
             }
         });

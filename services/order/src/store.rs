@@ -72,9 +72,11 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// read is claimed as well, logged and left out, so that it stands in the way of no other.
     fn claim(&self, now: Moment, until: Moment, limit: u32) -> Answer<'_, Vec<Order>>;
 
-    /// Gives up a claim on an order of this version, or of the next one: whoever gives up in the middle of an update
-    /// does not know whether it took place. The order is due at `now`.
-    fn release(&self, id: OrderId, version: i64, now: Moment) -> Answer<'_, ()>;
+    /// Gives up the claim on an order, which is due at `now` then. `held` is the order as it was read last. Whoever
+    /// gives up in the middle of an update does not know whether it took place, so the next version is given up as
+    /// well if it is in another state: then it is that update that made it. In the same state it is a claim of
+    /// somebody else, who took the order over when this claim had ended, or an order that waits anyway.
+    fn release<'a>(&'a self, held: &'a Order, now: Moment) -> Answer<'a, ()>;
 
     /// When the next step of any order is due; `None` when nothing is left to do.
     fn next_due(&self) -> Answer<'_, Option<Moment>>;

@@ -265,15 +265,17 @@ macro_rules! store {
                 })
             }
 
-            fn release(&self, id: OrderId, version: i64, now: Moment) -> Answer<'_, ()> {
+            fn release<'a>(&'a self, held: &'a Order, now: Moment) -> Answer<'a, ()> {
                 Box::pin(async move {
                     sqlx::query(
                         "UPDATE orders SET next_attempt_at = $3, version = version + 1 \
-                         WHERE id = $1 AND version IN ($2, $2 + 1) AND next_attempt_at > $3",
+                         WHERE id = $1 AND (version = $2 OR (version = $2 + 1 AND state <> $4)) \
+                         AND next_attempt_at > $3",
                     )
-                    .bind(id.to_string())
-                    .bind(version)
+                    .bind(held.id.to_string())
+                    .bind(held.version)
                     .bind(now.0)
+                    .bind(held.state.name())
                     .execute(&self.pool)
                     .await?;
                     Ok(())

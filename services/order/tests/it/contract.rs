@@ -230,7 +230,7 @@ async fn what_is_claimed_is_nobody_elses_until_the_claim_ends(store: &Arc<dyn St
 async fn a_claim_that_is_given_up_is_due_at_once(store: &Arc<dyn Store>) {
     let order = stored(store, "given-up").await;
     store
-        .release(order.id, order.version, Moment(2_000))
+        .release(&order, Moment(2_000))
         .await
         .expect("released");
     assert_eq!(store.next_due().await.expect("asked"), Some(Moment(2_000)));
@@ -239,18 +239,40 @@ async fn a_claim_that_is_given_up_is_due_at_once(store: &Arc<dyn Store>) {
         .await
         .expect("asked");
     assert_eq!(claimed.len(), 1);
-    // Somebody else's claim cannot be given up by the one who lost it.
-    store
-        .release(order.id, order.version, Moment(2_500))
-        .await
-        .expect("asked");
-    assert_eq!(store.next_due().await.expect("asked"), Some(Moment(12_000)));
     // One who was interrupted while storing does not know whether the version is the next one already.
+    let paid = step(store, &claimed[0], Outcome::Charged { payment_id: 7 }).await;
+    assert_eq!(paid.version, claimed[0].version + 1);
     store
-        .release(order.id, claimed[0].version - 1, Moment(2_600))
+        .release(&claimed[0], Moment(2_600))
         .await
         .expect("released");
     assert_eq!(store.next_due().await.expect("asked"), Some(Moment(2_600)));
+}
+
+async fn somebody_elses_claim_is_not_given_up(store: &Arc<dyn Store>) {
+    // A claim that has ended, and one that somebody else made at the end of it: the very next version.
+    let lost = stored(store, "lost").await;
+    let claimed = store
+        .claim(Moment(11_000), Moment(21_000), 10)
+        .await
+        .expect("asked");
+    assert_eq!(claimed[0].version, lost.version + 1);
+    store.release(&lost, Moment(11_500)).await.expect("asked");
+    assert_eq!(store.next_due().await.expect("asked"), Some(Moment(21_000)));
+    // Nor is it once that one has stored something.
+    step(store, &claimed[0], Outcome::Charged { payment_id: 7 }).await;
+    store.release(&lost, Moment(11_600)).await.expect("asked");
+    assert_eq!(store.next_due().await.expect("asked"), Some(Moment(12_000)));
+}
+
+async fn an_order_that_waits_after_a_failure_is_not_called_back(store: &Arc<dyn Store>) {
+    let held = stored(store, "waiting").await;
+    let waiting = step(store, &held, trouble()).await;
+    store.release(&held, Moment(2_001)).await.expect("asked");
+    assert_eq!(
+        store.next_due().await.expect("asked"),
+        waiting.next_attempt_at
+    );
 }
 
 async fn what_is_done_is_never_due(store: &Arc<dyn Store>) {
@@ -266,10 +288,7 @@ async fn what_is_done_is_never_due(store: &Arc<dyn Store>) {
             .expect("asked"),
         []
     );
-    store
-        .release(shipped.id, shipped.version, Moment(3_000))
-        .await
-        .expect("asked");
+    store.release(&shipped, Moment(3_000)).await.expect("asked");
     assert_eq!(store.get(shipped.id).await.expect("read"), Some(shipped));
 }
 
@@ -518,6 +537,8 @@ contract! {
     a_change_on_an_old_reading_changes_nothing
     what_is_claimed_is_nobody_elses_until_the_claim_ends
     a_claim_that_is_given_up_is_due_at_once
+    somebody_elses_claim_is_not_given_up
+    an_order_that_waits_after_a_failure_is_not_called_back
     what_is_done_is_never_due
     those_that_wait_longest_are_claimed_first
     each_due_order_is_claimed_by_one_of_many

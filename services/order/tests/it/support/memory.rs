@@ -143,11 +143,12 @@ impl Store for MemoryStore {
         })
     }
 
-    fn release(&self, id: OrderId, version: i64, now: Moment) -> Answer<'_, ()> {
+    fn release<'a>(&'a self, held: &'a Order, now: Moment) -> Answer<'a, ()> {
         self.run(move |orders| {
             let held = orders.iter_mut().find(|order| {
-                order.id == id
-                    && (order.version == version || order.version == version + 1)
+                order.id == held.id
+                    && (order.version == held.version
+                        || order.version == held.version + 1 && order.state != held.state)
                     && order.next_attempt_at.is_some_and(|at| at > now)
             });
             if let Some(order) = held {
