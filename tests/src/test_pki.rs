@@ -103,6 +103,17 @@ impl TestCa {
         Ok(list.signed_by(&self.issuer)?.pem()?)
     }
 
+    /// What an end entity would be if its certificate were taken for a CA's: it issues with its own key under its own
+    /// name. The certificate must be self-signed and `end_entity` what it was made of.
+    pub fn usurped(end_entity: &EndEntity, issued: &Issued) -> Result<Self> {
+        let key = KeyPair::from_pem(&issued.key)?;
+        Ok(Self {
+            issuer: Issuer::new(end_entity.params()?, key),
+            certificate: issued.certificate.clone(),
+            intermediates: String::new(),
+        })
+    }
+
     /// Its own certificate in PEM.
     #[must_use]
     pub fn pem(&self) -> &str {

@@ -14,8 +14,8 @@
 //! TLS 1.3 unless TLS 1.2 is asked for as well, ALPN `h2`, the key exchange X25519MLKEM768 first, aws-lc-rs always named
 //! and never taken from the process's default. No session is ever resumed, because a resumed session skips the check of
 //! the certificate. The decision whom to believe is [webpki](https://docs.rs/rustls-webpki)'s with stricter rules on top:
-//! an end entity must say what it is for, a trust anchor must be in its validity, an issuer must be allowed to issue, and
-//! revocation fails closed.
+//! an end entity must say what it is for, a trust anchor must be in its validity, an issuer must be allowed to issue (a
+//! trusted certificate that is no CA's is believed for itself alone), and revocation fails closed.
 //!
 //! tonic's own TLS features stay off: with one of them on, tonic takes `https://` into its own hands and does not let a
 //! connector serve it.
@@ -104,6 +104,7 @@ mod spiffe_id;
 mod test_ca;
 mod text;
 mod tls_error;
+mod trusted_certificate;
 mod verification;
 
 pub use certificate_problem::{CertificateProblem, Purpose};

@@ -1,8 +1,8 @@
 //! A folder with a key and certificates, parsed and proven to belong together before anything uses it.
 //!
 //! The folder is the layout that cert-manager mounts: `tls.crt` (end entity first, then the intermediates), `tls.key`,
-//! `ca.crt` (the trust anchors), and `crl.pem` (revocation lists) if revocation is to be checked. Files that change are
-//! a new `Material`; this one never changes.
+//! `ca.crt` (the trust anchors: CAs, or a self-signed end entity, which is then believed for itself alone), and `crl.pem`
+//! (revocation lists) if revocation is to be checked. Files that change are a new `Material`; this one never changes.
 //!
 //! Whoever renews a pair replaces several files, and they cannot be read in one call. So `tls.crt` is read first and
 //! once more at the end: when both readings agree and the writer changes all files at one moment, as `pki` and
@@ -294,6 +294,16 @@ fn parse_trust(
                 "its certificate number {} is not X.509 in DER",
                 position + 1
             ),
+        },
+        TrustError::NotTrustworthy {
+            position,
+            subject,
+            reason,
+        } => MaterialError::NotTrustworthy {
+            file: anchors.to_owned(),
+            number: position + 1,
+            subject,
+            reason,
         },
         TrustError::RevocationList(position, reason) => MaterialError::Malformed {
             file: lists.map_or(anchors, |(file, _)| file).to_owned(),

@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::certificate_problem::CertificateProblem;
+use crate::text::Escaped;
 
 /// Why a folder of certificates is not used.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +42,23 @@ pub enum MaterialError {
         file: PathBuf,
         /// What is wrong.
         reason: String,
+    },
+    /// A certificate among the trust anchors could never vouch for anybody.
+    #[error(
+        "{} trusts certificate number {number} in it ({}), which {reason}: put the certificate of the CA there that issues \
+         to the peers",
+        file.display(),
+        Escaped(subject)
+    )]
+    NotTrustworthy {
+        /// The file.
+        file: PathBuf,
+        /// The certificate's place in the file, from 1.
+        number: usize,
+        /// Its subject.
+        subject: String,
+        /// What is wrong with it.
+        reason: &'static str,
     },
     /// The key is encrypted.
     #[error(

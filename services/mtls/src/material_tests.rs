@@ -3,7 +3,8 @@
 use std::fs;
 
 use rcgen::{
-    ExtendedKeyUsagePurpose, IsCa, KeyPair, PKCS_ECDSA_P384_SHA384, PKCS_ED25519, PKCS_RSA_SHA256,
+    ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P384_SHA384, PKCS_ED25519,
+    PKCS_RSA_SHA256,
 };
 use tempfile::TempDir;
 
@@ -359,6 +360,79 @@ fn a_renewed_trust_anchor_beside_the_expired_one_is_enough() -> TestResult {
     folder.write(CERTIFICATE_FILE, &folder.ca.issue(&folder.key, |_| {})?)?;
     folder.write(TRUST_FILE, &(expired.pem + &folder.ca.pem))?;
     folder.load()?;
+    Ok(())
+}
+
+#[test]
+fn a_trust_anchor_that_may_not_issue_is_refused_by_number_and_name() -> TestResult {
+    let folder = Folder::new()?;
+    let powerless = TestCa::with("Powerless\u{202e} root", |params| {
+        params.key_usages = vec![KeyUsagePurpose::CrlSign];
+    })?;
+    folder.write(TRUST_FILE, &(folder.ca.pem.clone() + &powerless.pem))?;
+    assert_eq!(
+        folder.refusal(),
+        "ca.crt trusts certificate number 2 in it (CN=Powerless\\u{202e} root), which may not issue certificates (its key \
+         usage lacks keyCertSign): put the certificate of the CA there that issues to the peers"
+    );
+    Ok(())
+}
+
+#[test]
+fn a_peers_own_certificate_among_the_trust_anchors_is_refused() -> TestResult {
+    let folder = Folder::new()?;
+    let peer = folder.ca.issue(&KeyPair::generate()?, |_| {})?;
+    folder.write(TRUST_FILE, &(peer + &folder.ca.pem))?;
+    assert_eq!(
+        folder.refusal(),
+        "ca.crt trusts certificate number 1 in it (CN=order), which is an end entity's (its basic constraints lack cA), \
+         and another one issued it: put the certificate of the CA there that issues to the peers"
+    );
+    Ok(())
+}
+
+#[test]
+fn a_self_signed_end_entity_among_the_trust_anchors_issues_nothing() -> TestResult {
+    let mut folder = Folder::new()?;
+    folder.ca = TestCa::with("Self-signed", |params| {
+        params.is_ca = IsCa::ExplicitNoCa;
+        params.key_usages = vec![];
+    })?;
+    folder.write(TRUST_FILE, &folder.ca.pem)?;
+    assert_eq!(
+        folder.refusal_of(|_| {})?,
+        "the certificate in tls.crt would be refused by every peer that trusts ca.crt: no chain leads from it to a trust \
+         anchor (unknown issuer); add the intermediates that are missing to tls.crt, or the CA that issued it to ca.crt"
+    );
+    Ok(())
+}
+
+#[test]
+fn a_self_signed_end_entity_is_believed_for_itself_and_within_its_dates() -> TestResult {
+    let folder = Folder::new()?;
+    let load = |change: fn(&mut rcgen::CertificateParams)| -> TestResult<_> {
+        let mut params = rcgen::CertificateParams::new(["localhost".to_owned()])?;
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        change(&mut params);
+        let pem = params.self_signed(&folder.key)?.pem();
+        folder.write(CERTIFICATE_FILE, &pem)?;
+        folder.write(TRUST_FILE, &(folder.ca.pem.clone() + &pem))?;
+        Ok(folder.load())
+    };
+    let material = load(|_| {})??;
+    assert_eq!(
+        (material.is_for_servers(), material.is_for_clients()),
+        (false, true)
+    );
+    let expired = load(|params| params.not_after = days(-1))?;
+    let expired = expired.err().ok_or("an expired one is used")?.to_string();
+    assert!(expired.contains("it expired at"), "{expired}");
+    let aimless = load(|params| params.extended_key_usages.clear())?;
+    let aimless = aimless.err().ok_or("one for nothing is used")?.to_string();
+    assert!(
+        aimless.contains("for neither servers nor clients"),
+        "{aimless}"
+    );
     Ok(())
 }
 

@@ -28,9 +28,21 @@ impl TestCa {
         not_before: OffsetDateTime,
         not_after: OffsetDateTime,
     ) -> TestResult<Self> {
-        let mut params = params(name, not_before, not_after);
+        Self::with(name, |params| {
+            params.not_before = not_before;
+            params.not_after = not_after;
+        })
+    }
+
+    /// A root, and what `change` makes of it, which need not be a root's.
+    pub(crate) fn with(
+        name: &str,
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> TestResult<Self> {
+        let mut params = params(name, days(-400), days(400));
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        change(&mut params);
         let key = KeyPair::generate()?;
         let pem = params.self_signed(&key)?.pem();
         Ok(Self {

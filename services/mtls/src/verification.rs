@@ -1,11 +1,13 @@
 //! Whom this side trusts, and the decision whether a chain leads there: webpki's path validation (RFC 5280, section 6)
 //! plus what it leaves out.
 //!
-//! webpki accepts an end-entity certificate without any extended key usage, a trust anchor outside its own validity,
-//! and an issuer whose key usage lacks keyCertSign. Here all three are refused. Revocation is checked along the whole
+//! webpki accepts an end-entity certificate without any extended key usage, any certificate as a trust anchor, outside
+//! its own validity too, and an issuer whose key usage lacks keyCertSign. Here all of that is refused, and a trusted
+//! certificate that is no CA's vouches for itself alone (see [`crate::trusted_certificate`]). Revocation is checked along the whole
 //! chain when there is a list, and fails closed: unknown and expired count as revoked.
 
 use std::cell::Cell;
+use std::slice;
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -26,12 +28,16 @@ use x509_parser::prelude::FromDer;
 use crate::certificate_problem::{CertificateProblem, Purpose, unix_time};
 use crate::peer_identity::PeerIdentity;
 use crate::provider::crypto_provider;
+use crate::trusted_certificate::{VouchesFor, vouches_for};
 
 /// Trust anchors with their dates, and revocation lists. Immutable: new trust is a new value.
 pub(crate) struct Trust {
+    /// CAs: each vouches for whatever it issues.
     anchors: Vec<TrustAnchor<'static>>,
     /// The validity of each anchor, at the same position: a [`TrustAnchor`] carries no dates.
     validity: Vec<(UnixTime, UnixTime)>,
+    /// End entities: each vouches for itself, octet by octet, and for nothing else.
+    pinned: Vec<(CertificateDer<'static>, TrustAnchor<'static>)>,
     subjects: Vec<DistinguishedName>,
     revocation_lists: Vec<CertRevocationList<'static>>,
     algorithms: WebPkiSupportedAlgorithms,
@@ -39,7 +45,7 @@ pub(crate) struct Trust {
 
 impl Trust {
     /// # Errors
-    /// The position of the certificate that is none.
+    /// The position of the certificate or list that cannot be used.
     pub(crate) fn new(
         anchors: &[CertificateDer<'static>],
         revocation_lists: &[CertificateRevocationListDer<'_>],
@@ -47,6 +53,7 @@ impl Trust {
         let mut trust = Self {
             anchors: Vec::new(),
             validity: Vec::new(),
+            pinned: Vec::new(),
             subjects: Vec::new(),
             revocation_lists: Vec::new(),
             algorithms: crypto_provider().signature_verification_algorithms,
@@ -55,15 +62,27 @@ impl Trust {
             let anchor = anchor_from_trusted_cert(der).map_err(|_| TrustError::Anchor(position))?;
             let (_, certificate) =
                 X509Certificate::from_der(der).map_err(|_| TrustError::Anchor(position))?;
-            let validity = certificate.validity();
-            trust.validity.push((
-                unix_time(validity.not_before.to_datetime()),
-                unix_time(validity.not_after.to_datetime()),
-            ));
             trust
                 .subjects
                 .push(DistinguishedName::in_sequence(anchor.subject.as_ref()));
-            trust.anchors.push(anchor.to_owned());
+            match vouches_for(&certificate) {
+                Ok(VouchesFor::WhatItIssues) => {
+                    let validity = certificate.validity();
+                    trust.validity.push((
+                        unix_time(validity.not_before.to_datetime()),
+                        unix_time(validity.not_after.to_datetime()),
+                    ));
+                    trust.anchors.push(anchor.to_owned());
+                }
+                Ok(VouchesFor::Itself) => trust.pinned.push((der.clone(), anchor.to_owned())),
+                Err(reason) => {
+                    return Err(TrustError::NotTrustworthy {
+                        position,
+                        subject: certificate.subject().to_string(),
+                        reason,
+                    });
+                }
+            }
         }
         for (position, der) in revocation_lists.iter().enumerate() {
             let list = OwnedCertRevocationList::from_der(der)
@@ -99,15 +118,25 @@ impl Trust {
                 .build()
         });
         let anchor_not_valid = Cell::new(false);
+        // A pinned certificate leads to itself: the dates of its trust anchor are its own, and there is no issuer.
+        let pinned = self.pinned.iter().find(|(der, _)| der == end_entity);
+        let (anchors, intermediates) = match pinned {
+            Some((_, itself)) => (slice::from_ref(itself), &[][..]),
+            None => (&*self.anchors, intermediates),
+        };
+        let check_path = |path: &VerifiedPath<'_>| match pinned {
+            Some(_) => Ok(()),
+            None => self.check_path(path, now, &anchor_not_valid),
+        };
         certificate
             .verify_for_usage(
                 self.algorithms.all,
-                &self.anchors,
+                anchors,
                 intermediates,
                 now,
                 usage,
                 revocation,
-                Some(&|path| self.check_path(path, now, &anchor_not_valid)),
+                Some(&check_path),
             )
             .map_err(|error| match error {
                 PathError::RequiredEkuNotFoundContext(_) | PathError::EmptyEkuExtension => {
@@ -143,7 +172,7 @@ impl Trust {
     }
 
     pub(crate) fn anchor_count(&self) -> usize {
-        self.anchors.len()
+        self.anchors.len() + self.pinned.len()
     }
 
     pub(crate) fn revocation_list_count(&self) -> usize {
@@ -212,6 +241,11 @@ fn host_names(certificate: &CertificateDer<'_>) -> Vec<String> {
 #[derive(Debug)]
 pub(crate) enum TrustError {
     Anchor(usize),
+    NotTrustworthy {
+        position: usize,
+        subject: String,
+        reason: &'static str,
+    },
     RevocationList(usize, String),
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use mtls::{CertificateProblem, ConnectFailure, HandshakeFailure, Purpose};
+use mtls::{CertificateProblem, ConnectFailure, HandshakeFailure, Purpose, ServerTls};
 use rustls::{
     AlertDescription, ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion,
 };
@@ -35,7 +35,17 @@ pub(crate) async fn server_refuses_issued(
     client: &Issued,
     expected: AlertDescription,
 ) -> Result<HandshakeFailure> {
-    let mut server = TestServer::start(house.server("payment")?).await?;
+    refused_by(house, house.server("payment")?, client, expected).await
+}
+
+/// The same with a server of choice.
+pub(crate) async fn refused_by(
+    house: &House,
+    server: ServerTls,
+    client: &Issued,
+    expected: AlertDescription,
+) -> Result<HandshakeFailure> {
+    let mut server = TestServer::start(server).await?;
     let config = client_config(house, client, rustls::ALL_VERSIONS)?;
 
     let socket = TcpStream::connect(server.address).await?;

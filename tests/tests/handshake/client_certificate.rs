@@ -5,11 +5,12 @@ use std::fs;
 use anyhow::Result;
 use mtls::{CertificateProblem, ClientTls, Connector, HandshakeFailure, Material, ServerTls};
 use rcgen::KeyUsagePurpose;
+use rustls::AlertDescription;
 use tests::handshake::expect::{accepted, refused_by_server};
 use tests::handshake::house::House;
 use tests::test_pki::{EndEntity, TestCa, days, noon, now};
 
-use crate::bare_rustls::server_refuses_bare_client;
+use crate::bare_rustls::{refused_by, server_refuses_bare_client, server_refuses_issued};
 
 #[tokio::test]
 async fn a_client_without_a_certificate_is_refused() -> Result<()> {
@@ -156,16 +157,38 @@ async fn a_client_below_an_intermediate_that_may_not_issue_is_refused() -> Resul
     let powerless = house.root.intermediate_with("Powerless CA", |params| {
         params.key_usages = vec![KeyUsagePurpose::CrlSign];
     })?;
-    // It trusts the powerless CA directly, so that it believes in itself.
     let order = powerless.issue(&EndEntity::peer("order"))?;
-    let client = house.hostile("order", &order, &[&powerless], now())?;
-    refused_by_server(
-        house.server("payment")?,
-        Connector::new(ClientTls::new(&client)?),
-        "CertificateUnknown",
-        HandshakeFailure::Certificate(CertificateProblem::IssuerMayNotIssue),
-    )
-    .await
+    let reason =
+        server_refuses_issued(&house, &order, AlertDescription::CertificateUnknown).await?;
+    assert_eq!(
+        reason,
+        HandshakeFailure::Certificate(CertificateProblem::IssuerMayNotIssue)
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_client_whose_own_certificate_is_trusted_gets_in_and_issues_nothing() -> Result<()> {
+    let house = House::new()?;
+    let shipping = EndEntity::peer("shipping");
+    let pinned = shipping.self_signed()?;
+    let usurper = TestCa::usurped(&shipping, &pinned)?;
+    // The server trusts that one certificate beside the CA of the house.
+    let payment = house.ca.issue(&EndEntity::peer("payment"))?;
+    let server = ServerTls::new(&house.hostile("payment", &payment, &[&usurper], now())?)?;
+
+    let shipping = house.hostile("shipping", &pinned, &[], now())?;
+    let shipping = Connector::new(ClientTls::new(&shipping)?);
+    accepted(server.clone(), "localhost", shipping).await?;
+    accepted(server.clone(), "localhost", house.client("product")?).await?;
+
+    let order = usurper.issue(&EndEntity::peer("order"))?;
+    let reason = refused_by(&house, server, &order, AlertDescription::UnknownCA).await?;
+    assert_eq!(
+        reason,
+        HandshakeFailure::Certificate(CertificateProblem::UnknownIssuer)
+    );
+    Ok(())
 }
 
 #[tokio::test]
