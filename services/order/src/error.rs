@@ -15,6 +15,9 @@ use crate::store::StoreError;
 /// The catalogue's price is not the one that the caller sent.
 pub const PRICE_CHANGED: Reason = Reason::new("PRICE_CHANGED");
 
+/// The payment was given back before its order knew that it was charged.
+pub const PAYMENT_REFUNDED: Reason = Reason::new("PAYMENT_REFUNDED");
+
 /// A failure of one call.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

@@ -71,7 +71,7 @@ pub enum State {
     Paid,
     /// Shipped: the last state of an order that went well.
     Shipped,
-    /// The payment was refused and nothing was charged: a last state.
+    /// The payment was refused, or given back before the order went on; no money is kept: a last state.
     Refused,
     /// It cannot be shipped and the payment is being given back.
     Refunding,

@@ -17,6 +17,7 @@ use rpc::deadline::{self, Deadline};
 use rpc::status::{Failure, FieldViolation, PreconditionViolation, Upstream, reason};
 use tonic::Status;
 
+use crate::error::PAYMENT_REFUNDED;
 use crate::order::{Order, Outcome, Refusal, Step, Trouble};
 
 /// The catalogue, the till and the post office.
@@ -141,12 +142,15 @@ impl Peers {
         let answer = self.payment.clone().create(request).await?.into_inner();
         let record = answer.payment.unwrap_or_default();
         same_order(PAYMENT, order, &record.order_id)?;
-        if record.state() != payment::PaymentState::Charged {
-            return Err(senseless(PAYMENT, "the payment is not charged"));
+        match record.state() {
+            payment::PaymentState::Charged => Ok(Outcome::Charged {
+                payment_id: record.payment_id,
+            }),
+            payment::PaymentState::Refunded => Ok(Outcome::Refused(refunded_already(&record))),
+            payment::PaymentState::Unspecified => {
+                Err(senseless(PAYMENT, "the payment is not charged"))
+            }
         }
-        Ok(Outcome::Charged {
-            payment_id: record.payment_id,
-        })
     }
 
     async fn ship(&self, order: &Order) -> Result<Outcome, NotDone> {
@@ -191,6 +195,27 @@ impl Peers {
             return Err(senseless(PAYMENT, "the payment is not refunded"));
         }
         Ok(Outcome::Refunded)
+    }
+}
+
+/// Somebody gave the money back, by hand, while the order still asked whether it was charged. The key is used up: asking
+/// again would be answered with the same payment for ever, and another key would charge somebody who was just repaid.
+/// So it ends the order as a refusal does, and nothing is kept.
+fn refunded_already(record: &payment::PaymentRecord) -> Refusal {
+    let message = format!(
+        "payment {} was given back before the order went on; order again with a new key",
+        record.payment_id
+    );
+    Refusal {
+        step: Step::Charge,
+        reason: PAYMENT_REFUNDED,
+        fields: Vec::new(),
+        preconditions: vec![PreconditionViolation {
+            kind: PAYMENT_REFUNDED,
+            subject: format!("payment/{}", record.payment_id),
+            description: message.clone(),
+        }],
+        message,
     }
 }
 

@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use order::order::State;
 use proto::order::v1::CreateOrderRequest;
+use proto::payment::v1::PaymentState;
 use tokio::time::Instant;
+use tonic::Code;
 
 use crate::support::peers::Fate;
-use crate::support::{PACE, World, request};
+use crate::support::{PACE, World, refused, request};
 
 /// Polls a future at most so often and then drops it; its output, if it got that far.
 async fn drop_after<F: Future>(polls: usize, future: F) -> Option<F::Output> {
@@ -124,6 +126,31 @@ async fn a_worker_that_is_killed_at_any_time_leaves_no_order_half_done() {
     world.settle().await;
     assert_eq!(world.store.all().len(), 20);
     world.audit().expect("each charged once and shipped once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_payment_that_was_given_back_by_hand_ends_an_order_that_did_not_know_of_it() {
+    let world = World::new();
+    let process = world.start();
+    world.peers.next("payment.create", &[Fate::AnswerLost]);
+    process.create(request("k")).await.expect_err("not known");
+    for payment in world.peers.books().payments.values_mut() {
+        payment.set_state(PaymentState::Refunded);
+    }
+    world.settle().await;
+    let order = world.only();
+    assert_eq!(order.state, State::Refused);
+    assert_eq!(
+        order.note,
+        "payment 1 was given back before the order went on; order again with a new key"
+    );
+    assert_eq!(world.peers.called("payment.create"), 2, "asked once more");
+    assert_eq!(world.peers.called("shipping.create"), 0);
+    // Whoever repeats the order is told the same, and is charged nothing.
+    let refusal = refused(process.create(request("k")).await);
+    assert_eq!(refusal.code, Code::FailedPrecondition);
+    assert!(refusal.is("order", &order::error::PAYMENT_REFUNDED));
+    assert_eq!(world.peers.called("payment.create"), 2);
 }
 
 #[tokio::test(start_paused = true)]
