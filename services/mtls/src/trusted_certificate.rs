@@ -77,7 +77,7 @@ mod tests {
                 &[KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign],
             ] {
                 assert_eq!(
-                    self_signed(IsCa::Ca(constraints.clone()), usage)?,
+                    self_signed(IsCa::Ca(constraints), usage)?,
                     Ok(VouchesFor::WhatItIssues)
                 );
             }
@@ -90,7 +90,7 @@ mod tests {
         let ca = IsCa::Ca(BasicConstraints::Unconstrained);
         for usage in [KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature] {
             assert_eq!(
-                self_signed(ca.clone(), &[usage])?,
+                self_signed(ca, &[usage])?,
                 Err("may not issue certificates (its key usage lacks keyCertSign)")
             );
         }
