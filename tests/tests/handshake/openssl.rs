@@ -1,7 +1,9 @@
 //! Strangers on the other side: `openssl s_client` and `openssl s_server` in the basic cases.
 //!
-//! Without an `openssl` command these tests pass over in silence on a developer's machine, and fail where `CI` is set.
+//! Without an `openssl` command each of these tests says on standard error that it was skipped, and fails where `CI` is
+//! set.
 
+use std::io::Write as _;
 use std::path::Path;
 use std::process::{Output, Stdio};
 
@@ -25,7 +27,7 @@ use tower::ServiceExt;
 
 #[tokio::test]
 async fn openssl_as_client_gets_in_with_a_certificate_of_the_house() -> Result<()> {
-    if !openssl_is_here().await? {
+    if !openssl_is_here("openssl_as_client_gets_in_with_a_certificate_of_the_house").await? {
         return Ok(());
     }
     let house = House::new()?;
@@ -56,7 +58,9 @@ async fn openssl_as_client_gets_in_with_a_certificate_of_the_house() -> Result<(
 
 #[tokio::test]
 async fn openssl_as_client_without_a_certificate_is_told_that_one_is_required() -> Result<()> {
-    if !openssl_is_here().await? {
+    if !openssl_is_here("openssl_as_client_without_a_certificate_is_told_that_one_is_required")
+        .await?
+    {
         return Ok(());
     }
     let house = House::new()?;
@@ -73,7 +77,7 @@ async fn openssl_as_client_without_a_certificate_is_told_that_one_is_required() 
 
 #[tokio::test]
 async fn openssl_as_client_of_another_ca_is_told_that_its_ca_is_unknown() -> Result<()> {
-    if !openssl_is_here().await? {
+    if !openssl_is_here("openssl_as_client_of_another_ca_is_told_that_its_ca_is_unknown").await? {
         return Ok(());
     }
     let house = House::new()?;
@@ -97,7 +101,7 @@ async fn openssl_as_client_of_another_ca_is_told_that_its_ca_is_unknown() -> Res
 
 #[tokio::test]
 async fn openssl_as_client_refuses_a_server_of_another_name() -> Result<()> {
-    if !openssl_is_here().await? {
+    if !openssl_is_here("openssl_as_client_refuses_a_server_of_another_name").await? {
         return Ok(());
     }
     let house = House::new()?;
@@ -124,7 +128,7 @@ async fn openssl_as_client_refuses_a_server_of_another_name() -> Result<()> {
 
 #[tokio::test]
 async fn openssl_as_server_is_connected_to_and_asks_for_the_certificate() -> Result<()> {
-    if !openssl_is_here().await? {
+    if !openssl_is_here("openssl_as_server_is_connected_to_and_asks_for_the_certificate").await? {
         return Ok(());
     }
     let house = House::new()?;
@@ -145,7 +149,9 @@ async fn openssl_as_server_is_connected_to_and_asks_for_the_certificate() -> Res
 
 #[tokio::test]
 async fn openssl_as_server_refuses_a_client_without_a_certificate_in_so_many_words() -> Result<()> {
-    if !openssl_is_here().await? {
+    if !openssl_is_here("openssl_as_server_refuses_a_client_without_a_certificate_in_so_many_words")
+        .await?
+    {
         return Ok(());
     }
     let house = House::new()?;
@@ -170,7 +176,8 @@ async fn openssl_as_server_refuses_a_client_without_a_certificate_in_so_many_wor
 
 #[tokio::test]
 async fn openssl_as_server_refuses_a_client_of_another_ca_in_so_many_words() -> Result<()> {
-    if !openssl_is_here().await? {
+    if !openssl_is_here("openssl_as_server_refuses_a_client_of_another_ca_in_so_many_words").await?
+    {
         return Ok(());
     }
     let house = House::new()?;
@@ -196,7 +203,7 @@ async fn openssl_as_server_refuses_a_client_of_another_ca_in_so_many_words() -> 
 
 #[tokio::test]
 async fn openssl_as_server_with_a_certificate_of_another_ca_is_refused() -> Result<()> {
-    if !openssl_is_here().await? {
+    if !openssl_is_here("openssl_as_server_with_a_certificate_of_another_ca_is_refused").await? {
         return Ok(());
     }
     let house = House::new()?;
@@ -215,19 +222,52 @@ async fn openssl_as_server_with_a_certificate_of_another_ca_is_refused() -> Resu
     Ok(())
 }
 
+// === without openssl ===
+
+#[tokio::test]
+async fn without_openssl_a_test_says_that_it_was_skipped_and_fails_in_ci() -> Result<()> {
+    let skipped = "openssl_as_client_without_a_certificate_is_told_that_one_is_required";
+    let nothing = tempfile::tempdir()?;
+    let mut this = Command::new(std::env::current_exe()?);
+    this.args([&format!("openssl::{skipped}"), "--exact"])
+        .env("PATH", nothing.path());
+
+    let on_a_desk = this.env_remove("CI").output().await?;
+    assert!(on_a_desk.status.success(), "{on_a_desk:?}");
+    let said = String::from_utf8_lossy(&on_a_desk.stderr);
+    let expected =
+        format!("{skipped} was SKIPPED: the command openssl cannot be started (No such file");
+    assert!(said.starts_with(&expected), "{on_a_desk:?}");
+    let told = String::from_utf8_lossy(&on_a_desk.stdout);
+    assert!(told.contains("1 passed"), "{on_a_desk:?}");
+
+    let in_ci = this.env("CI", "true").output().await?;
+    assert!(!in_ci.status.success(), "{in_ci:?}");
+    let told = String::from_utf8_lossy(&in_ci.stdout);
+    assert!(
+        told.contains("where CI is set no test is skipped"),
+        "{in_ci:?}"
+    );
+    Ok(())
+}
+
 // === Helpers ===
 
-async fn openssl_is_here() -> Result<bool> {
-    let found = Command::new("openssl")
-        .arg("version")
-        .output()
-        .await
-        .is_ok();
+/// Whether there is an `openssl` command; if not, standard error says that `test` was skipped.
+async fn openssl_is_here(test: &str) -> Result<bool> {
+    let version = Command::new("openssl").arg("version").output().await;
+    let missing = match version {
+        Ok(output) if output.status.success() => return Ok(true),
+        Ok(output) => format!("`openssl version` ended with {}", output.status),
+        Err(error) => format!("the command openssl cannot be started ({error})"),
+    };
     ensure!(
-        found || std::env::var_os("CI").is_none(),
-        "there is no openssl command, and CI must have one"
+        std::env::var_os("CI").is_none(),
+        "{missing}, and where CI is set no test is skipped: install openssl"
     );
-    Ok(found)
+    // Written and not printed: what a test prints is only shown when it fails.
+    writeln!(std::io::stderr(), "{test} was SKIPPED: {missing}")?;
+    Ok(false)
 }
 
 /// The real server without anything above TLS.
