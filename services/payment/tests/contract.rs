@@ -7,6 +7,7 @@ mod postgres;
 
 use std::collections::BTreeSet;
 use std::error::Error;
+use std::io::{self, Write as _};
 
 use payment::payment::{Charge, Refund, State};
 use payment::store::{PostgresStore, SqliteStore, Store};
@@ -32,7 +33,13 @@ async fn sqlite_keeps_the_contract() -> Outcome {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn postgresql_keeps_the_contract() -> Outcome {
+    // In CI this is an error instead.
     let Some(server) = postgres::Postgres::start()? else {
+        writeln!(
+            io::stderr(),
+            "skipped: PostgreSQL is not installed on this machine, so nobody asked whether the store of payments keeps its \
+             contract there"
+        )?;
         return Ok(());
     };
     let url = DatabaseUrl::new(server.url());
