@@ -7,6 +7,7 @@ use std::io::{self, Write as _};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::support::log::Errors;
 use order::clock::Moment;
 use order::new_order::{Address, NewOrder};
 use order::order::{Order, OrderId, Outcome, Pace, Refusal, State, Step, Trouble};
@@ -476,6 +477,22 @@ async fn in_sqlite_a_damaged_order_stands_in_nobodys_way() {
     a_damaged_order_starves_no_other_one(&database, &store).await;
     let (_folder, database, store) = sqlite().await;
     a_damaged_order_hides_no_other_one(&database, &store).await;
+}
+
+#[tokio::test]
+async fn a_damaged_order_is_logged_as_an_error_with_its_number() {
+    let (_folder, database, store) = sqlite().await;
+    let [_, damaged, _] = one_of_three_damaged(&database, &store).await;
+    let errors = Errors::default();
+    let _heard = tracing::subscriber::set_default(errors.clone());
+    let claimed = store.claim(Moment(2_000), Moment(9_000), 10).await;
+    assert_eq!(claimed.expect("asked").len(), 2);
+    let heard = errors.heard();
+    assert_eq!(heard.len(), 1, "{heard:?}");
+    assert!(
+        heard[0].contains(&format!("order=\"{}\"", damaged.id)) && heard[0].contains("units"),
+        "{heard:?}"
+    );
 }
 
 /// One test per sentence for SQLite, and one for all of them for PostgreSQL, whose start takes longer than they do.

@@ -1,5 +1,6 @@
 //! An order service between peers in memory, under paused time.
 
+pub(crate) mod log;
 pub(crate) mod memory;
 pub(crate) mod peers;
 
