@@ -18,7 +18,7 @@ use rpc::config::DatabaseUrl;
 use rpc::database::Database;
 use rpc::status::{FieldViolation, PreconditionViolation, Reason, reason};
 
-const PACE: Pace = Pace {
+pub(crate) const PACE: Pace = Pace {
     retry_min: Duration::from_millis(100),
     retry_max: Duration::from_secs(1),
     claim: Duration::from_secs(10),
@@ -34,7 +34,7 @@ async fn sqlite() -> (tempfile::TempDir, Database, Arc<dyn Store>) {
     (folder, database, store)
 }
 
-fn order(key: &str) -> Order {
+pub(crate) fn order(key: &str) -> Order {
     let content = NewOrder {
         idempotency_key: IdempotencyKey::parse("key", key).expect("a key"),
         user_id: 23,

@@ -2,6 +2,8 @@
 
 #[path = "../../../rpc/tests/support/certificates.rs"]
 mod certificates;
+#[path = "../../../rpc/tests/support/full_disk.rs"]
+mod full_disk_support;
 #[path = "../../../rpc/tests/support/postgres.rs"]
 mod postgres;
 
@@ -9,6 +11,7 @@ mod command;
 mod contract;
 mod create;
 mod faults;
+mod full_disk;
 mod left_behind;
 mod list;
 mod support;
