@@ -188,7 +188,8 @@ impl Scenes {
         stage.say("The first has no certificate:");
         let anonymous =
             ClientTls::without_certificate(&self.house.tls("order-client").join("ca.crt"))?;
-        self.refused(stage, &anonymous, mark).await?;
+        self.refused(stage, &anonymous, mark, "showed no certificate")
+            .await?;
 
         let mark = self.house.journal().len();
         stage.say(
@@ -197,11 +198,19 @@ impl Scenes {
         let folder = self.house.folder().join("stranger");
         self.stranger(&folder)?;
         let stranger = ClientTls::new(&Material::load(&folder)?)?;
-        self.refused(stage, &stranger, mark).await
+        self.refused(stage, &stranger, mark, "certificate is refused")
+            .await
     }
 
     /// Calls order with TLS that must be refused; shows both sides' reason.
-    async fn refused(&self, stage: &mut Stage, tls: &ClientTls, mark: usize) -> Result<()> {
+    /// `reason` is part of what order logs: a caller that tries again is refused, and logged, more than once.
+    async fn refused(
+        &self,
+        stage: &mut Stage,
+        tls: &ClientTls,
+        mark: usize,
+        reason: &str,
+    ) -> Result<()> {
         let mut client = OrderClient::new(self.client(tls, "5s")?);
         let request = GetOrderRequest {
             order_id: "any".to_owned(),
@@ -220,7 +229,7 @@ impl Scenes {
             .house
             .journal()
             .wait_for(mark, "a refused handshake", |entry| {
-                entry.service == "order" && entry.text().contains("handshake refused")
+                entry.service == "order" && entry.text().contains(reason)
             })
             .await?;
         stage.fact("order's log", &entry.text());
