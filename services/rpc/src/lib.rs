@@ -12,6 +12,7 @@ pub mod server;
 pub mod service;
 pub mod status;
 pub mod telemetry;
+pub mod text;
 
 pub use self::idempotency_key::IdempotencyKey;
 /// A caller's certificates: a folder as `pki` or cert-manager writes it, and what [`client::connect`] makes of it. For
