@@ -6,6 +6,7 @@
 //!
 //! Every way in which opening can fail is one sentence that names the database, never its password, and the remedy.
 
+mod adopt;
 mod explain;
 
 use std::path::{Path, PathBuf};
@@ -19,6 +20,7 @@ use sqlx::{Connection as _, PgConnection, SqlSafeStr as _, SqliteConnection};
 
 use crate::config::DatabaseUrl;
 use crate::status::{Failure, Metadata, reason};
+use crate::text::escaped;
 
 /// An open database. Clones share its connections.
 #[derive(Debug, Clone)]
@@ -69,6 +71,14 @@ pub enum DatabaseError {
         /// What is wrong and what to do.
         problem: String,
     },
+    /// It holds something else, and nothing was changed in it.
+    #[error("the database {url} is not this service's: {problem}")]
+    Foreign {
+        /// Without the password.
+        url: String,
+        /// What is in it and what to do.
+        problem: String,
+    },
     /// It cannot be brought to the schema.
     #[error("the database {url} cannot be brought to the schema of this version: {problem}")]
     Migrate {
@@ -87,7 +97,7 @@ const POSTGRES_CONNECTIONS: u32 = 16;
 
 impl Database {
     /// Opens the database, making the file of an SQLite one that is not there yet, and runs the migrations that it
-    /// has not seen.
+    /// has not seen. A database with something else in it is refused as it is: see [`DatabaseError::Foreign`].
     ///
     /// # Errors
     /// One sentence that names the database and the remedy.
@@ -165,7 +175,7 @@ impl Kind {
                 return match PgConnectOptions::from_str(text) {
                     Ok(options) => Ok(Self::Postgres(Box::new(options))),
                     Err(error) => Err(DatabaseError::Open {
-                        url: url.to_string(),
+                        url: named(url),
                         problem: format!(
                             "the URL is not understood ({}); write postgres://USER:PASSWORD@HOST:PORT/NAME",
                             explain::cause(&error)
@@ -175,18 +185,22 @@ impl Kind {
             }
             // `mysql://…`, but also `postgress://…`. A path with a colon in it can be given as a sqlite: URL.
             Some((_, rest)) if rest.starts_with("//") => {
-                return Err(DatabaseError::UnknownKind {
-                    url: url.to_string(),
-                });
+                return Err(DatabaseError::UnknownKind { url: named(url) });
             }
             _ => text,
         };
         if path.is_empty() {
-            return Err(DatabaseError::UnknownKind {
-                url: url.to_string(),
-            });
+            return Err(DatabaseError::UnknownKind { url: named(url) });
         }
         Ok(Self::Sqlite(PathBuf::from(path)))
+    }
+}
+
+/// The database for an error: without the password, fit for a terminal, and to be seen also when it is empty.
+fn named(url: &DatabaseUrl) -> String {
+    match url.expose() {
+        "" => "\"\"".to_owned(),
+        _ => escaped(&url.to_string()),
     }
 }
 
@@ -196,7 +210,7 @@ async fn open_sqlite(
     wait: Duration,
 ) -> Result<sqlx::SqlitePool, DatabaseError> {
     let refuse = |problem: String| DatabaseError::Open {
-        url: url.to_string(),
+        url: named(url),
         problem,
     };
     let options = SqliteConnectOptions::new()
@@ -206,6 +220,27 @@ async fn open_sqlite(
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(wait)
         .foreign_keys(true);
+    // What is somebody else's is looked at without these settings, the first of which changes the file.
+    let looking = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .busy_timeout(wait);
+    let mut connection = SqliteConnection::connect_with(&looking)
+        .await
+        .map_err(|error| refuse(explain::sqlite(path, &error)))?;
+    let foreign = adopt::sqlite(&mut connection)
+        .await
+        .map_err(|error| refuse(explain::sqlite(path, &error)))?;
+    connection
+        .close()
+        .await
+        .map_err(|error| refuse(explain::sqlite(path, &error)))?;
+    if let Some(problem) = foreign {
+        return Err(DatabaseError::Foreign {
+            url: named(url),
+            problem,
+        });
+    }
     // One connection by hand first: the pool would keep trying where a sentence is due.
     let connection = SqliteConnection::connect_with(&options)
         .await
@@ -225,11 +260,11 @@ async fn open_postgres(
     options: PgConnectOptions,
 ) -> Result<sqlx::PgPool, DatabaseError> {
     let refuse = |problem: String| DatabaseError::Open {
-        url: url.to_string(),
+        url: named(url),
         problem,
     };
     let connect = PgConnection::connect_with(&options);
-    let connection = match tokio::time::timeout(WAIT, connect).await {
+    let mut connection = match tokio::time::timeout(WAIT, connect).await {
         Ok(Ok(connection)) => connection,
         Ok(Err(error)) => return Err(refuse(explain::postgres(&options, &error))),
         Err(_) => {
@@ -241,10 +276,19 @@ async fn open_postgres(
             )));
         }
     };
+    let foreign = adopt::postgres(&mut connection)
+        .await
+        .map_err(|error| refuse(explain::postgres(&options, &error)))?;
     connection
         .close()
         .await
         .map_err(|error| refuse(explain::postgres(&options, &error)))?;
+    if let Some(problem) = foreign {
+        return Err(DatabaseError::Foreign {
+            url: named(url),
+            problem,
+        });
+    }
     Ok(PgPoolOptions::new()
         .max_connections(POSTGRES_CONNECTIONS)
         .acquire_timeout(WAIT)
@@ -272,7 +316,7 @@ async fn migrate(
     run(Migrator::with_migrations(migrations))
         .await
         .map_err(|error| DatabaseError::Migrate {
-            url: url.to_string(),
+            url: named(url),
             problem: explain::migration(&error),
         })
 }

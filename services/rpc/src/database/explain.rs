@@ -7,6 +7,8 @@ use sqlx::Error;
 use sqlx::migrate::MigrateError;
 use sqlx::postgres::PgConnectOptions;
 
+use crate::text::escaped;
+
 /// Why an SQLite file does not open. The codes are those of <https://sqlite.org/rescode.html>, their low byte.
 pub(super) fn sqlite(path: &Path, error: &Error) -> String {
     let folder = path
@@ -18,7 +20,8 @@ pub(super) fn sqlite(path: &Path, error: &Error) -> String {
     if let Some(folder) = folder
         && !folder.is_dir()
     {
-        return format!("there is no folder {}; make it first", folder.display());
+        let folder = escaped(&folder.display().to_string());
+        return format!("there is no folder {folder}; make it first");
     }
     match sqlite_code(error) {
         Some(SQLITE_BUSY | SQLITE_LOCKED) => {
@@ -72,7 +75,7 @@ pub(super) fn postgres(options: &PgConnectOptions, error: &Error) -> String {
             }
             Some("53300") => format!("{place} has no connection left; raise max_connections there"),
             Some("57P03") => format!("{place} is just starting; try again in a moment"),
-            _ => format!("{place} says: {}", refusal.message()),
+            _ => format!("{place} says: {}", escaped(refusal.message())),
         },
         _ => format!("{}; check the URL", cause(error)),
     }
@@ -136,7 +139,7 @@ pub(super) fn cause(error: &dyn std::error::Error) -> String {
     while let Some(source) = innermost.source() {
         innermost = source;
     }
-    innermost.to_string().replace('\n', " ")
+    escaped(&innermost.to_string().replace('\n', " "))
 }
 
 const SQLITE_PERM: u32 = 3;

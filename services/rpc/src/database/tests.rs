@@ -3,6 +3,9 @@ use std::fs;
 
 use super::*;
 
+#[path = "../../tests/support/postgres.rs"]
+mod postgres;
+
 type Outcome = Result<(), Box<dyn Error>>;
 
 const STEPS: Migrations = Migrations {
@@ -178,6 +181,122 @@ async fn the_database_of_another_service_is_refused() -> Outcome {
         "{error}"
     );
     Ok(())
+}
+
+/// Makes an SQLite file with one statement after the other.
+async fn make(path: &Path, statements: &[&'static str]) -> Result<Vec<u8>, Box<dyn Error>> {
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true);
+    let mut connection = SqliteConnection::connect_with(&options).await?;
+    for statement in statements {
+        sqlx::query(*statement).execute(&mut connection).await?;
+    }
+    connection.close().await?;
+    Ok(fs::read(path)?)
+}
+
+#[tokio::test]
+async fn a_database_with_something_else_in_it_is_refused_and_left_as_it_is() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    for (name, statements, named) in [
+        (
+            "index.db",
+            &[
+                "CREATE TABLE serials (number BLOB)",
+                "PRAGMA application_id = 1347111169",
+            ][..],
+            "the table \"serials\"",
+        ),
+        ("notes.db", &["CREATE TABLE notes (text TEXT)"], "\"notes\""),
+        // Another program's file that it has not filled yet.
+        (
+            "empty.db",
+            &["PRAGMA application_id = 1347111169"],
+            "application_id 1347111169",
+        ),
+        // A first step that was never made leaves the table for it, and nothing that is ours.
+        (
+            "half.db",
+            &[
+                "CREATE TABLE _sqlx_migrations (version BIGINT PRIMARY KEY)",
+                "CREATE TABLE notes (text TEXT)",
+            ],
+            "\"notes\"",
+        ),
+    ] {
+        let path = folder.path().join(name);
+        let before = make(&path, statements).await?;
+        let sentence = refusal(path.display()).await;
+        assert!(
+            sentence.contains("is not this service's") && sentence.contains(named),
+            "{sentence}"
+        );
+        assert!(sentence.contains("name another file"), "{sentence}");
+        assert_eq!(fs::read(&path)?, before, "{name} was changed");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_empty_file_is_taken() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("tea.db");
+    fs::write(&path, "")?;
+    open(path.display()).await?.close().await;
+    // And once more, when it is its own.
+    open(path.display()).await?.close().await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_schema_with_something_else_in_it_is_refused_and_an_own_one_beside_it_taken() -> Outcome {
+    const STEPS: Migrations = Migrations {
+        sqlite: &[],
+        postgres: &[Migration::new(1, "tea", "CREATE TABLE tea (name TEXT)")],
+    };
+    let Some(server) = postgres::Postgres::start()? else {
+        return Ok(());
+    };
+    let mut other = PgConnection::connect(&server.url()).await?;
+    sqlx::query("CREATE TABLE notes (text TEXT)")
+        .execute(&mut other)
+        .await?;
+    let error = Database::open(&DatabaseUrl::new(server.url()), &STEPS)
+        .await
+        .expect_err("a refusal")
+        .to_string();
+    assert!(
+        error.contains("is not this service's") && error.contains("\"notes\""),
+        "{error}"
+    );
+
+    sqlx::query("CREATE SCHEMA tea").execute(&mut other).await?;
+    let own = format!("{}?options=-csearch_path%3Dtea", server.url());
+    for _ in 0..2 {
+        Database::open(&DatabaseUrl::new(own.as_str()), &STEPS)
+            .await?
+            .close()
+            .await;
+    }
+    let (schema,): (String,) =
+        sqlx::query_as("SELECT schemaname::text FROM pg_tables WHERE tablename = 'tea'")
+            .fetch_one(&mut other)
+            .await?;
+    assert_eq!(schema, "tea");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_path_is_named_so_that_it_is_seen_and_not_obeyed() {
+    let sentence = refusal("").await;
+    assert!(sentence.starts_with("the database \"\" "), "{sentence}");
+    let sentence = refusal("/nowhere/\u{1b}[31mred/\ntea.db").await;
+    assert!(
+        sentence.contains("\\u{1b}[31mred/\\u{a}tea.db"),
+        "{sentence}"
+    );
+    assert!(!sentence.contains('\u{1b}'), "{sentence}");
 }
 
 #[tokio::test]
