@@ -81,8 +81,11 @@ async fn the_demo_goes_as_told_and_leaves_nothing_running() -> Result<()> {
 
 #[tokio::test]
 async fn services_end_when_the_demo_is_killed() -> Result<()> {
+    // A program that is killed cannot remove its folder, so this test does.
+    let folder = tempfile::tempdir()?;
     let mut demo = Command::new(DEMO)
         .arg("--keep")
+        .env("TMPDIR", folder.path())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .kill_on_drop(true)
