@@ -856,7 +856,7 @@ fn whatever_the_file_holds_the_answer_is_one_sentence() {
         (
             "odd label",
             b"-----BEGIN \x1b[31m-----\nMAA=\n-----END \x1b[31m-----\n",
-            "\\u{1b}[31m",
+            "holds a PEM block of an unknown kind",
         ),
     ];
     for (name, octets, told) in cases {
@@ -875,6 +875,70 @@ fn whatever_the_file_holds_the_answer_is_one_sentence() {
     assert_eq!(said.code, 4, "{}", said.stderr);
     assert!(
         said.stderr.contains("There is no file absent."),
+        "{}",
+        said.stderr
+    );
+}
+
+#[test]
+fn a_key_whose_line_breaks_were_lost_is_never_printed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path();
+    for arguments in [
+        &["init", "--dir", "certs"][..],
+        &["issue", "order", "--dns", "a.dev", "--dir", "certs"],
+        &["csr", "other", "--dns", "b.dev", "--dir", "certs"],
+    ] {
+        let said = pki(path, arguments);
+        assert_eq!(said.code, 0, "{}", said.stderr);
+    }
+    let pem = fs::read_to_string(path.join("certs/ca/issuing.key")).expect("read");
+    let body: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
+    let pieces: Vec<&str> = (0..body.len() - 16).map(|at| &body[at..at + 16]).collect();
+    let damages = [
+        pem.replace('\n', ""),
+        pem.replace('\n', " "),
+        pem.replace('\n', "\\n"),
+        pem.replacen('\n', "", 1),
+        pem.replace("-----\n", "-----"),
+        pem.replace("PRIVATE KEY", &body),
+        pem.replace("-----END PRIVATE KEY-----", ""),
+        pem.replace("END PRIVATE", "END RSA PRIVATE"),
+        pem.replace("PRIVATE KEY", "CERTIFICATE REQUEST"),
+        pem.replace("PRIVATE KEY", "CERTIFICATE"),
+        body.clone(),
+    ];
+    for damaged in damages {
+        fs::write(path.join("bad.pem"), &damaged).expect("written");
+        fs::write(path.join("certs/ca/issuing.key"), &damaged).expect("written");
+        let ca = ["--ca", "certs/ca/issuing.crt", "--ca-key", "bad.pem"];
+        for arguments in [
+            &["inspect", "bad.pem"][..],
+            &["inspect", "--short", "bad.pem"],
+            &["inspect", "certs"],
+            &[
+                "verify", "bad.pem", "--trust", "bad.pem", "--crl", "bad.pem",
+            ],
+            &["sign", "bad.pem", "--dir", "certs"],
+            &["sign", "certs/other/tls.csr", "--dir", "certs"],
+            &[&["sign", "certs/other/tls.csr"][..], &ca].concat(),
+            &["issue", "x", "--dns", "a.dev", "--dir", "certs"],
+            &[&["issue", "x", "--dns", "a.dev", "--out", "x"][..], &ca].concat(),
+            &["init", "--dir", "certs"],
+        ] {
+            for json in [&[][..], &["--json"]] {
+                let said = pki(path, &[arguments, json].concat());
+                let all = said.stdout + &said.stderr;
+                let told = pieces.iter().find(|piece| all.contains(*piece));
+                assert_eq!(told, None, "{arguments:?}");
+            }
+        }
+    }
+    fs::write(path.join("bad.pem"), pem.replace('\n', "")).expect("written");
+    let said = pki(path, &["inspect", "bad.pem"]);
+    assert_eq!(said.code, 7);
+    assert!(
+        said.stderr.contains("its line breaks are missing"),
         "{}",
         said.stderr
     );

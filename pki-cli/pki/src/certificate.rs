@@ -156,7 +156,7 @@ impl Certificate {
         let is_pem = !blocks.is_empty();
         let certificates = blocks
             .iter()
-            .filter(|block| matches!(block.label.as_str(), "CERTIFICATE" | "X509 CERTIFICATE"))
+            .filter(|block| matches!(block.label, "CERTIFICATE" | "X509 CERTIFICATE"))
             .map(|block| Self::from_der(&block.content))
             .collect::<Result<Vec<_>, _>>()?;
         match (certificates.is_empty(), is_pem) {

@@ -161,7 +161,7 @@ impl CertificateRequest {
             .into_iter()
             .filter(|block| {
                 matches!(
-                    block.label.as_str(),
+                    block.label,
                     "CERTIFICATE REQUEST" | "NEW CERTIFICATE REQUEST"
                 )
             })

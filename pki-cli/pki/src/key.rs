@@ -148,7 +148,7 @@ impl PrivateKey {
                 "the old PEM encryption of openssl".to_owned(),
             ));
         }
-        match block.label.as_str() {
+        match block.label {
             "ENCRYPTED PRIVATE KEY" => Self::decrypt(&block.content, passphrase),
             "PRIVATE KEY" => Self::from_pkcs8(&block.content),
             "RSA PRIVATE KEY" => Self::from_pkcs1(&block.content),

@@ -288,7 +288,7 @@ fn files_that_are_missing_or_something_else() {
     home.write("text.csr", "hello");
     snapshot!(home.pki("sign text.csr").fails(7), @r#"error: The certificate request "text.csr" is refused: it holds no certificate request; a request is PEM with BEGIN CERTIFICATE REQUEST, or DER."#);
     home.write("cut.csr", "-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n");
-    snapshot!(home.pki("sign cut.csr").fails(7), @r#"error: The certificate request "cut.csr" is refused: the block "CERTIFICATE REQUEST" has no end line."#);
+    snapshot!(home.pki("sign cut.csr").fails(7), @r#"error: The certificate request "cut.csr" is refused: its PEM block in line 1 (“CERTIFICATE REQUEST”) cannot be read: its END line is missing."#);
     snapshot!(home.pki("sign certs/ca/root.crt").fails(7), @r#"error: The certificate request "certs/ca/root.crt" is refused: it holds no certificate request; a request is PEM with BEGIN CERTIFICATE REQUEST, or DER."#);
     snapshot!(home.pki("sign /dev/zero").fails(7), @r#"error: "/dev/zero" is larger than 16 MiB, which no certificate, key or request is."#);
     snapshot!(home.pki("sign .").fails(6), @r#"error: "." could not be read: Is a directory (os error 21)."#);

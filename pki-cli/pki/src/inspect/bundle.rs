@@ -1,5 +1,7 @@
 //! Files with one object or many: PEM in any order with text between the blocks, or DER.
 
+use std::collections::BTreeSet;
+
 use crate::parse::{
     certificate::Certificate,
     crl::Crl,
@@ -28,7 +30,7 @@ pub enum BundleError {
     Block {
         /// The line of the block's first line.
         line: usize,
-        /// The block's label, escaped for a terminal.
+        /// The block's label, or that it is not a known one.
         label: String,
         /// What is wrong.
         reason: &'static str,
@@ -67,32 +69,30 @@ fn of_kind(
     wanted: &'static str,
     labels: &[&'static str],
     is_der: impl Fn(&[u8]) -> bool,
-) -> Result<Vec<(String, Vec<u8>)>, BundleError> {
+) -> Result<Vec<(&'static str, Vec<u8>)>, BundleError> {
     if !is_pem(octets) && (is_der(octets) || octets.first() == Some(&tag::SEQUENCE)) {
-        return Ok(vec![(labels[0].to_owned(), octets.to_vec())]);
+        return Ok(vec![(labels[0], octets.to_vec())]);
     }
     let mut found = Vec::new();
-    let mut others = Vec::new();
+    let mut others = BTreeSet::new();
     for block in pem::blocks(octets) {
-        if !labels.contains(&block.label) {
-            others.push(crate::text::escape(block.label));
+        if !labels.contains(&block.label.as_str()) {
+            others.insert(block.label.to_string());
             continue;
         }
         match block.content {
-            Ok(der) => found.push((block.label.to_owned(), der.to_vec())),
+            Ok(der) => found.push((block.label.as_str(), der.to_vec())),
             Err(reason) => {
                 return Err(BundleError::Block {
                     line: block.line,
-                    label: block.label.to_owned(),
+                    label: block.label.to_string(),
                     reason,
                 });
             }
         }
     }
     if found.is_empty() {
-        others.sort();
-        others.dedup();
-        others.truncate(4);
+        let others: Vec<_> = others.into_iter().take(4).collect();
         let found = if others.is_empty() {
             String::new()
         } else {

@@ -88,16 +88,17 @@ pub(super) fn old_encryption(label: &str, headers: &[&str]) -> Object {
     let cipher = headers
         .iter()
         .find_map(|header| header.strip_prefix("DEK-Info:"));
+    // Only what is known is repeated: in a damaged file the key itself may stand here.
     let cipher = cipher
         .and_then(|info| info.split(',').next())
-        .unwrap_or("unknown")
-        .trim();
+        .and_then(|cipher| CIPHERS.into_iter().find(|known| *known == cipher.trim()))
+        .unwrap_or("unknown");
     let encryption = Node::Map(vec![
         (
             "scheme",
             Node::safe("PEM encryption of old openssl (RFC 1421), with MD5: weak"),
         ),
-        ("cipher", Node::text(cipher)),
+        ("cipher", Node::safe(cipher)),
     ]);
     let mut object = closed(
         encryption,
@@ -105,10 +106,26 @@ pub(super) fn old_encryption(label: &str, headers: &[&str]) -> Object {
     );
     object.short = format!(
         "private key  {} (encrypted)",
-        crate::text::escape(&label.replace(" PRIVATE KEY", ""))
+        label.replace(" PRIVATE KEY", "")
     );
     object
 }
+
+/// What `openssl rsa` and its siblings encrypt with.
+const CIPHERS: [&str; 12] = [
+    "AES-128-CBC",
+    "AES-192-CBC",
+    "AES-256-CBC",
+    "ARIA-128-CBC",
+    "ARIA-192-CBC",
+    "ARIA-256-CBC",
+    "CAMELLIA-128-CBC",
+    "CAMELLIA-192-CBC",
+    "CAMELLIA-256-CBC",
+    "DES-CBC",
+    "DES-EDE3-CBC",
+    "IDEA-CBC",
+];
 
 fn closed(encryption: Node, advice: &str) -> Object {
     let mut fields = vec![

@@ -19,6 +19,8 @@ mod node;
 mod overview;
 mod public_key;
 mod request;
+#[cfg(test)]
+mod secret_tests;
 
 use ::time::{OffsetDateTime, UtcOffset};
 use serde::Serialize;
@@ -130,6 +132,11 @@ pub enum InspectError {
         /// What a certificate would need that it does not have.
         reason: String,
     },
+    /// The reading was given up.
+    #[error(
+        "has more than {MOST_ERRORS} objects that cannot be read; what stands behind them was not looked at"
+    )]
+    TooManyErrors,
     /// Something known that is not shown.
     #[error("{place}holds {what}, which is not shown here: {advice}")]
     NotShown {
@@ -155,12 +162,11 @@ pub fn inspect(
     }
     let file = File { now, passphrase };
     if bundle::is_pem(octets) {
-        let blocks = pem::blocks(octets);
         // openssl writes the parameters of a curve in front of its keys; the key names the curve again.
-        let shown = blocks
-            .iter()
-            .filter(|block| !block.label.ends_with(" PARAMETERS") || block.content.is_err());
-        let shown: Vec<_> = shown.map(|block| file.block(block)).collect();
+        let blocks = pem::blocks(octets).filter(|block| {
+            !block.label.as_str().ends_with(" PARAMETERS") || block.content.is_err()
+        });
+        let shown = bounded(blocks.map(|block| file.block(&block)));
         return if shown.is_empty() {
             vec![Err(InspectError::Foreign)]
         } else {
@@ -173,6 +179,25 @@ pub fn inspect(
     file.der(octets)
 }
 
+/// A file with more mistakes than this is not what it is taken for, and nobody reads the rest of them.
+const MOST_ERRORS: usize = 100;
+
+fn bounded(
+    found: impl Iterator<Item = Result<Object, InspectError>>,
+) -> Vec<Result<Object, InspectError>> {
+    let mut all = Vec::new();
+    let mut errors = 0;
+    for one in found {
+        errors += usize::from(one.is_err());
+        if errors > MOST_ERRORS {
+            all.push(Err(InspectError::TooManyErrors));
+            break;
+        }
+        all.push(one);
+    }
+    all
+}
+
 struct File<'p> {
     now: OffsetDateTime,
     passphrase: Option<&'p Passphrase>,
@@ -181,7 +206,7 @@ struct File<'p> {
 impl File<'_> {
     fn block(&self, block: &pem::Block<'_>) -> Result<Object, InspectError> {
         let place = format!("(the PEM block in line {}) ", block.line);
-        let label = crate::text::escape(block.label);
+        let label = block.label;
         let broken = |what, reason: String| InspectError::Broken {
             place: place.clone(),
             what,
@@ -191,14 +216,14 @@ impl File<'_> {
             .headers
             .iter()
             .any(|header| header.contains("ENCRYPTED"));
-        if is_old_encryption && block.label.ends_with("PRIVATE KEY") {
-            return Ok(key::old_encryption(block.label, &block.headers));
+        if is_old_encryption && label.as_str().ends_with("PRIVATE KEY") {
+            return Ok(key::old_encryption(label.as_str(), &block.headers));
         }
         let der = block
             .content
             .as_ref()
-            .map_err(|reason| broken("PEM block", format!("“{label}”: {reason}")))?;
-        let (what, object): (_, parse::der::Result<Object>) = match block.label {
+            .map_err(|reason| broken("PEM block", format!("{label}: {reason}")))?;
+        let (what, object): (_, parse::der::Result<Object>) = match label.as_str() {
             "CERTIFICATE" | "X509 CERTIFICATE" => (
                 "certificate",
                 Certificate::from_der(der).map(|it| certificate::object(&it, self.now)),
@@ -233,7 +258,7 @@ impl File<'_> {
             _ => {
                 return Err(InspectError::NotShown {
                     place,
-                    what: format!("“{label}”"),
+                    what: label.to_string(),
                     advice: "give a certificate, request, CRL or key",
                 });
             }
@@ -243,25 +268,24 @@ impl File<'_> {
 
     /// One value after the other, as some tools concatenate them.
     fn der(&self, octets: &[u8]) -> Vec<Result<Object, InspectError>> {
-        let mut reader = Reader::new(octets);
-        let mut found = Vec::new();
-        while !reader.is_empty() {
-            let place = match found.len() {
+        let mut rest = Some(Reader::new(octets));
+        bounded(std::iter::from_fn(|| {
+            let reader = rest.as_mut().filter(|reader| !reader.is_empty())?;
+            let place = match octets.len() - reader.rest().len() {
                 0 => String::new(),
-                _ => format!("(octet {}) ", octets.len() - reader.rest().len()),
+                at => format!("(octet {at}) "),
             };
-            match reader.any("the outermost value") {
-                Ok(value) => found.push(self.value(value.raw, place)),
+            Some(match reader.any("the outermost value") {
+                Ok(value) => self.value(value.raw, place),
                 Err(error) => {
-                    found.push(Err(InspectError::Unknown {
+                    rest = None;
+                    Err(InspectError::Unknown {
                         place,
                         reason: error.to_string(),
-                    }));
-                    break;
+                    })
                 }
-            }
-        }
-        found
+            })
+        }))
     }
 
     fn value(&self, der: &[u8], place: String) -> Result<Object, InspectError> {
@@ -453,6 +477,20 @@ mod tests {
                 "nothing"
             ]
         );
+    }
+
+    #[test]
+    fn a_file_full_of_mistakes_is_given_up_after_the_hundredth() {
+        let bare = "-----BEGIN CERTIFICATE-----\n".repeat(100_000);
+        let empty = [0x30, 0].repeat(100_000);
+        for file in [bare.as_bytes(), &empty] {
+            let found = inspect(file, NOW, None);
+            assert_eq!(found.len(), MOST_ERRORS + 1);
+            assert_eq!(
+                found.last().and_then(|last| last.as_ref().err()),
+                Some(&InspectError::TooManyErrors)
+            );
+        }
     }
 
     #[test]

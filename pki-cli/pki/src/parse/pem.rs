@@ -1,12 +1,17 @@
 //! PEM (RFC 7468): finding the blocks in a text, whatever stands between them.
+//!
+//! A label is never repeated from the file: it is one of [`LABELS`], or “of an unknown kind”. Where the line breaks of
+//! a private key were lost, the key itself stands where the label would be.
+
+use std::fmt;
 
 use base64::{Engine as _, engine::general_purpose};
 use zeroize::Zeroizing;
 
 /// One block: its label and its octets, or why they cannot be had.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Block<'a> {
-    pub(crate) label: &'a str,
+    pub(crate) label: Label,
     /// The line of the BEGIN mark, counted from 1.
     pub(crate) line: usize,
     /// May be a private key, so it is wiped from memory.
@@ -15,64 +20,152 @@ pub(crate) struct Block<'a> {
     pub(crate) headers: Vec<&'a str>,
 }
 
-/// Every block in `octets`, in order. Text outside of blocks is skipped, as RFC 7468 section 2 allows.
-pub(crate) fn blocks(octets: &[u8]) -> Vec<Block<'_>> {
-    let mut blocks = Vec::new();
-    let mut open: Option<(&str, usize, Zeroizing<String>, Vec<&str>)> = None;
-    for (number, line) in octets.split(|octet| *octet == b'\n').enumerate() {
-        let Ok(line) = std::str::from_utf8(line) else {
-            if let Some((_, _, body, _)) = &mut open {
-                // Nothing in base64 looks like this: decoding will fail and say so.
-                body.push('?');
-            }
-            continue;
-        };
-        let line = line.trim();
-        if let Some(label) = mark(line, "-----BEGIN ") {
-            if let Some((label, line, _, headers)) = open.take() {
-                blocks.push(Block {
-                    label,
-                    line,
-                    content: Err("its END line is missing"),
-                    headers,
-                });
-            }
-            open = Some((label, number + 1, Zeroizing::new(String::new()), Vec::new()));
-        } else if let Some(end) = mark(line, "-----END ") {
-            if let Some((label, line, body, headers)) = open.take() {
-                let content = if end == label {
-                    decode(&body)
-                } else {
-                    Err("its END line has another label")
-                };
-                blocks.push(Block {
-                    label,
-                    line,
-                    content,
-                    headers,
-                });
-            }
-        } else if let Some((_, _, body, headers)) = &mut open {
-            if line.contains(':') && body.is_empty() {
-                headers.push(line);
-            } else {
-                body.push_str(line);
-            }
-        }
+/// What stands behind BEGIN, if it is known.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Label(Option<&'static str>);
+
+/// The labels of RFC 7468, of openssl, and of their neighbours.
+const LABELS: [&str; 30] = [
+    "ANY PRIVATE KEY",
+    "ATTRIBUTE CERTIFICATE",
+    "CERTIFICATE",
+    "CERTIFICATE REQUEST",
+    "CMS",
+    "DH PARAMETERS",
+    "DSA PARAMETERS",
+    "DSA PRIVATE KEY",
+    "DSA PUBLIC KEY",
+    "EC PARAMETERS",
+    "EC PRIVATE KEY",
+    "ENCRYPTED PRIVATE KEY",
+    "NEW CERTIFICATE REQUEST",
+    "OPENSSH PRIVATE KEY",
+    "PARAMETERS",
+    "PGP MESSAGE",
+    "PGP PRIVATE KEY BLOCK",
+    "PGP PUBLIC KEY BLOCK",
+    "PKCS #7 SIGNED DATA",
+    "PKCS7",
+    "PRIVATE KEY",
+    "PUBLIC KEY",
+    "RSA PRIVATE KEY",
+    "RSA PUBLIC KEY",
+    "SSH2 ENCRYPTED PRIVATE KEY",
+    "SSH2 PUBLIC KEY",
+    "TRUSTED CERTIFICATE",
+    "X509 CERTIFICATE",
+    "X509 CRL",
+    "X9.42 DH PARAMETERS",
+];
+
+const NO_END: &str = "its END line is missing";
+const NO_LINE_BREAKS: &str =
+    "its line breaks are missing; RFC 7468 section 2 wants BEGIN and END on lines of their own";
+
+impl Label {
+    fn of(text: &str) -> Self {
+        Self(LABELS.into_iter().find(|known| *known == text))
     }
-    if let Some((label, line, _, headers)) = open {
-        blocks.push(Block {
-            label,
-            line,
-            content: Err("its END line is missing"),
-            headers,
-        });
+
+    /// The label; empty when it is not a known one.
+    pub(crate) fn as_str(self) -> &'static str {
+        self.0.unwrap_or_default()
     }
-    blocks
 }
 
-fn mark<'a>(line: &'a str, begin: &str) -> Option<&'a str> {
-    line.strip_prefix(begin)?.strip_suffix("-----")
+/// `“PRIVATE KEY”`. Nothing of the file is in it.
+impl fmt::Display for Label {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(known) => write!(f, "“{known}”"),
+            None => f.write_str("a PEM block of an unknown kind"),
+        }
+    }
+}
+
+/// Content and headers may be those of a private key.
+impl fmt::Debug for Block<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            label,
+            line,
+            content,
+            headers: _,
+        } = self;
+        let content = content.as_ref().map(|_| "[elided]");
+        write!(f, "Block({label}, line {line}, {content:?})")
+    }
+}
+
+/// Every block in `octets`, in order. Text outside of blocks is skipped, as RFC 7468 section 2 allows.
+///
+/// Lazily, because whoever sees that a file is nonsense wants to stop reading it.
+pub(crate) fn blocks(octets: &[u8]) -> impl Iterator<Item = Block<'_>> {
+    // RFC 7468 section 3: eol = CRLF / CR / LF.
+    let end_of_line = if octets.contains(&b'\n') {
+        b'\n'
+    } else {
+        b'\r'
+    };
+    let mut lines = octets
+        .split(move |octet| *octet == end_of_line)
+        .enumerate()
+        .map(|(at, line)| (at + 1, std::str::from_utf8(line).ok().map(str::trim)))
+        .peekable();
+    std::iter::from_fn(move || {
+        loop {
+            let (number, line) = lines.next()?;
+            let Some(Mark { text, is_alone }) = line.and_then(|line| mark(line, "-----BEGIN "))
+            else {
+                continue;
+            };
+            let mut block = Block {
+                label: Label::of(text),
+                line: number,
+                content: Err(NO_END),
+                headers: Vec::new(),
+            };
+            if !is_alone {
+                block.content = Err(NO_LINE_BREAKS);
+                return Some(block);
+            }
+            let mut body = Zeroizing::new(String::new());
+            while let Some((_, line)) = lines
+                .next_if(|(_, line)| line.is_none_or(|line| mark(line, "-----BEGIN ").is_none()))
+            {
+                match line {
+                    // Nothing in base64 looks like this: decoding will fail and say so.
+                    None => body.push('?'),
+                    Some(line) if line.contains("-----") => {
+                        block.content = match mark(line, "-----END ") {
+                            Some(end) if end.is_alone && end.text == text => decode(&body),
+                            Some(end) if end.is_alone => Err("its END line has another label"),
+                            _ => Err(NO_LINE_BREAKS),
+                        };
+                        return Some(block);
+                    }
+                    Some(line) if line.contains(':') && body.is_empty() => block.headers.push(line),
+                    Some(line) => body.push_str(line),
+                }
+            }
+            return Some(block);
+        }
+    })
+}
+
+/// A line that begins a block or ends one.
+struct Mark<'a> {
+    text: &'a str,
+    /// Whether nothing stands behind it.
+    is_alone: bool,
+}
+
+fn mark<'a>(line: &'a str, begin: &str) -> Option<Mark<'a>> {
+    let (text, behind) = line.strip_prefix(begin)?.split_once("-----")?;
+    Some(Mark {
+        text,
+        is_alone: behind.is_empty(),
+    })
 }
 
 fn decode(body: &str) -> Result<Zeroizing<Vec<u8>>, &'static str> {
@@ -94,8 +187,7 @@ mod tests {
         let text = b"subject=x\r\n-----BEGIN CERTIFICATE-----\r\nAAEC\r\n-----END CERTIFICATE-----\r\nnotes\n\
             -----BEGIN X509 CRL-----\nAwQF\n-----END X509 CRL-----";
         let found: Vec<_> = blocks(text)
-            .into_iter()
-            .map(|b| (b.label, b.line, b.content))
+            .map(|b| (b.label.as_str(), b.line, b.content))
             .collect();
         assert_eq!(
             found,
@@ -119,9 +211,16 @@ mod tests {
                 "its lines are not base64",
             ),
             ("-----BEGIN A-----\n-----END A-----\n", "it is empty"),
+            ("-----BEGIN A-----AAEC-----END A-----\n", NO_LINE_BREAKS),
+            (
+                "-----BEGIN A-----\\nAAEC\\n-----END A-----\\n\n",
+                NO_LINE_BREAKS,
+            ),
+            ("-----BEGIN A-----\nAAEC-----END A-----\n", NO_LINE_BREAKS),
+            ("-----BEGIN A----- AAEC\n-----END A-----\n", NO_LINE_BREAKS),
         ] {
             let whole = format!("{text}-----BEGIN C-----\nAAEC\n-----END C-----\n");
-            let found = blocks(whole.as_bytes());
+            let found: Vec<_> = blocks(whole.as_bytes()).collect();
             assert_eq!(
                 found.first().map(|block| block.content.clone()),
                 Some(Err(reason)),
@@ -139,11 +238,37 @@ mod tests {
     fn the_headers_of_old_encrypted_keys_are_kept_apart() {
         let text = b"-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\nAAEC\n\
             -----END RSA PRIVATE KEY-----\n";
-        let found = blocks(text);
+        let found: Vec<_> = blocks(text).collect();
         assert_eq!(
             found[0].headers,
             ["Proc-Type: 4,ENCRYPTED", "DEK-Info: AES-128-CBC,00"]
         );
         assert_eq!(found[0].content, Ok(Zeroizing::new(vec![0, 1, 2])));
+    }
+
+    #[test]
+    fn lines_may_end_in_all_three_ways() {
+        for end in ["\n", "\r\n", "\r"] {
+            let text = "-----BEGIN CMS-----|AA|EC|-----END CMS-----|".replace('|', end);
+            let found: Vec<_> = blocks(text.as_bytes()).map(|block| block.content).collect();
+            assert_eq!(found, [Ok(Zeroizing::new(vec![0, 1, 2]))], "{end:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_of_the_file_is_in_a_label_or_in_debug() {
+        let secret = "MIGHAgEAMBMGByqGSM49AgEG";
+        for text in [
+            format!("-----BEGIN {secret}-----\nAAEC\n-----END {secret}-----"),
+            format!("-----BEGIN PRIVATE KEY-----{secret}-----END PRIVATE KEY-----"),
+            format!("-----BEGIN PRIVATE KEY-----\n{secret}:\n{secret}\n-----END PRIVATE KEY-----"),
+            format!("-----BEGIN PRIVATE KEY {secret}-----END PRIVATE KEY-----"),
+        ] {
+            let block = blocks(text.as_bytes()).next().expect("one");
+            assert!(
+                !format!("{} {block:?}", block.label).contains(secret),
+                "{block:?}"
+            );
+        }
     }
 }
