@@ -64,7 +64,15 @@ pub fn validate(request: &Request<'_>) -> Result<Accepted, Rejected> {
     let path = Search::new(request, &pool, &mut work).path(&leaf, &mut |path, work| {
         check::path(path, request, work)?;
         match request.crls {
-            Some(_) => revocation::check(path, &lists, &unreadable, request, &pool, work),
+            Some(_) => {
+                let given = revocation::Given {
+                    lists: &lists,
+                    unreadable: &unreadable,
+                    request,
+                    pool: &pool,
+                };
+                revocation::check(path, given, work)
+            }
             None => Ok(()),
         }
     })?;

@@ -2,6 +2,10 @@
 //!
 //! Complete CRLs, also divided by distribution point, by kind of certificate or by reason, and indirect ones. Delta CRLs
 //! are not combined with their base; one that is given is left out, and says so if nothing else covers the certificate.
+//!
+//! A CRL is believed when the key of the path's own issuer signed it. Another key of the same name may sign only when it
+//! belongs to the same CA and has not been revoked itself: any CA under the root could make a certificate with that
+//! name, and the thief of an old key has one.
 
 use std::collections::BTreeSet;
 
@@ -26,6 +30,9 @@ use crate::parse::{
     name::Attribute,
     oid::known,
 };
+
+/// A CRL whose signer's status hangs on a CRL whose signer's status hangs on a CRL … ends here.
+const LONGEST_DELEGATION: usize = 4;
 
 /// Bits 1 to 8 of ReasonFlags: every reason there is.
 const ALL_REASONS: u16 = 0b1_1111_1110;
@@ -192,48 +199,66 @@ fn check_form(crl: &Crl<'_>) -> Result<(), (&'static str, String)> {
 }
 
 /// Checks every certificate of the path but the trust anchor.
-pub(super) fn check(
-    path: &[Node<'_, '_>],
-    lists: &[List<'_>],
-    unreadable: &[String],
-    request: &Request<'_>,
-    pool: &Pool<'_>,
+pub(super) fn check<'a>(
+    path: &[Node<'_, 'a>],
+    given: Given<'_, 'a>,
+    work: &mut Work,
+) -> Result<(), (usize, Finding)> {
+    check_without(path, given, &[], work)
+}
+
+/// What revocation is judged by.
+#[derive(Clone, Copy)]
+pub(super) struct Given<'s, 'a> {
+    pub(super) lists: &'s [List<'a>],
+    pub(super) unreadable: &'s [String],
+    pub(super) request: &'s Request<'a>,
+    pub(super) pool: &'s Pool<'a>,
+}
+
+/// The same, without the lists whose signers are being judged: nobody vouches for himself.
+fn check_without<'a>(
+    path: &[Node<'_, 'a>],
+    given: Given<'_, 'a>,
+    under_judgement: &[usize],
     work: &mut Work,
 ) -> Result<(), (usize, Finding)> {
     for (at, pair) in path.windows(2).enumerate() {
         let mut status = Status {
-            path,
-            lists,
-            unreadable,
-            request,
-            pool,
+            candidate: pair[0].candidate,
+            issuers: &path[at + 1..],
+            given,
+            under_judgement,
             work,
         };
-        status
-            .check(pair[0].candidate, pair[1])
-            .map_err(|finding| (at, finding))?;
+        status.check().map_err(|finding| (at, finding))?;
     }
     Ok(())
 }
 
+/// The question about one certificate.
 struct Status<'s, 'p, 'a> {
-    path: &'s [Node<'p, 'a>],
-    lists: &'s [List<'a>],
-    unreadable: &'s [String],
-    request: &'s Request<'a>,
-    pool: &'s Pool<'a>,
+    candidate: &'s Candidate<'a>,
+    /// The rest of its path: its issuer first, the trust anchor last.
+    issuers: &'s [Node<'p, 'a>],
+    given: Given<'s, 'a>,
+    under_judgement: &'s [usize],
     work: &'s mut Work,
 }
 
 impl<'a> Status<'_, '_, 'a> {
-    fn check(&mut self, candidate: &Candidate<'a>, issuer: Node<'_, 'a>) -> Result<(), Finding> {
+    fn check(&mut self) -> Result<(), Finding> {
+        let candidate = self.candidate;
         let mut covered = 0;
         let mut problem = None;
-        for list in self.lists {
+        for (number, list) in self.given.lists.iter().enumerate() {
+            if self.under_judgement.contains(&number) {
+                continue;
+            }
             let Some(reasons) = reasons_covered(candidate, list) else {
                 continue;
             };
-            if let Err(finding) = self.usable(list, issuer) {
+            if let Err(finding) = self.usable(number, list) {
                 if finding.kind == FailureKind::WorkLimit {
                     return Err(finding);
                 }
@@ -248,25 +273,25 @@ impl<'a> Status<'_, '_, 'a> {
         if covered & ALL_REASONS == ALL_REASONS {
             return Ok(());
         }
-        Err(problem.unwrap_or_else(|| self.not_covered(candidate, covered)))
+        Err(problem.unwrap_or_else(|| self.not_covered(covered)))
     }
 
-    fn not_covered(&self, candidate: &Candidate<'_>, covered: u16) -> Finding {
+    fn not_covered(&self, covered: u16) -> Finding {
         let mut reason = match covered {
             0 => format!(
                 "no CRL of its issuer “{}” that covers it was given",
-                candidate.certificate.issuer
+                self.candidate.certificate.issuer
             ),
             _ => "the CRLs that were given cover it for some reasons of revocation only".to_owned(),
         };
-        if let Some(error) = self.unreadable.first() {
+        if let Some(error) = self.given.unreadable.first() {
             reason.push_str(&format!("; one of the CRLs cannot be read: {error}"));
         }
         unknown("RFC 5280 section 6.3.3", reason)
     }
 
     /// Section 6.3.3 (a), (c), (f) and (g).
-    fn usable(&mut self, list: &List<'a>, issuer: Node<'_, 'a>) -> Result<(), Finding> {
+    fn usable(&mut self, number: usize, list: &List<'a>) -> Result<(), Finding> {
         if let Some((clause, reason)) = &list.broken {
             return Err(unknown(
                 clause,
@@ -279,7 +304,7 @@ impl<'a> Status<'_, '_, 'a> {
                 "a delta CRL was given, and no complete one",
             ));
         }
-        let now = self.request.time;
+        let now = self.given.request.time;
         if now < list.crl.this_update.at {
             return Err(unknown(
                 "RFC 5280 section 5.1.2.4",
@@ -300,27 +325,28 @@ impl<'a> Status<'_, '_, 'a> {
             "RFC 5280 section 6.3.3 (g)",
             "the CRL that bears its issuer's name was not signed by a key that may sign it",
         );
-        if issuer.candidate.subject == list.issuer {
-            match self.signed_by(list, issuer.candidate) {
+        let issuer = self.issuers.first().map(|node| node.candidate);
+        if let Some(issuer) = issuer
+            && issuer.subject == list.issuer
+        {
+            match self.signed_by(list, issuer) {
                 Ok(()) => return Ok(()),
                 Err(finding) if finding.kind == FailureKind::WorkLimit => return Err(finding),
                 Err(finding) => failure = finding,
             }
         }
         // Another key of the same name: after a change of keys, or one that signs CRLs only.
-        let others: Vec<_> = self
-            .pool
-            .named(&list.issuer)
-            .map(|node| (node.candidate, node.trusted))
-            .collect();
-        for (signer, trusted) in others {
-            if signer.certificate.raw == issuer.candidate.certificate.raw
-                || self.signed_by(list, signer).is_err()
-            {
+        for signer in self.given.pool.named(&list.issuer) {
+            if issuer.is_some_and(|issuer| is_same(issuer, signer.candidate)) {
                 continue;
             }
-            if self.is_below_the_same_anchor(signer, trusted) {
-                return Ok(());
+            let verdict = self
+                .signed_by(list, signer.candidate)
+                .and_then(|()| self.may_sign(number, list, signer));
+            match verdict {
+                Ok(()) => return Ok(()),
+                Err(finding) if finding.kind == FailureKind::WorkLimit => return Err(finding),
+                Err(finding) => failure = finding,
             }
         }
         Err(failure)
@@ -354,30 +380,63 @@ impl<'a> Status<'_, '_, 'a> {
         Ok(())
     }
 
-    /// Section 6.3.3 (f): the signer's own path ends at the trust anchor of the certificate's path.
-    fn is_below_the_same_anchor(&mut self, signer: &Candidate<'a>, trusted: bool) -> bool {
-        let Some(anchor) = self.path.last() else {
-            return false;
+    /// Whether somebody else than the path's own issuer may sign this list (section 6.3.3 (f)).
+    fn may_sign(
+        &mut self,
+        number: usize,
+        list: &List<'a>,
+        signer: Node<'_, 'a>,
+    ) -> Result<(), Finding> {
+        let refuse = |reason: &str| Err(unknown("RFC 5280 section 6.3.3 (f)", reason));
+        let Some(anchor) = self.issuers.last().map(|node| node.candidate) else {
+            return refuse("the path has no trust anchor");
         };
-        let anchor = anchor.candidate.certificate.raw;
-        if trusted && signer.certificate.raw == anchor {
-            return true;
+        // A list in the name of the certificate's own issuer is that CA's, also when it calls itself indirect.
+        let is_own = list.issuer == self.candidate.issuer;
+        let same_name = self
+            .issuers
+            .iter()
+            .take_while(|node| node.candidate.subject == list.issuer)
+            .count();
+        if signer.trusted {
+            // The anchor's path is empty; it may sign for others (an indirect CRL), or for itself.
+            let its_own_name = self.issuers.len() == same_name;
+            return if is_same(signer.candidate, anchor) && (!is_own || its_own_name) {
+                Ok(())
+            } else {
+                refuse("the CRL's signer has another trust anchor")
+            };
         }
-        let fit = check::validity(signer, self.request.time)
-            .and_then(|()| profile::check(signer, Role::Leaf));
-        if fit.is_err() {
-            return false;
+        // Section 4.2.1.3: a certificate without keyUsage was not made for this. Only the path's own issuer is given
+        // the benefit of the doubt.
+        if signer.candidate.extensions.key_usage.is_none() {
+            return refuse(
+                "the CRL's signer is not the issuer and its keyUsage does not say cRLSign",
+            );
         }
+        if self.under_judgement.len() >= LONGEST_DELEGATION {
+            return refuse("the status of the CRL's signer hangs on too many others");
+        }
+        check::validity(signer.candidate, self.given.request.time)
+            .and_then(|()| profile::check(signer.candidate, Role::Leaf))
+            .map_err(|_| unknown("RFC 5280 section 6.3.3 (f)", UNFIT))?;
+        // The CA that issued the issuer, and the issuer's keys of this path (the old one, the new one).
+        let same_ca = &self.issuers[..self.issuers.len().min(same_name + 1)];
         let request = Request {
             purpose: None,
             max_depth: None,
-            ..self.request.clone()
+            ..self.given.request.clone()
         };
-        let search = Search::new(&request, self.pool, self.work);
-        let judged = search.path(signer, &mut |path, work| {
+        let given = Given {
+            request: &request,
+            ..self.given
+        };
+        let under_judgement = [self.under_judgement, &[number]].concat();
+        let search = Search::new(&request, given.pool, self.work);
+        let judged = search.path(signer.candidate, &mut |path, work| {
             if path
                 .last()
-                .is_none_or(|node| node.candidate.certificate.raw != anchor)
+                .is_none_or(|node| !is_same(node.candidate, anchor))
             {
                 return Err((
                     0,
@@ -387,10 +446,52 @@ impl<'a> Status<'_, '_, 'a> {
                     ),
                 ));
             }
-            check::path(path, &request, work)
+            let issued_by_same_ca = path.get(1).is_some_and(|above| {
+                same_ca
+                    .iter()
+                    .any(|node| is_same_ca(node.candidate, above.candidate))
+            });
+            if is_own && !issued_by_same_ca {
+                return Err((
+                    0,
+                    unknown(
+                        "RFC 5280 section 6.3.3 (f)",
+                        "the CRL was signed in the issuer's name by a key that another CA certified",
+                    ),
+                ));
+            }
+            check::path(path, &request, work)?;
+            check_without(path, given, &under_judgement, work)
         });
-        judged.is_ok()
+        match judged {
+            Ok(_) => Ok(()),
+            Err(rejected) if rejected.kind == FailureKind::WorkLimit => Err(Finding::new(
+                rejected.kind,
+                rejected.clause,
+                rejected.reason,
+                rejected.advice,
+            )),
+            Err(rejected) => Err(unknown(
+                "RFC 5280 section 6.3.3 (f)",
+                format!(
+                    "the certificate of the CRL's signer is not accepted ({})",
+                    rejected.reason
+                ),
+            )),
+        }
     }
+}
+
+const UNFIT: &str = "the certificate of the CRL's signer is out of date or breaks the profile";
+
+fn is_same(one: &Candidate<'_>, other: &Candidate<'_>) -> bool {
+    one.certificate.raw == other.certificate.raw
+}
+
+/// A CA is a name and a key; its certificates may be several.
+fn is_same_ca(one: &Candidate<'_>, other: &Candidate<'_>) -> bool {
+    one.subject == other.subject
+        && one.certificate.public_key.raw == other.certificate.public_key.raw
 }
 
 fn unknown(clause: &'static str, reason: impl Into<String>) -> Finding {

@@ -1185,6 +1185,141 @@ fn a_crl_is_missing_forged_or_unreadable_and_nothing_is_accepted() {
     }
 }
 
+/// A certificate below `ca` with the name of the issuing CA and a key that signs CRLs.
+fn second_key(serial: u8, ca: &Spec) -> Spec {
+    let mut signer = Spec::new("issuing", &ca.subject);
+    signer.serial = vec![serial, serial];
+    signer.set(known::KEY_USAGE, true, bits(&[0x02], 1));
+    let key_id = ca.key_id();
+    signer.set(
+        known::AUTHORITY_KEY_IDENTIFIER,
+        false,
+        sequence(&[&tlv(0x80, &key_id)]),
+    );
+    signer
+}
+
+fn with_crls(
+    house: &House,
+    more: &[Vec<u8>],
+    crls: &[Vec<u8>],
+) -> Result<Accepted, (FailureKind, String)> {
+    house
+        .validate_with(more, Some(crls))
+        .map_err(|rejected| (rejected.kind, rejected.to_string()))
+}
+
+#[test]
+fn another_key_of_the_issuer_signs_its_crl_until_that_key_is_revoked() {
+    let house = House::good();
+    let old = second_key(0x21, &house.root);
+    let more = [old.signed_by(&house.root.key)];
+    let crl = CrlSpec::of("issuing").signed_by(&old.key);
+    let mut of_root = CrlSpec::of("root");
+    let root_says = of_root.signed_by(&house.root.key);
+    with_crls(&house, &more, &[crl.clone(), root_says]).expect("the same CA, another key");
+
+    of_root.revoked.push((old.serial.clone(), 1));
+    let root_says = of_root.signed_by(&house.root.key);
+    let (kind, told) =
+        with_crls(&house, &more, &[crl, root_says]).expect_err("the thief of the old key");
+    assert_eq!(kind, FailureKind::RevocationUnknown);
+    assert!(told.contains("revoked on 2026-11-10"), "{told}");
+}
+
+#[test]
+fn another_ca_of_the_same_root_cannot_forge_a_crl() {
+    type Change = fn(&mut Spec, &mut CrlSpec);
+    let cases: &[(&str, Change, &str)] = &[
+        (
+            "without keyUsage",
+            |signer, _| signer.remove(known::KEY_USAGE),
+            "keyUsage does not say cRLSign",
+        ),
+        (
+            "with digitalSignature only",
+            |signer, _| signer.set(known::KEY_USAGE, true, bits(&[0x80], 7)),
+            "lacks cRLSign",
+        ),
+        ("with cRLSign", |_, _| {}, "another CA certified"),
+        (
+            "with an indirect CRL",
+            |_, crl| {
+                crl.extensions.push((
+                    known::ISSUING_DISTRIBUTION_POINT,
+                    true,
+                    sequence(&[&[0x84, 1, 0xff]]),
+                ));
+            },
+            "another CA certified",
+        ),
+    ];
+    for (what, change, expected) in cases {
+        let house = House::good();
+        let mut evil = House::good().issuing;
+        evil.subject = "evil".to_owned();
+        evil.set(
+            known::AUTHORITY_KEY_IDENTIFIER,
+            false,
+            sequence(&[&tlv(0x80, &house.root.key_id())]),
+        );
+        let mut signer = second_key(0x22, &evil);
+        let mut forged = CrlSpec::of("issuing");
+        change(&mut signer, &mut forged);
+        let more = [evil.signed_by(&house.root.key), signer.signed_by(&evil.key)];
+        let crls = [
+            forged.signed_by(&signer.key),
+            CrlSpec::of("root").signed_by(&house.root.key),
+            CrlSpec::of("evil").signed_by(&evil.key),
+        ];
+        let (kind, told) = with_crls(&house, &more, &crls).expect_err(what);
+        assert_eq!(kind, FailureKind::RevocationUnknown, "{what}");
+        assert!(told.contains(expected), "{what}: {told}");
+    }
+}
+
+#[test]
+fn a_crl_signer_that_the_issuer_made_itself_is_judged_by_another_crl() {
+    let house = House::good();
+    let mut signer = second_key(0x23, &house.issuing);
+    let point = sequence(&[&tlv(0xa0, &tlv(0xa0, &tlv(0x86, b"http://a.dev/signers")))]);
+    signer.set(known::CRL_DISTRIBUTION_POINTS, false, sequence(&[&point]));
+    let more = [signer.signed_by(&house.issuing.key)];
+    let of_root = CrlSpec::of("root").signed_by(&house.root.key);
+    let of_all = CrlSpec::of("issuing").signed_by(&signer.key);
+    let mut of_signers = CrlSpec::of("issuing");
+    of_signers
+        .extensions
+        .push((known::ISSUING_DISTRIBUTION_POINT, true, point));
+    let clean = of_signers.signed_by(&house.issuing.key);
+    with_crls(&house, &more, &[of_all.clone(), of_root.clone(), clean]).expect("delegated");
+
+    let (kind, _) = with_crls(&house, &more, &[of_all.clone(), of_root.clone()])
+        .expect_err("nobody but the signer vouches for the signer");
+    assert_eq!(kind, FailureKind::RevocationUnknown);
+
+    of_signers.revoked.push((signer.serial.clone(), 1));
+    let revoked = of_signers.signed_by(&house.issuing.key);
+    let (kind, _) = with_crls(&house, &more, &[of_all, of_root, revoked]).expect_err("revoked");
+    assert_eq!(kind, FailureKind::RevocationUnknown);
+}
+
+#[test]
+fn two_crl_signers_do_not_vouch_for_each_other() {
+    let house = House::good();
+    let signers = [0x24, 0x25].map(|serial| second_key(serial, &house.issuing));
+    let more = signers
+        .each_ref()
+        .map(|one| one.signed_by(&house.issuing.key));
+    let mut crls: Vec<_> = signers
+        .iter()
+        .map(|signer| CrlSpec::of("issuing").signed_by(&signer.key))
+        .collect();
+    crls.push(CrlSpec::of("root").signed_by(&house.root.key));
+    let (kind, _) = with_crls(&house, &more, &crls).expect_err("a circle");
+    assert_eq!(kind, FailureKind::RevocationUnknown);
+}
+
 #[test]
 fn hostile_names_are_escaped_in_answers() {
     let mut house = House::good();
