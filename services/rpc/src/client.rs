@@ -1,11 +1,11 @@
 //! THE client stack: everything between a generated client and a connection, on one screen ([`connect`]).
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use mtls::{ClientTls, Connector};
+use mtls::{ClientTls, ConnectError, Connector};
 use resilience::ClientPolicy;
 use resilience::idempotency::Methods;
 use tonic::body::Body;
@@ -20,7 +20,11 @@ use crate::config::Peer;
 #[derive(Clone)]
 pub struct Client {
     stack: Stack,
+    refusal: Refusal,
 }
+
+/// Why there is no connection, as long as there is none.
+type Refusal = Arc<Mutex<Option<ConnectError>>>;
 
 type Stack = BoxCloneSyncService<http::Request<Body>, http::Response<Body>, BoxError>;
 
@@ -68,8 +72,16 @@ pub fn connect(peer: &Peer, tls: &ClientTls, descriptors: &[u8]) -> Result<Clien
     if let Some(name) = &peer.server_name {
         connector = connector.server_name(name)?;
     }
+    let refusal = Refusal::default();
     // Names the error as tonic does, which is how a layer knows that nothing was sent.
-    let connector = connector.map_err(|error| tonic::ConnectError(error.into()));
+    let connector = {
+        let refusal = Arc::clone(&refusal);
+        connector.map_result(move |connected| {
+            let reason = connected.as_ref().err().and_then(reason);
+            *refusal.lock().unwrap_or_else(PoisonError::into_inner) = reason;
+            connected.map_err(|error| tonic::ConnectError(error.into()))
+        })
+    };
 
     let methods = Arc::new(Methods::from_descriptor_set(descriptors)?);
     let policy = ClientPolicy::new(peer.policy.clone())
@@ -88,7 +100,15 @@ pub fn connect(peer: &Peer, tls: &ClientTls, descriptors: &[u8]) -> Result<Clien
         .layer(policy.attempt_timeout_layer())
         // Connects when it is first used, and anew when the connection is lost.
         .service(Channel::new(connector, endpoint));
-    Ok(Client::over(stack))
+    Ok(Client {
+        refusal,
+        ..Client::over(stack)
+    })
+}
+
+/// Why the connector made no connection.
+fn reason(error: &tonic::ConnectError) -> Option<ConnectError> {
+    error.0.downcast_ref().cloned()
 }
 
 fn endpoint(address: &str) -> Result<Endpoint, ClientError> {
@@ -139,7 +159,16 @@ impl Client {
     {
         Self {
             stack: BoxCloneSyncService::new(service.map_err(Into::into)),
+            refusal: Refusal::default(),
         }
+    }
+
+    /// Why the last attempt to connect failed; none when it did not. A status says UNAVAILABLE whatever the reason, and
+    /// to the services it is the same: they are kept from each other. A person wants to know which of them ends by
+    /// itself.
+    pub fn refusal(&self) -> Option<ConnectError> {
+        let refusal = self.refusal.lock();
+        refusal.unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

@@ -5,6 +5,7 @@
 //! This crate knows no order, payment or shipment, and no message of any service.
 
 pub mod client;
+pub mod complaint;
 pub mod config;
 pub mod database;
 pub mod idempotency_key;
@@ -15,6 +16,8 @@ pub mod telemetry;
 pub mod text;
 
 pub use self::idempotency_key::IdempotencyKey;
+/// Why [`client::Client`] has no connection.
+pub use mtls::{CertificateProblem, ConnectError, ConnectFailure, HandshakeFailure};
 /// A caller's certificates: a folder as `pki` or cert-manager writes it, and what [`client::connect`] makes of it. For
 /// callers that are no service and so have no [`service::Context`].
 pub use mtls::{ClientTls, Material};

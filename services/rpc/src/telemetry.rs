@@ -3,14 +3,12 @@
 //! Standard output is kept for what a program may read: the one line that says where the service listens. A line that
 //! cannot be written, because the disk is full or nobody reads the pipe any more, is lost; the service goes on.
 
-use std::fmt;
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _};
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::config::{Log, LogFormat};
-use crate::text;
 
 /// Why nothing can be logged.
 #[derive(Debug, thiserror::Error)]
@@ -88,12 +86,6 @@ fn names_a_level(directive: &str) -> bool {
         .map_or(directive, |(_, level)| level);
     // `LevelFilter` takes an empty text for a level.
     !level.is_empty() && level.parse::<LevelFilter>().is_ok()
-}
-
-/// Says on standard error why the process ends, in one line that a terminal shows and does not obey. What cannot be
-/// written is lost: nobody is left to be told.
-pub fn complain(why: impl fmt::Display) {
-    let _ = writeln!(io::stderr(), "error: {}", text::escaped(&why.to_string()));
 }
 
 /// Lets a panic be a log line like any other, with its place. Without it a panic writes lines of its own beside the log,
