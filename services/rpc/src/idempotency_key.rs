@@ -60,8 +60,7 @@ impl IdempotencyKey {
             kind: kind.to_owned(),
             id: self.0.clone(),
             message: format!(
-                "the idempotency key {self} was used before for a {kind} with other content; use a new key for a new \
-                 {kind}"
+                "the idempotency key {self} was used before, with other content; use a new key for another {kind}"
             ),
         }
     }
