@@ -6,35 +6,22 @@
 
 mod arguments;
 mod call;
+mod connection;
 pub mod exit;
 mod failure;
 mod picture;
-mod text;
 
 use std::ffi::OsString;
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use clap::Parser as _;
-
 use self::arguments::Arguments;
-use self::exit::Exit;
 
 /// Parses the command line, does what it says, and returns how it went.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let arguments = match Arguments::try_parse_from(arguments) {
+    let arguments = match Arguments::parse(arguments, |variable| std::env::var_os(variable)) {
         Ok(arguments) => arguments,
-        Err(error) => {
-            // Help and version are no errors, and go to stdout.
-            let exit = if error.use_stderr() {
-                Exit::Usage
-            } else {
-                Exit::Done
-            };
-            // Nobody is left to be told when this cannot be written.
-            let _ = error.print();
-            return exit.into();
-        }
+        Err(error) => return rpc::complaint::usage(error).into(),
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -52,7 +39,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             } else {
                 write!(stderr, "{}", failure.people())
             };
-            // As above.
+            // Nobody is left to be told when this cannot be written.
             let _ = written;
             failure.exit().into()
         }

@@ -13,13 +13,13 @@ use rpc::config::Peer;
 use rpc::{ClientTls, Material};
 use serde_json::json;
 use tokio::time::Instant;
-use tonic::{Code, Request};
+use tonic::{Code, Request, Status};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 use uuid::Uuid;
 
-use super::arguments::{Arguments, Command, Create, List};
+use super::arguments::{Arguments, Command, Connection, Create, List};
 use super::exit::Exit;
 use super::failure::Failure;
 use super::picture;
@@ -33,11 +33,12 @@ const PAUSE: Duration = Duration::from_millis(500);
 
 /// Runs the command and writes its result to `out`.
 pub(super) async fn run(arguments: &Arguments, out: &mut impl Write) -> Result<Exit, Failure> {
-    let deadline = arguments.deadline.unwrap_or(match arguments.command {
+    let connection = &arguments.connection;
+    let deadline = connection.deadline.unwrap_or(match arguments.command {
         Command::Watch { .. } => WATCH_DEADLINE,
         _ => DEADLINE,
     });
-    let client = connect(arguments, deadline)?;
+    let client = connect(connection, deadline)?;
     let session = Session {
         client,
         json: arguments.json,
@@ -53,11 +54,11 @@ pub(super) async fn run(arguments: &Arguments, out: &mut impl Write) -> Result<E
 }
 
 /// The client stack that the services use, with the whole command's time as the deadline of a call.
-fn connect(arguments: &Arguments, deadline: Duration) -> Result<Client, Failure> {
-    let material = Material::load(&arguments.tls).map_err(|error| Failure::setup(&error))?;
+fn connect(connection: &Connection, deadline: Duration) -> Result<Client, Failure> {
+    let material = Material::load(connection.tls()).map_err(|error| Failure::setup(&error))?;
     let tls = ClientTls::new(&material).map_err(|error| Failure::setup(&error))?;
-    let mut peer = Peer::at(&arguments.address);
-    peer.server_name.clone_from(&arguments.server_name);
+    let mut peer = Peer::at(connection.address());
+    peer.server_name.clone_from(&connection.server_name);
     peer.policy.deadline = deadline;
     rpc::client::connect(&peer, &tls, proto::FILE_DESCRIPTOR_SET)
         .map_err(|error| Failure::setup(&error))
@@ -85,7 +86,7 @@ impl Session {
         };
         let answer = OrderClient::new(self.client.clone()).create(request).await;
         let CreateOrderResponse { order } = answer
-            .map_err(|status| Failure::refused(&status, Some(&key)))?
+            .map_err(|status| self.failed(&status, Some(&key)))?
             .into_inner();
         self.print_order(&order.unwrap_or_default(), out)
     }
@@ -95,7 +96,7 @@ impl Session {
             order_id: order_id.to_owned(),
         };
         let answer = OrderClient::new(self.client.clone()).get(request).await;
-        let answer = answer.map_err(|status| Failure::refused(&status, None))?;
+        let answer = answer.map_err(|status| self.failed(&status, None))?;
         self.print_order(&answer.into_inner().order.unwrap_or_default(), out)
     }
 
@@ -111,7 +112,7 @@ impl Session {
         };
         let answer = OrderClient::new(self.client.clone()).list(request).await;
         let page = answer
-            .map_err(|status| Failure::refused(&status, None))?
+            .map_err(|status| self.failed(&status, None))?
             .into_inner();
         let text = if self.json {
             format!("{}\n", picture::page(&page))
@@ -146,9 +147,10 @@ impl Session {
                 Err(status) => status,
             };
             let left = self.until.saturating_duration_since(Instant::now());
+            let failure = self.failed(&ended, None);
             let may_pass = matches!(ended.code(), Code::Unavailable | Code::DeadlineExceeded);
-            if !may_pass {
-                return Err(Failure::refused(&ended, None));
+            if !may_pass || matches!(failure, Failure::Unreachable(_)) {
+                return Err(failure);
             }
             if left <= PAUSE {
                 return Err(match told {
@@ -158,17 +160,21 @@ impl Session {
                          for longer",
                         "--deadline"
                     )),
-                    None => Failure::refused(&ended, None),
+                    None => failure,
                 });
             }
             tokio::time::sleep(PAUSE).await;
         }
     }
 
+    fn failed(&self, status: &Status, key: Option<&str>) -> Failure {
+        Failure::called(status, self.client.refusal().as_ref(), key)
+    }
+
     async fn open(
         &self,
         request: WatchOrderRequest,
-    ) -> Result<tonic::Streaming<proto::order::v1::WatchOrderResponse>, tonic::Status> {
+    ) -> Result<tonic::Streaming<proto::order::v1::WatchOrderResponse>, Status> {
         let mut request = Request::new(request);
         request.set_timeout(self.until.saturating_duration_since(Instant::now()));
         let answer = OrderClient::new(self.client.clone()).watch(request).await?;
@@ -180,7 +186,7 @@ impl Session {
             service: "order.v1.Order".to_owned(),
         };
         let answer = HealthClient::new(self.client.clone()).check(request).await;
-        let answer = answer.map_err(|status| Failure::refused(&status, None))?;
+        let answer = answer.map_err(|status| self.failed(&status, None))?;
         let status = answer.into_inner().status();
         let text = if self.json {
             format!("{}\n", json!({"status": status.as_str_name()}))

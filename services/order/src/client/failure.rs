@@ -3,26 +3,38 @@
 
 use std::fmt::Write as _;
 
+use rpc::ConnectError;
 use rpc::deadline::Spent;
 use rpc::decide::{self, Advice};
-use rpc::status::{PreconditionViolation, Upstream};
+use rpc::status::{PreconditionViolation, Upstream, reason};
+use rpc::text::escaped as shown;
 use serde_json::{Value, json};
 use tonic::{Code, Status};
 
+use super::connection::Cure;
 use super::exit::Exit;
-use super::text::shown;
 
 /// Why the command did not do what it was asked for.
 #[derive(Debug)]
 pub(super) enum Failure {
     /// It could not even ask: certificates, address.
     Setup(String),
+    /// There is no connection, and waiting brings none.
+    Unreachable(Box<Unreachable>),
     /// The service, or what lies between, said no.
     Refused(Box<Refused>),
     /// The time of the whole command was up between two calls.
     TimeIsUp(String),
     /// What was asked could not be written to standard output.
     Output(std::io::Error),
+}
+
+#[derive(Debug)]
+pub(super) struct Unreachable {
+    sentence: String,
+    cure: Cure,
+    /// The key under which the order can be sent, once there is a connection.
+    key: Option<String>,
 }
 
 #[derive(Debug)]
@@ -35,6 +47,25 @@ pub(super) struct Refused {
 }
 
 impl Failure {
+    /// A status, or why there was no connection to get one over, where that is something to change.
+    pub(super) fn called(
+        status: &Status,
+        connection: Option<&ConnectError>,
+        key: Option<&str>,
+    ) -> Self {
+        let may_be_it = matches!(status.code(), Code::Unavailable | Code::DeadlineExceeded);
+        match connection.filter(|_| may_be_it) {
+            Some(error) if let Some(cure) = Cure::of(error) => {
+                Self::Unreachable(Box::new(Unreachable {
+                    sentence: error.to_string(),
+                    cure,
+                    key: key.map(str::to_owned),
+                }))
+            }
+            _ => Self::refused(status, key),
+        }
+    }
+
     /// A status, and the idempotency key that the call had.
     pub(super) fn refused(status: &Status, key: Option<&str>) -> Self {
         Self::Refused(Box::new(Refused {
@@ -60,6 +91,7 @@ impl Failure {
             Self::Setup(_) => Exit::Setup,
             Self::TimeIsUp(_) => Exit::Deadline,
             Self::Output(_) => Exit::GiveUp,
+            Self::Unreachable(unreachable) => unreachable.cure.exit,
             Self::Refused(refused) => refused.exit(),
         }
     }
@@ -71,6 +103,7 @@ impl Failure {
                 format!("error: {}\n", shown(sentence))
             }
             Self::Output(error) => format!("error: standard output cannot be written: {error}\n"),
+            Self::Unreachable(unreachable) => unreachable.people(),
             Self::Refused(refused) => refused.people(),
         }
     }
@@ -81,8 +114,34 @@ impl Failure {
             Self::Setup(sentence) => json!({"code": "SETUP", "message": sentence}),
             Self::TimeIsUp(sentence) => json!({"code": "DEADLINE_EXCEEDED", "message": sentence}),
             Self::Output(error) => json!({"code": "OUTPUT", "message": error.to_string()}),
+            Self::Unreachable(unreachable) => unreachable.json(),
             Self::Refused(refused) => refused.json(),
         }
+    }
+}
+
+impl Unreachable {
+    fn people(&self) -> String {
+        format!(
+            "error: {}: {}\nwhat to do: {}\n",
+            name(Code::Unavailable),
+            shown(&self.sentence),
+            self.cure.advice
+        )
+    }
+
+    fn json(&self) -> Value {
+        let act = match self.cure.exit {
+            Exit::Access => "reauthenticate",
+            _ => "give_up",
+        };
+        json!({
+            "code": name(Code::Unavailable),
+            "message": self.sentence,
+            "reason": "UNREACHABLE",
+            "idempotency_key": self.key,
+            "advice": {"do": act, "why": self.cure.advice},
+        })
     }
 }
 
@@ -107,14 +166,14 @@ impl Refused {
             text.push_str(&line);
             text.push('\n');
         };
+        // The message often is the only field's sentence.
         for violation in &self.status.fields {
-            line(format!(
-                "  {}: {}",
-                shown(&violation.field),
-                shown(&violation.description)
-            ));
+            let told = format!("{}: {}", violation.field, violation.description);
+            if told != self.status.message {
+                line(format!("  {}", shown(&told)));
+            }
         }
-        // The message often is the only precondition's sentence.
+        // And so it is with the only precondition's.
         let news =
             |violation: &&PreconditionViolation| violation.description != self.status.message;
         for violation in self.status.preconditions.iter().filter(news) {
@@ -152,6 +211,7 @@ impl Refused {
         };
         match &self.advice {
             Advice::Fix(fields) if fields.is_empty() => "change the request".to_owned(),
+            Advice::Fix(fields) if fields.len() == 1 => "change this field".to_owned(),
             Advice::Fix(_) => "change these fields".to_owned(),
             Advice::RetryAfter(wait) if wait.is_zero() => format!("try {again} again"),
             Advice::RetryAfter(wait) => {
@@ -173,6 +233,7 @@ impl Refused {
             Advice::GiveUp(_) if self.status.code == Code::FailedPrecondition => {
                 "not the same again; it would be refused again".to_owned()
             }
+            Advice::GiveUp(_) if self.key_is_taken() => "use a new --key".to_owned(),
             Advice::GiveUp(reason) => format!("nothing; {}", shown(reason)),
             _ => "look at the service's log".to_owned(),
         }
@@ -222,6 +283,12 @@ impl Refused {
             "idempotency_key": self.key,
             "advice": advice,
         })
+    }
+
+    /// Whether the key was used for another order.
+    fn key_is_taken(&self) -> bool {
+        let info = self.status.info.as_ref();
+        info.is_some_and(|info| info.reason == reason::IDEMPOTENCY_KEY_REUSED)
     }
 
     fn fact(&self, name: &str) -> Option<&str> {

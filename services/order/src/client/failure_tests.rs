@@ -70,6 +70,32 @@ fn every_violation_is_told_field_by_field() {
 }
 
 #[test]
+fn the_only_violation_is_told_once() {
+    let failure = refused(
+        Error::InvalidArgument(vec![FieldViolation::new(
+            "user_id",
+            reason::TOO_SMALL,
+            "user id cannot be less than 1",
+        )]),
+        Some("key-1"),
+    );
+    assert_eq!(
+        failure.people(),
+        "error: INVALID_ARGUMENT: user_id: user id cannot be less than 1\nwhat to do: change this field\n"
+    );
+}
+
+#[test]
+fn a_key_of_another_order_is_to_be_replaced() {
+    let failure = refused(Error::KeyReused(order()), Some("key-1"));
+    let told = failure.people();
+    assert!(told.starts_with("error: ALREADY_EXISTS: "), "{told}");
+    assert!(told.ends_with("what to do: use a new --key\n"), "{told}");
+    assert!(!told.contains("a order"), "{told}");
+    assert_eq!(failure.exit(), Exit::GiveUp);
+}
+
+#[test]
 fn an_order_that_waits_for_payment_is_named_with_the_key_and_the_time_to_come_back() {
     let order = order();
     let id = order.id.to_string();

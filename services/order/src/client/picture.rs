@@ -5,12 +5,11 @@ use std::fmt::Write as _;
 use prost_types::Timestamp;
 use proto::Money;
 use proto::order::v1::{ListOrdersResponse, OrderRecord, OrderState};
+use rpc::text::escaped as shown;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
-
-use super::text::shown;
 
 /// The order on several lines.
 pub(super) fn people(order: &OrderRecord) -> String {

@@ -3,8 +3,8 @@
 
 use std::error::Error;
 use std::fs;
-use std::io::{BufRead as _, BufReader};
-use std::net::TcpListener;
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
@@ -46,6 +46,11 @@ struct House {
 
 impl House {
     fn open() -> Result<Self, Box<dyn Error>> {
+        Self::open_with("error", Stdio::null())
+    }
+
+    /// With what it logs, and where to.
+    fn open_with(log: &str, stderr: Stdio) -> Result<Self, Box<dyn Error>> {
         let certificates = Certificates::new()?;
         let tls = certificates.issue("order")?;
         // An address at which nobody listens any more.
@@ -58,11 +63,11 @@ impl House {
             .arg(example)
             .arg("--tls")
             .arg(tls)
-            .args(["--listen", "127.0.0.1:0", "--log", "error"])
+            .args(["--listen", "127.0.0.1:0", "--log", log])
             .arg(format!("--product=https://{nobody}"))
             .env("ORDER_PAYMENT", format!("https://{nobody}"))
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(stderr)
             .spawn()?;
         let mut line = String::new();
         BufReader::new(service.stdout.take().ok_or("a pipe")?).read_line(&mut line)?;
@@ -216,18 +221,168 @@ fn a_certificate_that_is_not_on_the_list_ends_the_command_with_5() -> Outcome {
     Ok(())
 }
 
+/// A command that cannot work before something is changed: what it said, and its exit code.
+fn unreachable(
+    tls: &Path,
+    address: &str,
+    arguments: &[&str],
+) -> Result<(String, Option<i32>), Box<dyn Error>> {
+    let output = client(tls)
+        .args(["health", "--deadline", "5s", "--address", address])
+        .args(arguments)
+        .output()?;
+    let (out, err, code) = said(&output);
+    assert_eq!(out, "");
+    assert!(err.starts_with("error: UNAVAILABLE: "), "{err}");
+    assert!(!err.contains("try the same command again"), "{err}");
+    Ok((err, code))
+}
+
 #[test]
 fn a_service_that_a_stranger_vouches_for_is_not_talked_to() -> Outcome {
     let house = House::open()?;
     let strangers = Certificates::new()?;
-    let output = client(&strangers.issue("order-client")?)
-        .args(["--address", &house.address])
-        .args(["health", "--deadline", "2s"])
+    let tls = strangers.issue("order-client")?;
+    let (err, code) = unreachable(&tls, &house.address, &[])?;
+    assert_eq!(code, Some(5), "{err}");
+    assert!(
+        err.contains("certificate") && err.contains("--tls"),
+        "{err}"
+    );
+    Ok(())
+}
+
+#[test]
+fn a_certificate_that_the_service_does_not_trust_ends_the_command_with_5() -> Outcome {
+    let house = House::open()?;
+    let strangers = Certificates::new()?;
+    let tls = strangers.issue("order-client")?;
+    // It trusts the service, and the service does not trust it.
+    let own = house.certificates.issue("order-client")?;
+    let both = [fs::read(own.join("ca.crt"))?, fs::read(tls.join("ca.crt"))?];
+    fs::write(tls.join("ca.crt"), both.concat())?;
+    let (err, code) = unreachable(&tls, &house.address, &[])?;
+    assert_eq!(code, Some(5), "{err}");
+    assert!(err.contains("and name its folder with --tls"), "{err}");
+    Ok(())
+}
+
+#[test]
+fn a_name_that_the_service_does_not_have_ends_the_command_with_7() -> Outcome {
+    let house = House::open()?;
+    let tls = house.certificates.issue("order-client")?;
+    let wrong = ["--server-name", "wrong.dev"];
+    let (err, code) = unreachable(&tls, &house.address, &wrong)?;
+    assert_eq!(code, Some(7), "{err}");
+    assert!(err.contains("--server-name"), "{err}");
+
+    let output = client(&tls)
+        .args(["health", "--json", "--address", &house.address])
+        .args(wrong)
+        .output()?;
+    let (_, err, code) = said(&output);
+    assert_eq!(code, Some(7), "{err}");
+    let failure: Value = serde_json::from_str(&err)?;
+    assert_eq!(failure["reason"], "UNREACHABLE");
+    assert_eq!(failure["advice"]["do"], "give_up");
+    Ok(())
+}
+
+#[test]
+fn an_address_of_something_else_ends_the_command_with_7() -> Outcome {
+    let certificates = Certificates::new()?;
+    let tls = certificates.issue("order-client")?;
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let plaintext = format!("https://{}", listener.local_addr()?);
+    // Ends with the process.
+    std::thread::spawn(move || {
+        for connection in listener.incoming() {
+            let _ = connection.and_then(answer_in_the_clear);
+        }
+    });
+    for address in [plaintext.as_str(), "https://nowhere.invalid:50050"] {
+        let (err, code) = unreachable(&tls, address, &[])?;
+        assert_eq!(code, Some(7), "{err}");
+        assert!(err.contains("--address"), "{err}");
+    }
+    Ok(())
+}
+
+/// As a web server does that is spoken to in TLS where it speaks none.
+fn answer_in_the_clear(mut connection: TcpStream) -> io::Result<()> {
+    let mut hello = [0; 1024];
+    let _ = connection.read(&mut hello)?;
+    connection.write_all(b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n")
+}
+
+#[test]
+fn a_log_that_cannot_be_written_ends_no_service() -> Outcome {
+    let full = fs::OpenOptions::new().write(true).open("/dev/full")?;
+    let (reader, closed) = io::pipe()?;
+    drop(reader);
+    for stderr in [Stdio::from(full), Stdio::from(closed)] {
+        let mut house = House::open_with("trace", stderr)?;
+        let address = house.address.trim_start_matches("https://").to_owned();
+        for _ in 0..3 {
+            // A stranger without a certificate, who does not even speak TLS: each is a line of the log.
+            let mut stranger = TcpStream::connect(&address)?;
+            stranger.write_all(b"GET / HTTP/1.1\r\n\r\n")?;
+            // Answered with an alert or hung up on, and told in the log before the end.
+            let _ = stranger.read_to_end(&mut Vec::new());
+        }
+        let (out, err, code) = said(&house.client("order-client", &["health"])?);
+        assert_eq!(
+            (out.as_str(), code),
+            ("the service takes orders\n", Some(0)),
+            "{err}"
+        );
+        assert!(house.service.try_wait()?.is_none(), "it goes on");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_database_of_something_else_is_refused_and_left_as_it_is() -> Outcome {
+    let certificates = Certificates::new()?;
+    let tls = certificates.issue("order")?;
+    // The index of a CA is one with another program's mark.
+    let index = certificates.path().join("index.db");
+    let make = |path: &Path| {
+        let runtime = tokio::runtime::Runtime::new()?;
+        runtime.block_on(async {
+            use sqlx::Connection as _;
+            let options = sqlx::sqlite::SqliteConnectOptions::new()
+                .filename(path)
+                .create_if_missing(true);
+            let mut connection = sqlx::SqliteConnection::connect_with(&options).await?;
+            sqlx::query("CREATE TABLE certificates (serial BLOB)")
+                .execute(&mut connection)
+                .await?;
+            connection.close().await
+        })?;
+        Ok::<_, Box<dyn Error>>(fs::read(path)?)
+    };
+    let before = make(&index)?;
+    let output = Command::new(env!("CARGO_BIN_EXE_order"))
+        .env_clear()
+        .current_dir(certificates.path())
+        .arg("--tls")
+        .arg(tls)
+        .arg("--database")
+        .arg(&index)
+        .args(["--listen", "127.0.0.1:0", "--log", "error"])
+        .args(["--product", "https://localhost:1"])
+        .args(["--payment", "https://localhost:1"])
+        .args(["--shipping", "https://localhost:1"])
         .output()?;
     let (out, err, code) = said(&output);
-    assert_eq!(out, "");
-    assert_ne!(code, Some(0), "{err}");
-    assert!(err.contains("certificate"), "{err}");
+    assert_eq!((out.as_str(), code), ("", Some(1)), "{err}");
+    assert_eq!(err.lines().count(), 1, "{err}");
+    assert!(
+        err.contains("index.db is not this service's") && err.contains("\"certificates\""),
+        "{err}"
+    );
+    assert_eq!(fs::read(&index)?, before);
     Ok(())
 }
 
@@ -264,6 +419,20 @@ fn a_command_line_that_is_not_understood_ends_with_2_and_help_with_0() -> Outcom
             .output()?,
     );
     assert_eq!(code, Some(2), "{err}");
+    // What stands in an argument is shown, and not obeyed by the terminal.
+    let hostile = ["list", "--user", "\u{1b}[31mRED"];
+    let (_, err, code) = said(&client(folder).args(hostile).output()?);
+    assert_eq!(code, Some(2), "{err}");
+    assert!(err.contains("\\u{1b}[31mRED"), "{err}");
+    assert!(!err.contains('\u{1b}'), "{err:?}");
+    let (_, err, code) = said(
+        &client(folder)
+            .env("ORDER_CLIENT_DEADLINE", "x")
+            .arg("health")
+            .output()?,
+    );
+    assert_eq!(code, Some(2), "{err}");
+    assert!(err.contains("ORDER_CLIENT_DEADLINE"), "{err}");
     let (out, _, code) = said(&client(folder).arg("--help").output()?);
     assert_eq!(code, Some(0));
     assert!(out.contains("Exit codes:"), "{out}");
