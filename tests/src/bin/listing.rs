@@ -19,12 +19,57 @@ use tests::listings::{LISTINGS, Listing, Options, SEED, World, find};
 struct Arguments {
     /// 6.1 to 6.8, cancel, fig-6.1, or all
     number: Option<String>,
-    /// Where random numbers begin: the same seed tells the same story
-    #[arg(long, default_value_t = SEED)]
-    seed: u64,
+    /// Where random numbers begin (6.3 and 6.4): the same seed tells the same story [default: 44]
+    #[arg(long, allow_hyphen_values = true, value_parser = seed)]
+    seed: Option<u64>,
     /// How long a story goes on that has no end of its own (6.4, 6.5 and 6.6)
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "SECONDS", allow_hyphen_values = true, value_parser = seconds)]
     seconds: Option<u64>,
+}
+
+/// The listings in which chance has a part.
+const BY_CHANCE: &[&str] = &["6.3", "6.4"];
+/// Those that have no end of their own.
+const ENDLESS: &[&str] = &["6.4", "6.5", "6.6"];
+/// Nobody reads longer than a day.
+const LONGEST: u64 = 24 * 60 * 60;
+
+fn seed(text: &str) -> Result<u64, String> {
+    whole(text, 0, u64::MAX)
+}
+
+fn seconds(text: &str) -> Result<u64, String> {
+    whole(text, 1, LONGEST)
+}
+
+fn whole(text: &str, least: u64, most: u64) -> Result<u64, String> {
+    match text.parse() {
+        Ok(number) if (least..=most).contains(&number) => Ok(number),
+        _ => Err(format!("it is not a whole number from {least} to {most}")),
+    }
+}
+
+impl Arguments {
+    /// An option that changes nothing in what was asked for, and what it is for.
+    fn idle_option(&self) -> Option<String> {
+        let given = [
+            ("--seed", self.seed, BY_CHANCE),
+            ("--seconds", self.seconds, ENDLESS),
+        ];
+        given.into_iter().find_map(|(option, value, heeding)| {
+            value?;
+            let what = match self.number.as_deref() {
+                None => "the list of listings".to_owned(),
+                Some("all") => return None,
+                Some(number) if heeding.contains(&number) => return None,
+                Some(number) => format!("listing {number}"),
+            };
+            let heeding = heeding.join(", ");
+            Some(format!(
+                "{option} changes nothing in {what}: it is for {heeding} and all; leave it out"
+            ))
+        })
+    }
 }
 
 fn main() -> ExitCode {
@@ -33,17 +78,26 @@ fn main() -> ExitCode {
     if arguments.next().is_some_and(|first| first == PKI) {
         return pki_cli::main(std::iter::once(PKI.into()).chain(arguments));
     }
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return ExitCode::from(rpc::complaint::usage(error)),
+    };
     let listings = match arguments.number.as_deref() {
-        None => return finish(list(&mut anstream::stdout())),
+        None => match arguments.idle_option() {
+            Some(idle) => return complain(&idle, 2),
+            None => return finish(list(&mut anstream::stdout())),
+        },
         Some("all") => LISTINGS,
         Some(number) => match find(number) {
             Ok(listing) => std::slice::from_ref(listing),
             Err(unknown) => return complain(&unknown.to_string(), 2),
         },
     };
+    if let Some(idle) = arguments.idle_option() {
+        return complain(&idle, 2);
+    }
     let options = Options {
-        seed: arguments.seed,
+        seed: arguments.seed.unwrap_or(SEED),
         seconds: arguments.seconds,
     };
     finish(run(listings, options))
@@ -98,7 +152,29 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 }
 
 fn complain(sentence: &str, code: u8) -> ExitCode {
-    // Nothing is left to tell it to when stderr is closed.
-    let _ = writeln!(anstream::stderr(), "error: {sentence}");
+    rpc::complaint::say(sentence);
     ExitCode::from(code)
+}
+
+#[cfg(test)]
+mod the_help {
+    use super::*;
+
+    #[test]
+    fn names_the_default_seed_and_those_that_heed_an_option() {
+        let help = <Arguments as clap::CommandFactory>::command()
+            .render_help()
+            .to_string();
+        // Wrapped as the terminal is wide.
+        let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(help.contains(&format!("[default: {SEED}]")), "{help}");
+        assert!(
+            help.contains(&format!("({})", BY_CHANCE.join(" and "))),
+            "{help}"
+        );
+        assert!(help.contains("(6.4, 6.5 and 6.6)"), "{help}");
+        for number in BY_CHANCE.iter().chain(ENDLESS) {
+            assert!(find(number).is_ok(), "{number}");
+        }
+    }
 }

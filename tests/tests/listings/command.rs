@@ -52,6 +52,66 @@ fn an_unknown_number_is_one_sentence_with_the_closest() -> Result<()> {
     Ok(())
 }
 
+/// What it says when it refuses its command line.
+fn refusal(arguments: &[&str]) -> Result<String> {
+    let output = listing(arguments)?;
+    assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+    assert!(output.stdout.is_empty(), "{arguments:?}");
+    Ok(String::from_utf8(output.stderr)?)
+}
+
+#[test]
+fn an_option_that_changes_nothing_is_refused() -> Result<()> {
+    for (arguments, said) in [
+        (
+            &["6.1", "--seed", "1"][..],
+            "--seed changes nothing in listing 6.1: it is for 6.3, 6.4",
+        ),
+        (
+            &["6.3", "--seconds", "1"],
+            "--seconds changes nothing in listing 6.3",
+        ),
+        (
+            &["--seed", "44"],
+            "--seed changes nothing in the list of listings",
+        ),
+    ] {
+        let text = refusal(arguments)?;
+        assert!(text.contains(said), "{text}");
+        assert_eq!(text.lines().count(), 1, "{text}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_number_that_is_none_is_told_in_words() -> Result<()> {
+    for (option, value, range) in [
+        (
+            "--seed",
+            "-1",
+            "a whole number from 0 to 18446744073709551615",
+        ),
+        ("--seed", "x", "a whole number from 0 to"),
+        ("--seconds", "0", "a whole number from 1 to 86400"),
+        ("--seconds", "-1", "a whole number from 1 to 86400"),
+        (
+            "--seconds",
+            "99999999999999999999",
+            "a whole number from 1 to 86400",
+        ),
+    ] {
+        let text = refusal(&["6.4", option, value])?;
+        assert!(
+            text.contains(&format!("invalid value '{value}' for '{option}")),
+            "{text}"
+        );
+        assert!(text.contains(range), "{text}");
+    }
+    let text = refusal(&["\u{1b}[31mRED"])?;
+    assert!(!text.contains('\u{1b}'), "{text:?}");
+    Ok(())
+}
+
 #[test]
 fn the_command_tells_a_story_over_real_sockets_and_colours_it_on_a_terminal_only() -> Result<()> {
     let output = listing(&["6.7"])?;
