@@ -115,7 +115,12 @@ pub(crate) fn object_identifier(content: &[u8]) -> Vec<u8> {
 pub(crate) fn object_identifier_content(dotted: &str) -> Option<Vec<u8>> {
     let arcs = dotted
         .split('.')
-        .map(|arc| arc.parse::<u32>().ok())
+        // One identifier has one spelling: neither 046 nor +46 is 46.
+        .map(|arc| {
+            arc.parse::<u32>()
+                .ok()
+                .filter(|number| number.to_string() == arc)
+        })
         .collect::<Option<Vec<_>>>()?;
     let (&[root, second], rest) = arcs.split_first_chunk::<2>()?;
     if root > 2 || (root < 2 && second > 39) {
@@ -222,7 +227,17 @@ mod tests {
             assert_eq!(dotted(&content), text);
         }
         assert_eq!(object_identifier_content("2.5.4.3"), Some(vec![0x55, 4, 3]));
-        for text in ["", "1", "3.1", "1.40", "1.2.x", "1..2"] {
+        for text in [
+            "",
+            "1",
+            "3.1",
+            "1.40",
+            "1.2.x",
+            "1..2",
+            "2.5.4.046",
+            "2.5.4.+46",
+            "2.5.4.00",
+        ] {
             assert_eq!(object_identifier_content(text), None, "{text}");
         }
     }

@@ -86,7 +86,9 @@ fn attribute() -> impl Strategy<Value = (&'static str, String)> {
         "[A-Z]{2}".prop_map(|value| ("C", value)),
         (
             prop::sample::select(vec!["ST", "L", "O", "OU", "CN"]),
-            "[^\\p{C}\\p{Z}]{1,20}"
+            // What escape makes visible is refused.
+            "[^\\p{C}\\p{Z}\\\\]{1,20}"
+                .prop_filter("seen", |value| pki::text::escape(value) == *value)
         ),
         "[a-z]{1,9}@[a-z]{1,9}\\.dev".prop_map(|value| ("emailAddress", value)),
         "[a-z]{1,20}".prop_map(|value| ("DC", value)),

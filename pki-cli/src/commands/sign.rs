@@ -6,6 +6,7 @@ use pki::{
     Error,
     authority::{Issued, Order},
     certificate_request::{CertificateRequest, Decision},
+    distinguished_name::DistinguishedName,
     folder::{self, Entry, Folder},
     issuer::Refusal,
     key::{KeyError, PrivateKey},
@@ -70,7 +71,7 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
     let names = names(args, &request, &mut decision, output)?;
     let subject = match &args.subject {
         Some(given) => parse_subject(given, output)?,
-        None => request.subject().clone(),
+        None => subject(&request)?,
     };
     let (name, path) = destination(global, args, &request)?;
     let authority = args.authority.open(global)?;
@@ -95,6 +96,18 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
     ];
     folder.replace(&files, &[]).map_err(Error::from)?;
     show(args, &path, &issued, &decision, output)
+}
+
+/// The subject of the request, if it is one that would be taken from the command line.
+fn subject(request: &CertificateRequest) -> Result<DistinguishedName, CommandError> {
+    request.subject().check().map_err(|error| {
+        CommandError::new(
+            Kind::Refused,
+            format_args!("The request cannot be signed as it is. {error}"),
+        )
+        .hint("Sign it under a subject of your own with --subject, or have the request made again.")
+    })?;
+    Ok(request.subject().clone())
 }
 
 /// The names of the request and those of the command line. A name of the request that cannot be granted is an error:
