@@ -2,7 +2,7 @@
 //!
 //! This type does not say whether a certificate is valid, only what stands in it; `path_validation` decides.
 
-use std::fmt;
+use std::{collections::HashSet, fmt};
 
 use time::OffsetDateTime;
 use x509_parser::{certificate::X509Certificate, extensions::ParsedExtension, prelude::FromDer};
@@ -99,10 +99,11 @@ impl Certificate {
             name_constraints: None,
             extensions: Vec::new(),
         };
+        let mut seen = HashSet::new();
         for extension in parsed.extensions() {
             let oid = extension.oid.to_id_string();
             // RFC 5280 §4.2: "A certificate MUST NOT include more than one instance of a particular extension."
-            if certificate.extensions.iter().any(|(seen, _)| *seen == oid) {
+            if !seen.insert(oid.clone()) {
                 return Err(CertificateError::Malformed(format!(
                     "it has the extension {oid} twice"
                 )));

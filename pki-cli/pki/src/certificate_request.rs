@@ -3,6 +3,11 @@
 //! A request is believed only after its signature, made with the key that it is for, was verified (§3: proof of
 //! possession), and only when the key and the hash are strong. It is read here and not by a generator library, because
 //! those derive the kind of the key from the signature algorithm and refuse extensions that they do not know.
+//!
+//! A name that is asked for is granted, or the request is refused: where a name could hide (a second value, octets
+//! behind a value, an attribute of somebody's own) there is an error, and no silence.
+
+use std::collections::HashSet;
 
 use aws_lc_rs::signature::{self, UnparsedPublicKey, VerificationAlgorithm};
 use x509_parser::{
@@ -16,7 +21,13 @@ use crate::{
     distinguished_name::DistinguishedName,
     issuer::Refusal,
     key::{self, KeyError, PrivateKey, PublicKey, PublicKeyKind},
-    lint, pem,
+    lint,
+    parse::{
+        self,
+        extensions::Extension,
+        oid::{Oid, known},
+    },
+    pem,
     profile::{self, Profile},
     subject_alt_name::GeneralName,
 };
@@ -74,6 +85,9 @@ pub enum RequestError {
     /// It is damaged.
     #[error("{0}")]
     Malformed(String),
+    /// It is larger than any honest one.
+    #[error("it {0}, and no honest request does; have it made again with less in it")]
+    TooLarge(String),
     /// The signature does not verify.
     #[error(
         "its signature does not fit its content (proof of possession, RFC 2986 section 3), so it was changed, or made without the key; have it made again"
@@ -96,7 +110,10 @@ pub enum RequestError {
 
 impl RequestError {
     pub(crate) fn is_malformed(&self) -> bool {
-        matches!(self, Self::None | Self::Several(_) | Self::Malformed(_))
+        matches!(
+            self,
+            Self::None | Self::Several(_) | Self::Malformed(_) | Self::TooLarge(_)
+        )
     }
 }
 
@@ -154,6 +171,12 @@ impl CertificateRequest {
 
     /// Reads a request from PEM or DER and verifies that whoever made it has the key.
     pub fn read(bytes: &[u8]) -> Result<Self, RequestError> {
+        if bytes.len() > MOST_OCTETS {
+            return Err(RequestError::TooLarge(format!(
+                "has more than {} KiB",
+                MOST_OCTETS / 1024
+            )));
+        }
         let blocks =
             pem::read(bytes).map_err(|error| RequestError::Malformed(error.to_string()))?;
         let is_pem = !blocks.is_empty();
@@ -169,16 +192,16 @@ impl CertificateRequest {
         match (requests.pop(), requests.len()) {
             (Some(block), 0) => Self::from_der(&block.content),
             (Some(_), others) => Err(RequestError::Several(others + 1)),
-            (None, _) if is_pem => Err(RequestError::None),
-            (None, _) => Self::from_der(bytes).map_err(|error| match error {
-                RequestError::Malformed(_) => RequestError::None,
-                other => other,
-            }),
+            (None, _) if is_pem || is_something_else(bytes) => Err(RequestError::None),
+            (None, _) => Self::from_der(bytes),
         }
     }
 
     fn from_der(bytes: &[u8]) -> Result<Self, RequestError> {
         let malformed = |what: String| RequestError::Malformed(what);
+        let strict = parse::request::Request::from_der(bytes)
+            .map_err(|error| malformed(format!("it is not a request in DER: {error}")))?;
+        check_form(&strict)?;
         let (rest, parsed) = X509CertificationRequest::from_der(bytes)
             .map_err(|_| malformed("it is not a DER-encoded PKCS#10 request".to_owned()))?;
         if !rest.is_empty() {
@@ -216,13 +239,13 @@ impl CertificateRequest {
 
         let mut names = Vec::new();
         let mut asks = Vec::new();
-        let mut seen = Vec::new();
+        let mut seen = HashSet::new();
         for attribute in info.iter_attributes() {
             match attribute.parsed_attribute() {
                 ParsedCriAttribute::ExtensionRequest(request) => {
                     for extension in &request.extensions {
                         let oid = extension.oid.to_id_string();
-                        if seen.contains(&oid) {
+                        if !seen.insert(oid.clone()) {
                             return Err(malformed(format!(
                                 "it asks for the extension {oid} twice"
                             )));
@@ -237,9 +260,8 @@ impl CertificateRequest {
                                     "the extension {oid} that it asks for is damaged"
                                 )));
                             }
-                            other => asks.push(Ask::from_extension(other, oid.clone())),
+                            other => asks.push(Ask::from_extension(other, oid)),
                         }
-                        seen.push(oid);
                     }
                 }
                 ParsedCriAttribute::ChallengePassword(_) => {
@@ -353,6 +375,94 @@ impl std::fmt::Display for Ask {
             Self::Attribute(what) => f.write_str(what),
         }
     }
+}
+
+/// More than any honest request has. What a stranger sends must not cost more than it is worth.
+const MOST_OCTETS: usize = 256 << 10;
+const MOST_NAMES: usize = 1_000;
+const MOST_EXTENSIONS: usize = 100;
+
+/// Whether these octets are DER of another object, or no DER at all.
+fn is_something_else(bytes: &[u8]) -> bool {
+    bytes.first() != Some(&parse::der::tag::SEQUENCE)
+        || parse::certificate::Certificate::from_der(bytes).is_ok()
+        || parse::crl::Crl::from_der(bytes).is_ok()
+        || parse::public_key::PublicKey::from_der(bytes).is_ok()
+        || !matches!(PrivateKey::read(bytes, None), Err(KeyError::NotAKey))
+}
+
+/// What the request may hold, and where.
+fn check_form(request: &parse::request::Request<'_>) -> Result<(), RequestError> {
+    let malformed = |what: String| Err(RequestError::Malformed(what));
+    // RFC 2986 §4.1: "version is the version number … It shall be 0 for this version of the standard."
+    if request.version != 0 {
+        return malformed(format!(
+            "its version is encoded as {}, and RFC 2986 section 4.1 knows 0 only",
+            request.version
+        ));
+    }
+    let mut extensions = 0;
+    for (oid, values) in &request.attributes {
+        if *oid != known::EXTENSION_REQUEST {
+            // Microsoft's and Netscape's tools have attributes of their own for extensions.
+            if values.iter().any(|value| mentions_names(value.raw)) {
+                return malformed(format!(
+                    "it asks for names in the attribute {}, which is not read; have it made again with them in an extensionRequest (RFC 2985 section 5.4.2)",
+                    oid
+                ));
+            }
+            continue;
+        }
+        // RFC 2985 §5.4.2: SINGLE VALUE TRUE.
+        let [value] = values.as_slice() else {
+            return malformed(format!(
+                "its extensionRequest has {} values, and RFC 2985 section 5.4.2 allows one",
+                values.len()
+            ));
+        };
+        let asked = match Extension::read_all(value.raw) {
+            Ok(asked) => asked,
+            Err(error) => {
+                return malformed(format!(
+                    "the extensions that it asks for are damaged: {error}"
+                ));
+            }
+        };
+        extensions += asked.len();
+        if extensions > MOST_EXTENSIONS {
+            return Err(RequestError::TooLarge(format!(
+                "asks for more than {MOST_EXTENSIONS} extensions"
+            )));
+        }
+        for extension in asked {
+            match extension.decode() {
+                Ok(parse::extensions::Content::SubjectAltName(names))
+                    if names.len() > MOST_NAMES =>
+                {
+                    return Err(RequestError::TooLarge(format!(
+                        "asks for more than {MOST_NAMES} names"
+                    )));
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    return malformed(format!(
+                        "the extension {} that it asks for is damaged: {error}",
+                        extension.oid
+                    ));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether the object identifier of subjectAltName (or of its forerunner, 2.5.29.7) stands anywhere in these octets.
+fn mentions_names(octets: &[u8]) -> bool {
+    let names: [Oid<'_>; 2] = [known::SUBJECT_ALT_NAME, Oid(&[0x55, 0x1d, 7])];
+    names
+        .iter()
+        .map(|oid| der::object_identifier(oid.0))
+        .any(|oid| octets.windows(oid.len()).any(|window| window == oid))
 }
 
 /// pkcs-9-at-extensionRequest (RFC 2985 §5.4.2).
@@ -501,6 +611,162 @@ mod tests {
             assert!(CertificateRequest::read(&changed).is_err(), "byte {at}");
         }
         assert!(CertificateRequest::read(&[&der[..], b"more"].concat()).is_err());
+    }
+
+    /// A request by a stranger, signed rightly whatever is in it.
+    fn stranger(version: u8, subject: &[u8], attributes: &[u8]) -> Vec<u8> {
+        let key = PrivateKey::generate(KeyAlgorithm::Ed25519).expect("a key");
+        let info = der::sequence([
+            &der::unsigned(&[version])[..],
+            subject,
+            key.public().spki(),
+            &der::explicit(0, attributes),
+        ]);
+        let signature = key.sign(&info).expect("signed");
+        signed(&info, &key.signature_algorithm(), &signature).to_vec()
+    }
+
+    fn attribute(oid: &[u8], values: &[Vec<u8>]) -> Vec<u8> {
+        der::sequence([
+            der::object_identifier(oid),
+            der::value(0x31, &der::concat(values)),
+        ])
+    }
+
+    fn names<'n>(names: impl IntoIterator<Item = &'n str>) -> Vec<u8> {
+        let names = names
+            .into_iter()
+            .map(|name| der::implicit(2, name.as_bytes()));
+        profile::extension(&profile::SUBJECT_ALT_NAME, false, &der::sequence(names))
+    }
+
+    fn refused(request: &[u8]) -> String {
+        CertificateRequest::read(request)
+            .expect_err("refused")
+            .to_string()
+    }
+
+    const EMPTY: &[u8] = &[0x30, 0];
+
+    #[test]
+    fn no_name_that_is_asked_for_is_passed_over() {
+        let asked = |name| der::sequence([names([name])]);
+        let good = attribute(&EXTENSION_REQUEST, &[asked("a.dev")]);
+        let read = CertificateRequest::read(&stranger(0, EMPTY, &good)).expect("as it should be");
+        assert_eq!(read.names(), [GeneralName::dns("a.dev").expect("a name")]);
+
+        let microsoft = [0x2b, 6, 1, 4, 1, 0x82, 0x37, 2, 1, 14];
+        let with_rest = [asked("a.dev"), vec![4, 3, 1, 2, 3]].concat();
+        for (what, attributes, expected) in [
+            (
+                "two values",
+                attribute(&EXTENSION_REQUEST, &[asked("a.dev"), asked("b.dev")]),
+                "has 2 values",
+            ),
+            (
+                "no value",
+                attribute(&EXTENSION_REQUEST, &[]),
+                "has 0 values",
+            ),
+            (
+                "a value behind the value",
+                attribute(&EXTENSION_REQUEST, &[with_rest]),
+                "has 2 values",
+            ),
+            (
+                "octets behind the names",
+                attribute(
+                    &EXTENSION_REQUEST,
+                    &[der::sequence([profile::extension(
+                        &profile::SUBJECT_ALT_NAME,
+                        false,
+                        &[der::sequence([der::implicit(2, b"a.dev")]), vec![5, 0]].concat(),
+                    )])],
+                ),
+                "2.5.29.17 that it asks for is damaged",
+            ),
+            (
+                "another type",
+                attribute(&EXTENSION_REQUEST, &[vec![4, 0]]),
+                "are damaged",
+            ),
+            (
+                "Microsoft's attribute",
+                [good.clone(), attribute(&microsoft, &[asked("b.dev")])].concat(),
+                "in the attribute 1.3.6.1.4.1.311.2.1.14",
+            ),
+            (
+                "the same extension twice",
+                [good.clone(), good.clone()].concat(),
+                "2.5.29.17 twice",
+            ),
+        ] {
+            let told = refused(&stranger(0, EMPTY, &attributes));
+            assert!(told.contains(expected), "{what}: {told}");
+        }
+        assert!(refused(&stranger(1, EMPTY, &good)).contains("knows 0 only"));
+    }
+
+    #[test]
+    fn what_is_damaged_is_told_by_its_true_reason() {
+        let whole = stranger(0, EMPTY, &[]);
+        assert!(refused(&whole[..whole.len() - 1]).contains("is cut off"));
+        assert!(refused(&[&whole[..], b"\n"].concat()).contains("followed by octets"));
+        assert_eq!(refused(b"hello"), RequestError::None.to_string());
+        let [root, _, _, crl] = crate::path_validation::tests::sample();
+        for other in [root, crl] {
+            assert_eq!(refused(&other), RequestError::None.to_string());
+        }
+    }
+
+    #[test]
+    fn a_request_that_asks_for_more_than_anybody_needs_is_refused_at_once() {
+        let many: Vec<String> = (0..=MOST_NAMES).map(|at| format!("h{at}.dev")).collect();
+        let attributes = |count: usize| {
+            let asked = names(many[..count].iter().map(String::as_str));
+            attribute(&EXTENSION_REQUEST, &[der::sequence([asked])])
+        };
+        let most = CertificateRequest::read(&stranger(0, EMPTY, &attributes(MOST_NAMES)));
+        assert_eq!(most.map(|read| read.names().len()), Ok(MOST_NAMES));
+        let told = refused(&stranger(0, EMPTY, &attributes(MOST_NAMES + 1)));
+        assert!(told.contains("asks for more than 1000 names"), "{told}");
+
+        let extensions =
+            (0..=MOST_EXTENSIONS).map(|at| profile::extension(&[0x2a, 0x81, at as u8], false, b""));
+        let attributes = attribute(&EXTENSION_REQUEST, &[der::sequence(extensions)]);
+        assert!(refused(&stranger(0, EMPTY, &attributes)).contains("more than 100 extensions"));
+        assert!(refused(&vec![0x30; MOST_OCTETS + 1]).contains("has more than 256 KiB"));
+    }
+
+    #[test]
+    fn a_key_has_one_encoding_or_a_ca_would_not_know_its_own() {
+        // The same point as an EC key's, compressed (RFC 5480 section 2.2).
+        let key = PrivateKey::generate(KeyAlgorithm::P256).expect("a key");
+        let spki = key.public().spki();
+        let (head, point) = spki.split_at(spki.len() - 65);
+        let sign = 2 + (point[64] & 1);
+        let compressed = [&[sign], &point[1..33]].concat();
+        let algorithm = &head[2..head.len() - 3];
+        let spki = der::sequence([algorithm, &der::bit_string(&compressed)]);
+        let public = PublicKey::from_spki(&spki).expect("readable");
+        let told = public.check_strength().expect_err("compressed").to_string();
+        assert!(told.contains("compressed"), "{told}");
+        assert!(key.public().check_strength().is_ok());
+
+        // The same RSA key without the NULL that RFC 3279 section 2.3.1 asks for.
+        let key = PrivateKey::generate(KeyAlgorithm::Rsa2048).expect("a key");
+        let without = {
+            let spki = key.public().spki();
+            let bits = &spki[spki.len() - (key.public().key().len() + 5)..];
+            der::sequence([
+                &der::sequence([der::object_identifier(&key::RSA_ENCRYPTION)])[..],
+                bits,
+            ])
+        };
+        assert_eq!(
+            &PublicKey::from_spki(&without).expect("readable"),
+            key.public()
+        );
     }
 
     #[test]

@@ -336,8 +336,9 @@ impl fmt::Debug for PrivateKey {
     }
 }
 
-/// A public key: a SubjectPublicKeyInfo (RFC 5280 §4.1.2.7), byte for byte as it came.
-#[derive(Clone, Eq, PartialEq)]
+/// A public key: a SubjectPublicKeyInfo (RFC 5280 §4.1.2.7), byte for byte as it came. Two are equal when they are the
+/// same key, however the algorithm's parameters are written.
+#[derive(Clone)]
 pub struct PublicKey {
     spki: Vec<u8>,
     /// The content of the bit string: what a key identifier is the hash of.
@@ -422,6 +423,15 @@ impl PublicKey {
         digest.as_ref()[..20].to_vec()
     }
 
+    /// Whether the key is a point that is not written out in full: RFC 5480 §2.2 lets verifiers refuse these, and one
+    /// key must not have several encodings when a CA looks for its own.
+    fn is_compressed(&self) -> bool {
+        matches!(
+            self.kind,
+            PublicKeyKind::P256 | PublicKeyKind::P384 | PublicKeyKind::P521
+        ) && self.key.first() != Some(&4)
+    }
+
     /// Refuses keys that are too weak for a certificate, or of a kind that our own verifiers do not know.
     pub fn check_strength(&self) -> Result<(), KeyError> {
         let reason = match &self.kind {
@@ -440,11 +450,20 @@ impl PublicKey {
                     "{what} is nothing that TLS peers accept; make a new key: RSA, P-256, P-384 or Ed25519"
                 )
             }
+            _ if self.is_compressed() => "its point is compressed, which verifiers may refuse (RFC 5480 section 2.2); write the key again with \"openssl pkey -ec_conv_form uncompressed\"".to_owned(),
             _ => return Ok(()),
         };
         Err(KeyError::Weak(reason))
     }
 }
+
+impl PartialEq for PublicKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.kind == other.kind && self.key == other.key
+    }
+}
+
+impl Eq for PublicKey {}
 
 /// `RSA 4096`, `P-256`, …
 impl fmt::Display for PublicKey {

@@ -3,7 +3,7 @@
 //! Only names that a verifier can match are let in. Kinds that nobody here uses (otherName, directoryName, …) are kept
 //! as [`GeneralName::Other`] when they are read from a file, and are never issued.
 
-use std::{fmt, net::IpAddr};
+use std::{collections::HashMap, fmt, net::IpAddr};
 
 use x509_parser::extensions::GeneralName as Parsed;
 
@@ -162,13 +162,17 @@ impl fmt::Display for GeneralName {
 pub fn deduplicate(
     names: impl IntoIterator<Item = GeneralName>,
 ) -> (Vec<GeneralName>, Vec<GeneralName>) {
+    // How often each was seen: a request by a stranger may hold many.
+    let mut seen: HashMap<GeneralName, usize> = HashMap::new();
     let mut kept = Vec::new();
     let mut repeated = Vec::new();
     for name in names {
-        if !kept.contains(&name) {
-            kept.push(name);
-        } else if !repeated.contains(&name) {
-            repeated.push(name);
+        let times = seen.entry(name.clone()).or_default();
+        *times += 1;
+        match *times {
+            1 => kept.push(name),
+            2 => repeated.push(name),
+            _ => {}
         }
     }
     (kept, repeated)
