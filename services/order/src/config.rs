@@ -98,8 +98,12 @@ fn between(
     }
     Err(SettingsError {
         field,
-        value: format!("{value:?}"),
-        rule: format!("from {least:?} to {most:?}"),
+        value: duration::format(value),
+        rule: format!(
+            "from {} to {}",
+            duration::format(least),
+            duration::format(most)
+        ),
     })
 }
 
@@ -243,6 +247,19 @@ mod tests {
         assert!(
             pace.retry_min <= Duration::from_secs(1),
             "the first retry is soon"
+        );
+    }
+
+    #[test]
+    fn a_time_is_told_as_it_is_written() {
+        let settings = Settings {
+            retry_min: Duration::ZERO,
+            ..Settings::default()
+        };
+        let said = settings.pace().expect_err("refused").to_string();
+        assert_eq!(
+            said,
+            "the table [service] sets retry_min to 0s, and it must be from 1ms to 24h"
         );
     }
 
