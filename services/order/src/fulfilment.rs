@@ -230,7 +230,9 @@ impl Fulfilment {
     }
 
     fn report(&self, order: &Order, step: Step, next: Next) {
-        let (id, state, note) = (order.id, order.state, order.note.as_str());
+        let (id, state) = (order.id, order.state);
+        // Most steps leave nothing to say.
+        let note = Some(order.note.as_str()).filter(|note| !note.is_empty());
         match next {
             Next::Later(_, wait) => tracing::warn!(
                 order = %id, %state, step = step.name(), attempts = order.attempts, ?wait, note, "an order waits"

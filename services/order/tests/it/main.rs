@@ -14,5 +14,6 @@ mod faults;
 mod full_disk;
 mod left_behind;
 mod list;
+mod log;
 mod support;
 mod watch;
