@@ -22,7 +22,7 @@
 //! Writers of one folder wait for each other at a lock that the kernel releases when its process ends.
 
 use std::{
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     fs::{self, DirBuilder, File, OpenOptions, TryLockError},
     io::{self, Read, Write},
     os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, symlink},
@@ -250,7 +250,7 @@ impl Folder {
         let prefix = hidden(&name);
         // Only the holder of the lock makes these, so what is there was left by a process that died.
         remove_leftovers(&parent, &prefix);
-        let beside = match tempfile::Builder::new().prefix(&prefix).tempdir_in(&parent) {
+        let beside = match private_folder(&prefix, &parent) {
             Ok(beside) => beside,
             // A parent that we may not write to does not forbid writing to the folder.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Ok(false),
@@ -285,9 +285,7 @@ impl Folder {
 
     /// A folder of files within this one.
     fn helper(&self, kind: &str, entries: &[Entry]) -> Result<PathBuf, FolderError> {
-        let made = tempfile::Builder::new()
-            .prefix(&format!("..{kind}-"))
-            .tempdir_in(&self.path)
+        let made = private_folder(format!("..{kind}-").as_ref(), &self.path)
             .map_err(FolderError::io(&self.path, "written to"))?;
         // Whoever may enter the folder may enter this one: readers pass through it for a moment.
         let mode = self
@@ -410,7 +408,7 @@ impl Drop for Folder {
     }
 }
 
-/// Makes a folder with what `fill` puts into it appear at once. `false` when there is one already.
+/// Makes a folder with what `fill` puts into it appear at once, for its owner alone. `false` when there is one already.
 pub fn create(
     path: &Path,
     wait: &mut Wait<'_>,
@@ -428,10 +426,8 @@ pub fn create(
         return Ok(false);
     }
     remove_leftovers(&parent, &prefix);
-    let beside = tempfile::Builder::new()
-        .prefix(&prefix)
-        .tempdir_in(&parent)
-        .map_err(FolderError::io(&parent, "written to"))?;
+    let beside =
+        private_folder(&prefix, &parent).map_err(FolderError::io(&parent, "written to"))?;
     fill(beside.path())?;
     sync(beside.path())?;
     match fs::rename(beside.path(), path) {
@@ -527,6 +523,18 @@ pub fn create_folder(path: &Path, mode: u32) -> Result<(), FolderError> {
             _ => FolderError::io(path, "created")(error),
         },
     )
+}
+
+/// A folder with a name of its own that only its owner enters, whatever the umask lets through.
+fn private_folder(prefix: &OsStr, parent: &Path) -> io::Result<tempfile::TempDir> {
+    let private = fs::Permissions::from_mode(0o700);
+    let made = tempfile::Builder::new()
+        .prefix(prefix)
+        .permissions(private.clone())
+        .tempdir_in(parent)?;
+    // The umask may have taken bits away from its owner as well.
+    fs::set_permissions(made.path(), private)?;
+    Ok(made)
 }
 
 fn mode(access: Access) -> u32 {

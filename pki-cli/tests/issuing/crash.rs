@@ -135,7 +135,7 @@ fn a_reader_never_sees_a_mixed_pair() {
 }
 
 #[test]
-fn keys_are_private_whatever_the_umask_and_whatever_was_there_before() {
+fn keys_and_folders_are_private_whatever_the_umask_and_whatever_was_there_before() {
     let home = Home::new();
     let shell = |umask: &str, args: &str| {
         let script = format!("umask {umask}; exec {} {args}", env!("CARGO_BIN_EXE_pki"));
@@ -162,6 +162,9 @@ fn keys_are_private_whatever_the_umask_and_whatever_was_there_before() {
             .mode()
             & 0o777
     };
+    for (folder, expected) in [("", 0o755), ("/ca", 0o700), ("/a", 0o755), ("/b", 0o700)] {
+        assert_eq!(mode(&format!("certs{folder}")), expected, "certs{folder}");
+    }
     for key in [
         "ca/root.key",
         "ca/issuing.key",
