@@ -135,8 +135,11 @@ impl Certificate {
                         .map(GeneralName::from_x509)
                         .collect();
                 }
-                ParsedExtension::NameConstraints(constraints) => {
-                    certificate.name_constraints = Some(NameConstraints::from_x509(constraints));
+                ParsedExtension::NameConstraints(_) => {
+                    let read = NameConstraints::read(extension.value);
+                    certificate.name_constraints = Some(read.ok_or_else(|| {
+                        CertificateError::Malformed(format!("its extension {oid} is damaged"))
+                    })?);
                 }
                 ParsedExtension::ParseError { .. } => {
                     return Err(CertificateError::Malformed(format!(

@@ -155,11 +155,6 @@ impl DistinguishedName {
         self.parts.iter().flatten()
     }
 
-    /// Whether the first elements of this name are those of `base`: what a directory name constraint asks.
-    pub(crate) fn starts_with(&self, base: &Self) -> bool {
-        self.parts.starts_with(&base.parts)
-    }
-
     /// Holds a name that came from a file to the rules for names that are typed: whoever made a request does not get a
     /// longer name than we give, nor one with characters that hide or turn round what stands beside them.
     pub fn check(&self) -> Result<(), DistinguishedNameError> {

@@ -45,6 +45,8 @@ pub const REQUEST: &str = "tls.csr";
 /// No file that we read is larger.
 const MAX_FILE: u64 = 16 << 20;
 const DATA: &str = "..data";
+const FILE: &str = "..file";
+const LINK: &str = "..link-";
 
 /// Why a folder or file could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -69,6 +71,14 @@ pub enum FolderError {
     /// Something else is where a folder should be.
     #[error("{0:?} is there and is not a folder; choose another one, or take it away.")]
     NotAFolder(PathBuf),
+    /// Something else is where a file should be.
+    #[error("{0:?} is there and is not a file; take it away, or choose another folder.")]
+    NotAFile(PathBuf),
+    /// A link that readers depend on has a name that we need.
+    #[error(
+        "{0:?} is there and was not made by this program, which needs this name while it replaces files; choose another folder."
+    )]
+    NotOurs(PathBuf),
     /// Another process did not let go.
     #[error(
         "Another process is writing to {0:?} and did not finish in time; wait for it, or end it."
@@ -94,7 +104,9 @@ impl FolderError {
                 reason,
                 ..
             } if reason.kind() == io::ErrorKind::NotFound => ErrorKind::NotFound,
-            Self::Io { .. } | Self::NotAFolder(_) => ErrorKind::Io,
+            Self::Io { .. } | Self::NotAFolder(_) | Self::NotAFile(_) | Self::NotOurs(_) => {
+                ErrorKind::Io
+            }
             Self::TooLarge(_) => ErrorKind::Malformed,
             Self::Exists(_) => ErrorKind::Exists,
             Self::Busy(_) => ErrorKind::Busy,
@@ -105,6 +117,31 @@ impl FolderError {
 /// Called when another process holds a lock: lets a moment pass and says whether to try again. Patience and clock are
 /// the caller's.
 pub type Wait<'a> = dyn FnMut() -> bool + 'a;
+
+/// What a change of files leaves behind when its process dies: a name of ours, on what we put there. Other hidden names
+/// are somebody else's.
+fn is_helper(entry: &fs::DirEntry) -> bool {
+    let name = entry.file_name();
+    let (Some(name), Ok(kind)) = (name.to_str(), entry.file_type()) else {
+        return false;
+    };
+    if is_version(name) {
+        return kind.is_dir();
+    }
+    match name {
+        DATA => leads_to_version(&entry.path()),
+        FILE => !kind.is_dir(),
+        _ => name.starts_with(LINK) && kind.is_symlink(),
+    }
+}
+
+fn is_version(name: &str) -> bool {
+    name.starts_with("..new-") || name.starts_with("..old-")
+}
+
+fn leads_to_version(link: &Path) -> bool {
+    fs::read_link(link).is_ok_and(|target| target.to_str().is_some_and(is_version))
+}
 
 /// Who may read a file.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -298,28 +335,25 @@ impl Folder {
         Ok(made.keep())
     }
 
+    /// The present files once more, as they are: the same file, or the same link to another place. What a link leads to
+    /// is not looked at, for it is none of ours and may be nothing that readers of this folder may see.
     fn keep_old(&self, present: &[&'static str]) -> Result<PathBuf, FolderError> {
-        let mut entries = Vec::new();
+        let old = self.helper("old", &[])?;
         for name in present {
-            let path = self.path.join(name);
-            let content = read(&path)?;
-            let mode = fs::metadata(&path)
-                .map_err(FolderError::io(&path, "read"))?
-                .permissions()
-                .mode();
-            // A key that others could read so far is private from here on.
-            let access = if *name == KEY || mode & 0o044 == 0 {
-                Access::Private
+            let (path, kept) = (self.path.join(name), old.join(name));
+            let metadata = fs::symlink_metadata(&path).map_err(FolderError::io(&path, "read"))?;
+            let made = if metadata.is_symlink() {
+                // Seen from the helper, a relative link would lead elsewhere.
+                fs::canonicalize(&path).and_then(|target| symlink(target, &kept))
+            } else if metadata.is_file() {
+                fs::hard_link(&path, &kept).or_else(|_| copy(&path, &kept))
             } else {
-                Access::Public
+                return Err(FolderError::NotAFile(path));
             };
-            entries.push(Entry {
-                name,
-                access,
-                content,
-            });
+            made.map_err(FolderError::io(&path, "kept"))?;
         }
-        self.helper("old", &entries)
+        sync(&old)?;
+        Ok(old)
     }
 
     fn point_data_at(&self, helper: &Path) -> Result<(), FolderError> {
@@ -334,7 +368,7 @@ impl Folder {
     }
 
     fn rename_link_to(&self, target: &Path, name: &str) -> Result<(), FolderError> {
-        let temporary = self.path.join(format!("..link-{name}"));
+        let temporary = self.path.join(format!("{LINK}{name}"));
         let path = self.path.join(name);
         remove_if_there(&temporary)?;
         symlink(target, &temporary).map_err(FolderError::io(&path, "written"))?;
@@ -345,6 +379,11 @@ impl Folder {
     /// thing to do after a process died in the middle of one.
     fn settle(&self) -> Result<(), FolderError> {
         let failed = |action| FolderError::io(&self.path, action);
+        // A folder that Kubernetes mounted has such a link as well, and its files are not ours to change.
+        let data = self.path.join(DATA);
+        if fs::symlink_metadata(&data).is_ok() && !leads_to_version(&data) {
+            return Err(FolderError::NotOurs(data));
+        }
         let mut helpers = Vec::new();
         // Read to the end first: names that change while a folder is read may appear twice.
         let entries: Result<Vec<_>, _> =
@@ -352,7 +391,7 @@ impl Folder {
         for entry in entries.map_err(failed("read"))? {
             let name = entry.file_name();
             let path = entry.path();
-            if name.to_str().is_some_and(|name| name.starts_with("..")) {
+            if is_helper(&entry) {
                 helpers.push(path);
                 continue;
             }
@@ -364,7 +403,7 @@ impl Folder {
             let target = self.path.join(DATA).join(&name);
             if target.exists() {
                 // A second name for the file and not the file itself: a reader on its way through the link still finds it.
-                let temporary = self.path.join("..file");
+                let temporary = self.path.join(FILE);
                 remove_if_there(&temporary)?;
                 fs::hard_link(&target, &temporary)
                     .or_else(|_| copy(&target, &temporary))
@@ -379,7 +418,7 @@ impl Folder {
         }
         sync(&self.path)?;
         // The link first: without it the helpers are only rubbish.
-        remove_if_there(&self.path.join(DATA))?;
+        remove_if_there(&data)?;
         for helper in helpers.iter().filter(|helper| !helper.ends_with(DATA)) {
             let is_folder = fs::symlink_metadata(helper).is_ok_and(|metadata| metadata.is_dir());
             let removed = if is_folder {
@@ -559,14 +598,24 @@ fn write_new(path: &Path, access: Access, content: &[u8]) -> Result<(), FolderEr
     file.sync_all().map_err(failed)
 }
 
+/// Copies a file that is no link, with the mode that it has.
 fn copy(from: &Path, to: &Path) -> io::Result<()> {
-    let metadata = fs::metadata(from)?;
+    let mut source = File::open(from)?;
+    let opened = source.metadata()?;
+    let named = fs::symlink_metadata(from)?;
+    // Between looking and opening, a link may have taken the name.
+    if !opened.is_file() || (named.dev(), named.ino()) != (opened.dev(), opened.ino()) {
+        return Err(io::Error::other("it is not a plain file"));
+    }
+    let mut content = Zeroizing::new(Vec::new());
+    source.read_to_end(&mut content)?;
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)
-        .mode(metadata.mode() & 0o777)
+        .mode(0o600)
         .open(to)?;
-    file.write_all(&Zeroizing::new(fs::read(from)?))?;
+    file.write_all(&content)?;
+    file.set_permissions(fs::Permissions::from_mode(opened.mode() & 0o777))?;
     file.sync_all()
 }
 
@@ -823,6 +872,92 @@ mod tests {
             fs::metadata(path.join(CERTIFICATE)).expect("there").mode() & 0o777,
             0o644
         );
+    }
+
+    #[test]
+    fn the_old_files_are_kept_as_they_are_and_links_are_not_followed() {
+        let (home, path) = home();
+        let secret = home.path().join("secret");
+        fs::write(&secret, "somebody else's").expect("written");
+        fs::set_permissions(&secret, fs::Permissions::from_mode(0o640)).expect("changed");
+        fs::set_permissions(path.join(KEY), fs::Permissions::from_mode(0o640)).expect("changed");
+        fs::remove_file(path.join(CERTIFICATE)).expect("removed");
+        symlink("../secret", path.join(CERTIFICATE)).expect("linked");
+        let folder = Folder::lock(&path, &mut || false).expect("locked");
+        let old = folder.keep_old(&[CERTIFICATE, KEY]).expect("kept");
+        assert_eq!(pair(&old), ["somebody else's", OLD[1]]);
+        let kept = fs::symlink_metadata(old.join(CERTIFICATE)).expect("there");
+        assert!(kept.is_symlink(), "a link, and not a copy of a secret");
+        assert_eq!(
+            fs::metadata(old.join(KEY)).expect("there").mode() & 0o777,
+            0o640
+        );
+        copy(&path.join(KEY), &path.join("copy")).expect("copied");
+        assert_eq!(
+            fs::metadata(path.join("copy")).expect("there").mode() & 0o777,
+            0o640
+        );
+        copy(&path.join(CERTIFICATE), &path.join("other")).expect_err("a link");
+
+        folder.replace(&entries(NEW), &[]).expect("replaced");
+        assert_eq!(pair(&path), NEW);
+        assert_eq!(
+            fs::read_to_string(&secret).expect("there"),
+            "somebody else's"
+        );
+    }
+
+    #[test]
+    fn what_is_no_file_is_not_replaced() {
+        let (_home, path) = home();
+        fs::create_dir(path.join(REQUEST)).expect("created");
+        let folder = Folder::lock(&path, &mut || false).expect("locked");
+        assert!(matches!(
+            folder.replace(&entries(NEW), &[REQUEST]),
+            Err(FolderError::NotAFile(_))
+        ));
+        assert_eq!(pair(&path), OLD);
+    }
+
+    #[test]
+    fn hidden_names_of_others_stay() {
+        let (_home, path) = home();
+        for name in ["..mine", "..new-file", "..link-folder"] {
+            if name == "..new-file" {
+                fs::write(path.join(name), "mine").expect("written");
+            } else {
+                fs::create_dir(path.join(name)).expect("created");
+            }
+        }
+        fs::create_dir(path.join("..new-dead")).expect("created");
+        Folder::lock(&path, &mut || false)
+            .expect("locked")
+            .replace(&entries(NEW), &[])
+            .expect("written");
+        assert_eq!(
+            names(&path),
+            [
+                "..link-folder",
+                "..mine",
+                "..new-file",
+                "README",
+                CERTIFICATE,
+                KEY
+            ]
+        );
+    }
+
+    #[test]
+    fn a_folder_whose_files_somebody_else_exchanges_is_left_alone() {
+        let (_home, path) = home();
+        fs::create_dir(path.join("..2026_11_24")).expect("created");
+        symlink("..2026_11_24", path.join(DATA)).expect("linked");
+        assert!(matches!(
+            Folder::lock(&path, &mut || false),
+            Err(FolderError::NotOurs(_))
+        ));
+        assert_eq!(pair(&path), OLD);
+        assert!(path.join(DATA).exists());
     }
 
     #[test]

@@ -1,235 +1,114 @@
-//! Name constraints (RFC 5280 §4.2.1.10): which names a CA may issue for. Looked at before the CA's key is used;
-//! `path_validation` looks again at what came out.
-
-use std::net::IpAddr;
-
-use x509_parser::extensions::{GeneralName as ParsedName, NameConstraints as Parsed};
+//! Name constraints (RFC 5280 §4.2.1.10) of a CA that is to issue: looked at before its key is used, with the eyes of
+//! `path_validation`, which would otherwise refuse what comes out.
 
 use crate::{
-    certificate::hexadecimal, distinguished_name::DistinguishedName, subject_alt_name::GeneralName,
+    distinguished_name::DistinguishedName,
+    parse::{
+        der::Reader,
+        extensions::{Content, Extension},
+        general_name::GeneralName as Parsed,
+        name::Name,
+        oid::known,
+    },
+    path_validation::name_constraints::may_issue,
+    subject_alt_name::GeneralName,
 };
 
 /// The constraints of one CA certificate.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct NameConstraints {
-    permitted: Vec<Subtree>,
-    excluded: Vec<Subtree>,
-}
-
-#[derive(Clone, Debug, Eq, PartialEq)]
-enum Subtree {
-    Dns(String),
-    Email(String),
-    Uri(String),
-    Ip {
-        network: Vec<u8>,
-        mask: Vec<u8>,
-    },
-    Directory(DistinguishedName),
-    /// A kind that we never issue, so it cannot be violated.
-    Other,
-    Malformed(String),
+    /// The extension's value.
+    der: Vec<u8>,
+    permitted_dns: Vec<String>,
 }
 
 impl NameConstraints {
-    pub(crate) fn from_x509(parsed: &Parsed<'_>) -> Self {
-        let read = |subtrees: &Option<Vec<x509_parser::extensions::GeneralSubtree<'_>>>| {
-            subtrees
-                .iter()
-                .flatten()
-                .map(|subtree| Subtree::from_x509(&subtree.base))
-                .collect()
-        };
-        Self {
-            permitted: read(&parsed.permitted_subtrees),
-            excluded: read(&parsed.excluded_subtrees),
-        }
+    /// Reads the extension's value. `None`: it is damaged.
+    pub(crate) fn read(der: &[u8]) -> Option<Self> {
+        let permitted_dns = with(der, |constraints| {
+            let permitted = constraints.permitted.iter();
+            let dns = permitted.filter_map(|subtree| match subtree.base {
+                Parsed::Dns(name) => Some(name.to_ascii_lowercase()),
+                _ => None,
+            });
+            dns.collect()
+        })?;
+        Some(Self {
+            der: der.to_vec(),
+            permitted_dns,
+        })
     }
 
     /// Says why a name is outside, as half a sentence.
     pub(crate) fn check(&self, name: &GeneralName) -> Result<(), String> {
-        self.check_with(&name.to_string(), |subtree| subtree.contains(name))
+        let encoded = name
+            .encode()
+            .ok_or_else(|| format!("{:?} is never issued", name.to_string()))?;
+        let name = Parsed::read(&mut Reader::new(&encoded), "the name")
+            .map_err(|error| error.to_string())?;
+        self.may_issue(DistinguishedName::empty().der(), &[name])
     }
 
-    /// The subject of a certificate is bound by directory name constraints.
+    /// The subject of a certificate is bound as a directory name, and a mailbox in it as a mailbox.
     pub(crate) fn check_subject(&self, subject: &DistinguishedName) -> Result<(), String> {
-        if subject.is_empty() {
-            return Ok(());
-        }
-        self.check_with(&subject.to_string(), |subtree| match subtree {
-            Subtree::Directory(base) => Some(subject.starts_with(base)),
-            Subtree::Malformed(_) => Some(false),
-            _ => None,
-        })
+        self.may_issue(subject.der(), &[])
     }
 
     /// The DNS names that are permitted, for comparison with what a manifest asks.
     pub(crate) fn permitted_dns(&self) -> Vec<&str> {
-        self.permitted
-            .iter()
-            .filter_map(|subtree| match subtree {
-                Subtree::Dns(name) => Some(name.as_str()),
-                _ => None,
-            })
-            .collect()
+        self.permitted_dns.iter().map(String::as_str).collect()
     }
 
-    /// `contains` answers `None` where subtree and name are of different kinds, which never bind each other.
-    fn check_with(
-        &self,
-        name: &str,
-        contains: impl Fn(&Subtree) -> Option<bool>,
-    ) -> Result<(), String> {
-        if let Some(excluded) = self
-            .excluded
-            .iter()
-            .find(|subtree| contains(subtree) == Some(true))
-        {
-            return Err(format!(
-                "{name:?} is below {}, which is excluded",
-                excluded.describe()
-            ));
-        }
-        let of_this_kind: Vec<_> = self
-            .permitted
-            .iter()
-            .filter(|subtree| contains(subtree).is_some())
-            .collect();
-        if !of_this_kind.is_empty()
-            && !of_this_kind
-                .iter()
-                .any(|subtree| contains(subtree) == Some(true))
-        {
-            let permitted: Vec<_> = of_this_kind
-                .iter()
-                .map(|subtree| subtree.describe())
-                .collect();
-            return Err(format!("{name:?} is not below {}", permitted.join(" or ")));
-        }
-        Ok(())
-    }
-}
-
-impl Subtree {
-    fn from_x509(base: &ParsedName<'_>) -> Self {
-        match base {
-            ParsedName::DNSName(name) => Self::Dns(name.to_ascii_lowercase()),
-            ParsedName::RFC822Name(name) => Self::Email((*name).to_owned()),
-            ParsedName::URI(name) => Self::Uri(name.to_ascii_lowercase()),
-            ParsedName::IPAddress(octets) if matches!(octets.len(), 8 | 32) => {
-                let (network, mask) = octets.split_at(octets.len() / 2);
-                Self::Ip {
-                    network: network.to_vec(),
-                    mask: mask.to_vec(),
-                }
-            }
-            ParsedName::DirectoryName(name) => Self::Directory(DistinguishedName::from_x509(name)),
-            ParsedName::IPAddress(octets) => Self::Malformed(hexadecimal(octets)),
-            ParsedName::Invalid(_, octets) => Self::Malformed(hexadecimal(octets)),
-            _ => Self::Other,
-        }
-    }
-
-    fn contains(&self, name: &GeneralName) -> Option<bool> {
-        Some(match (self, name) {
-            (Self::Dns(base), GeneralName::Dns(name)) => dns_is_below(name, base),
-            (Self::Email(base), GeneralName::Email(mailbox)) => email_is_below(mailbox, base),
-            (Self::Uri(base), GeneralName::Uri(uri)) => {
-                uri_host(uri).is_some_and(|host| host_is_below(host, base))
-            }
-            (Self::Ip { network, mask }, GeneralName::Ip(address)) => {
-                let octets = match address {
-                    IpAddr::V4(address) => address.octets().to_vec(),
-                    IpAddr::V6(address) => address.octets().to_vec(),
-                };
-                octets.len() == network.len()
-                    && octets
-                        .iter()
-                        .zip(network)
-                        .zip(mask)
-                        .all(|((octet, net), mask)| octet & mask == net & mask)
-            }
-            // What cannot be understood permits nothing.
-            (Self::Malformed(_), _) => false,
-            _ => return None,
+    fn may_issue(&self, subject: &[u8], names: &[Parsed<'_>]) -> Result<(), String> {
+        let subject = Name::read(&mut Reader::new(subject), "the subject")
+            .map_err(|error| error.to_string())?;
+        with(&self.der, |constraints| {
+            may_issue(constraints, &subject, names)
         })
-    }
-
-    fn describe(&self) -> String {
-        match self {
-            Self::Dns(base) => format!("DNS:{base}"),
-            Self::Email(base) => format!("email:{base}"),
-            Self::Uri(base) => format!("URI:{base}"),
-            Self::Ip { network, mask } => match (
-                <[u8; 4]>::try_from(&network[..]),
-                <[u8; 16]>::try_from(&network[..]),
-            ) {
-                (Ok(v4), _) => format!("IP:{}/{}", IpAddr::from(v4), prefix(mask)),
-                (_, Ok(v6)) => format!("IP:{}/{}", IpAddr::from(v6), prefix(mask)),
-                _ => "an IP network".to_owned(),
-            },
-            Self::Directory(base) => format!("the directory name {base}"),
-            Self::Other => "another kind of name".to_owned(),
-            Self::Malformed(octets) => format!("a malformed constraint ({octets:.16})"),
-        }
+        // It was read once already.
+        .unwrap_or_else(|| Err("its name constraints cannot be read".to_owned()))
     }
 }
 
-fn prefix(mask: &[u8]) -> u32 {
-    mask.iter().map(|octet| octet.count_ones()).sum()
-}
-
-/// "Any DNS name that can be constructed by simply adding zero or more labels to the left-hand side of the name". The
-/// leading dot is not in RFC 5280 but in use, and means at least one label.
-fn dns_is_below(name: &str, base: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    if base.is_empty() {
-        return true;
+fn with<T>(
+    der: &[u8],
+    then: impl FnOnce(&crate::parse::extensions::NameConstraints<'_>) -> T,
+) -> Option<T> {
+    let extension = Extension {
+        oid: known::NAME_CONSTRAINTS,
+        critical: true,
+        default_is_written: false,
+        value: der,
+    };
+    match extension.decode() {
+        Ok(Content::NameConstraints(constraints)) => Some(then(&constraints)),
+        _ => None,
     }
-    match base.strip_prefix('.') {
-        Some(_) => name.ends_with(base),
-        None => name == base || name.ends_with(&format!(".{base}")),
-    }
-}
-
-/// A mailbox, a host, or with a leading dot any host below a domain.
-fn email_is_below(mailbox: &str, base: &str) -> bool {
-    match (mailbox.rsplit_once('@'), base.contains('@')) {
-        (_, true) => mailbox == base,
-        (Some((_, host)), false) => {
-            host_is_below(&host.to_ascii_lowercase(), &base.to_ascii_lowercase())
-        }
-        (None, false) => false,
-    }
-}
-
-/// "When the constraint begins with a period, it MAY be expanded with one or more labels", otherwise it is one host.
-fn host_is_below(host: &str, base: &str) -> bool {
-    if base.starts_with('.') {
-        host.ends_with(base)
-    } else {
-        host == base
-    }
-}
-
-fn uri_host(uri: &str) -> Option<&str> {
-    let authority = uri.split_once("://")?.1.split(['/', '?', '#']).next()?;
-    let host = authority
-        .rsplit_once('@')
-        .map_or(authority, |(_, host)| host);
-    let host = host.split(':').next()?;
-    (!host.is_empty()).then_some(host)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::der;
 
-    fn constraints(permitted: Vec<Subtree>, excluded: Vec<Subtree>) -> NameConstraints {
-        NameConstraints {
-            permitted,
-            excluded,
-        }
+    const DNS: u8 = 2;
+    const EMAIL: u8 = 1;
+    const URI: u8 = 6;
+    const IP: u8 = 7;
+
+    fn constraints(permitted: &[(u8, &[u8])], excluded: &[(u8, &[u8])]) -> NameConstraints {
+        let subtrees = |number: u8, list: &[(u8, &[u8])]| match list {
+            [] => Vec::new(),
+            list => der::value(
+                0xa0 | number,
+                &der::concat(
+                    list.iter()
+                        .map(|(kind, base)| der::sequence([der::implicit(*kind, base)])),
+                ),
+            ),
+        };
+        let der = der::sequence([subtrees(0, permitted), subtrees(1, excluded)]);
+        NameConstraints::read(&der).expect("readable")
     }
 
     fn dns(name: &str) -> GeneralName {
@@ -238,76 +117,92 @@ mod tests {
 
     #[test]
     fn a_dns_constraint_covers_the_name_and_what_is_below_it() {
-        let constraints = constraints(vec![Subtree::Dns("a.dev".to_owned())], vec![]);
+        let constraints = constraints(&[(DNS, b"A.dev")], &[]);
         for name in ["a.dev", "b.a.dev", "*.a.dev", "A.DEV"] {
             assert_eq!(constraints.check(&dns(name)), Ok(()), "{name}");
         }
         for name in ["ba.dev", "dev", "a.dev.com"] {
             assert!(constraints.check(&dns(name)).is_err(), "{name}");
         }
+        assert_eq!(constraints.permitted_dns(), ["a.dev"]);
     }
 
     #[test]
     fn a_constraint_binds_names_of_its_own_kind_only() {
-        let constraints = constraints(vec![Subtree::Dns("a.dev".to_owned())], vec![]);
-        assert_eq!(
-            constraints.check(&GeneralName::ip("10.0.0.1").expect("an address")),
-            Ok(())
-        );
-        assert_eq!(
-            constraints.check(&GeneralName::uri("spiffe://b.dev/x").expect("an ID")),
-            Ok(())
-        );
+        let constraints = constraints(&[(DNS, b"a.dev")], &[]);
+        for name in [
+            GeneralName::ip("10.0.0.1").expect("an address"),
+            GeneralName::uri("spiffe://b.dev/x").expect("an ID"),
+        ] {
+            assert_eq!(constraints.check(&name), Ok(()));
+        }
     }
 
     #[test]
-    fn exclusion_wins_over_permission() {
-        let constraints = constraints(
-            vec![Subtree::Dns("dev".to_owned())],
-            vec![Subtree::Dns("x.dev".to_owned())],
-        );
+    fn exclusion_wins_over_permission_also_below_a_wildcard() {
+        let constraints = constraints(&[(DNS, b"dev")], &[(DNS, b"x.dev"), (DNS, b"bad.a.dev")]);
         assert_eq!(constraints.check(&dns("y.dev")), Ok(()));
-        let reason = constraints.check(&dns("z.x.dev")).expect_err("excluded");
         assert_eq!(
-            reason,
-            "\"DNS:z.x.dev\" is below DNS:x.dev, which is excluded"
+            constraints.check(&dns("z.x.dev")),
+            Err("\"DNS:z.x.dev\" is below DNS:x.dev, which is excluded".to_owned())
+        );
+        assert_eq!(
+            constraints.check(&dns("*.a.dev")),
+            Err(
+                "\"DNS:*.a.dev\" also covers names below DNS:bad.a.dev, which is excluded"
+                    .to_owned()
+            )
         );
     }
 
     #[test]
     fn networks_mailboxes_and_uris_are_compared_by_their_own_rules() {
-        let network = Subtree::Ip {
-            network: vec![10, 0, 0, 0],
-            mask: vec![255, 0, 0, 0],
-        };
+        let ip = |text| GeneralName::ip(text).expect(text);
+        let uri = |text| GeneralName::uri(text).expect(text);
+        let mail = |text| GeneralName::email(text).expect(text);
+        let network: &[u8] = &[10, 0, 0, 0, 255, 0, 0, 0];
+        for (kind, base, name, inside) in [
+            (IP, network, ip("10.9.9.9"), true),
+            (IP, network, ip("11.0.0.1"), false),
+            (IP, network, ip("::1"), false),
+            (EMAIL, b".a.dev", mail("me@x.a.dev"), true),
+            (EMAIL, b"a.dev", mail("me@x.a.dev"), false),
+            (EMAIL, b"me@x.a.dev", mail("me@x.A.dev"), true),
+            (URI, b"a.dev", uri("spiffe://a.dev/order"), true),
+            (URI, b"a.dev", uri("https://A.DEV/order"), true),
+            (URI, b".a.dev", uri("spiffe://a.dev/order"), false),
+            (URI, b"a.dev", uri("urn:uuid:1"), false),
+        ] {
+            let permitted = constraints(&[(kind, base)], &[]);
+            assert_eq!(permitted.check(&name).is_ok(), inside, "{name}");
+            let excluded = constraints(&[], &[(kind, base)]);
+            if inside {
+                assert!(excluded.check(&name).is_err(), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_mailbox_in_the_subject_is_bound_as_one_among_the_names() {
+        let constraints = constraints(&[(EMAIL, b"a.dev")], &[]);
+        let subject = |text| DistinguishedName::parse(text).expect(text);
+        assert_eq!(constraints.check_subject(&subject("/CN=x")), Ok(()));
         assert_eq!(
-            network.contains(&GeneralName::ip("10.9.9.9").expect("an address")),
-            Some(true)
+            constraints.check_subject(&subject("/emailAddress=u@a.dev")),
+            Ok(())
         );
-        assert_eq!(
-            network.contains(&GeneralName::ip("11.0.0.1").expect("an address")),
-            Some(false)
-        );
-        assert_eq!(
-            network.contains(&GeneralName::ip("::1").expect("an address")),
-            Some(false)
-        );
-        let mail = |base: &str| Subtree::Email(base.to_owned());
-        let mailbox = GeneralName::email("me@x.a.dev").expect("a mailbox");
-        assert_eq!(mail(".a.dev").contains(&mailbox), Some(true));
-        assert_eq!(mail("a.dev").contains(&mailbox), Some(false));
-        assert_eq!(mail("me@x.a.dev").contains(&mailbox), Some(true));
-        let uri = GeneralName::uri("spiffe://a.dev/order").expect("an ID");
-        assert_eq!(Subtree::Uri("a.dev".to_owned()).contains(&uri), Some(true));
-        assert_eq!(
-            Subtree::Uri(".a.dev".to_owned()).contains(&uri),
-            Some(false)
+        assert!(
+            constraints
+                .check_subject(&subject("/emailAddress=u@b.dev"))
+                .is_err()
         );
     }
 
     #[test]
-    fn a_constraint_that_cannot_be_read_permits_nothing() {
-        let constraints = constraints(vec![Subtree::Malformed("00".to_owned())], vec![]);
-        assert!(constraints.check(&dns("a.dev")).is_err());
+    fn a_constraint_that_cannot_be_understood_permits_nothing() {
+        let not_a_mask = constraints(&[(IP, &[10, 0, 0, 0, 255, 0, 255, 0])], &[]);
+        assert!(not_a_mask.check(&dns("a.dev")).is_err());
+        assert_eq!(NameConstraints::read(&[0x30, 0]), None);
+        assert_eq!(NameConstraints::read(b"nothing"), None);
     }
 }

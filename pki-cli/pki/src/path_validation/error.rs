@@ -148,6 +148,13 @@ pub(super) struct Finding {
     advice: String,
 }
 
+/// Half a sentence, for those who have no certificate yet.
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.reason, self.clause)
+    }
+}
+
 impl Finding {
     pub(super) fn new(
         kind: FailureKind,

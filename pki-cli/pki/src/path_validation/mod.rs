@@ -14,7 +14,7 @@ mod build;
 mod candidate;
 mod check;
 mod error;
-mod name_constraints;
+pub(crate) mod name_constraints;
 pub(crate) mod names;
 mod policies;
 mod profile;

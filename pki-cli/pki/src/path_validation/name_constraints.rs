@@ -5,7 +5,10 @@
 
 use super::{FailureKind, build::Work, candidate::Candidate, error::Finding, names};
 use crate::parse::{
-    extensions::NameConstraints, general_name::GeneralName, name::string, oid::known,
+    extensions::{NameConstraints, Subtree},
+    general_name::GeneralName,
+    name::{Name, string},
+    oid::known,
 };
 
 const CLAUSE: &str = "RFC 5280 section 4.2.1.10";
@@ -73,44 +76,127 @@ pub(super) fn check(
     if above.is_empty() {
         return Ok(());
     }
-    let certificate = &candidate.certificate;
-    let mut all: Vec<GeneralName<'_>> = candidate
+    let names = candidate
         .extensions
         .subject_alt_name
-        .clone()
+        .as_deref()
         .unwrap_or_default();
-    if !certificate.subject.is_empty() {
-        all.push(GeneralName::Directory(certificate.subject.clone()));
-    }
-    let legacy_mailboxes: Vec<String> = certificate
-        .subject
-        .attributes()
-        .filter(|attribute| attribute.oid == known::EMAIL_ADDRESS)
-        .map(|attribute| string(attribute.value).unwrap_or_default())
-        .collect();
-    all.extend(
-        legacy_mailboxes
-            .iter()
-            .map(|mailbox| GeneralName::Email(mailbox)),
-    );
-
+    let legacy = legacy_mailboxes(&candidate.certificate.subject);
+    let all = all_names(&candidate.certificate.subject, names, &legacy);
     let all: Vec<_> = all.iter().map(Prepared::new).collect();
     for constraints in above {
-        let permitted: Vec<_> = constraints
-            .permitted
-            .iter()
-            .map(|subtree| Prepared::new(&subtree.base))
-            .collect();
-        let excluded: Vec<_> = constraints
-            .excluded
-            .iter()
-            .map(|subtree| Prepared::new(&subtree.base))
-            .collect();
+        let bases = Bases::new(constraints);
         for name in &all {
-            check_name(name, &permitted, &excluded, work)?;
+            if let Some(violation) = bases.violation(name, work)? {
+                return Err(violation.finding(name.name));
+            }
         }
     }
     Ok(())
+}
+
+/// The same question before anything is signed: whether a CA with these constraints may issue for this subject and these
+/// names. The answer no is half a sentence.
+pub(crate) fn may_issue(
+    constraints: &NameConstraints<'_>,
+    subject: &Name<'_>,
+    names: &[GeneralName<'_>],
+) -> Result<(), String> {
+    check_form(constraints).map_err(|finding| finding.to_string())?;
+    let bases = Bases::new(constraints);
+    let mut work = Work::new();
+    let legacy = legacy_mailboxes(subject);
+    for name in &all_names(subject, names, &legacy) {
+        match bases.violation(&Prepared::new(name), &mut work) {
+            Ok(None) => {}
+            Ok(Some(violation)) => return Err(violation.half_sentence(name)),
+            Err(finding) => return Err(finding.to_string()),
+        }
+    }
+    Ok(())
+}
+
+/// Section 4.2.1.6: a mailbox in the subject is bound as one among the alternative names.
+fn legacy_mailboxes(subject: &Name<'_>) -> Vec<String> {
+    subject
+        .attributes()
+        .filter(|attribute| attribute.oid == known::EMAIL_ADDRESS)
+        .map(|attribute| string(attribute.value).unwrap_or_default())
+        .collect()
+}
+
+fn all_names<'n>(
+    subject: &Name<'n>,
+    names: &[GeneralName<'n>],
+    legacy_mailboxes: &'n [String],
+) -> Vec<GeneralName<'n>> {
+    let mut all = names.to_vec();
+    if !subject.is_empty() {
+        all.push(GeneralName::Directory(subject.clone()));
+    }
+    let legacy = legacy_mailboxes.iter();
+    all.extend(legacy.map(|mailbox| GeneralName::Email(mailbox)));
+    all
+}
+
+/// The subtrees of one CA.
+struct Bases<'n, 'a> {
+    permitted: Vec<Prepared<'n, 'a>>,
+    excluded: Vec<Prepared<'n, 'a>>,
+}
+
+/// Why a CA may not issue for a name.
+enum Violation<'n, 'a> {
+    Excluded(&'n GeneralName<'a>),
+    /// A wildcard that stands for excluded names among others.
+    CoversExcluded(&'n GeneralName<'a>),
+    /// What is permitted of this kind.
+    Outside(Vec<&'n GeneralName<'a>>),
+    NotComparable,
+}
+
+impl Violation<'_, '_> {
+    fn finding(&self, name: &GeneralName<'_>) -> Finding {
+        let reason = match self {
+            Self::Excluded(base) | Self::CoversExcluded(base) => {
+                format!("its name {name} is excluded by a CA above, which may not issue for {base}")
+            }
+            Self::Outside(permitted) => format!(
+                "its name {name} is outside of what a CA above may issue for: {}",
+                listed(permitted, ", ")
+            ),
+            Self::NotComparable => format!(
+                "its name {name} is of a kind that a CA above constrains in a way not understood here"
+            ),
+        };
+        Finding::new(
+            FailureKind::NameConstraint,
+            CLAUSE,
+            reason,
+            "use a CA that may issue for this name, or leave the name out of the certificate",
+        )
+    }
+
+    fn half_sentence(&self, name: &GeneralName<'_>) -> String {
+        let name = format!("\"{name}\"");
+        match self {
+            Self::Excluded(base) => format!("{name} is below {base}, which is excluded"),
+            Self::CoversExcluded(base) => {
+                format!("{name} also covers names below {base}, which is excluded")
+            }
+            Self::Outside(permitted) => {
+                format!("{name} is not below {}", listed(permitted, " or "))
+            }
+            Self::NotComparable => {
+                format!("{name} is of a kind that it constrains in a way not understood here")
+            }
+        }
+    }
+}
+
+fn listed(names: &[&GeneralName<'_>], between: &str) -> String {
+    let shown: Vec<_> = names.iter().take(8).map(ToString::to_string).collect();
+    shown.join(between)
 }
 
 /// A name that is compared many times.
@@ -130,60 +216,56 @@ impl<'n, 'a> Prepared<'n, 'a> {
     }
 }
 
-fn check_name(
-    prepared: &Prepared<'_, '_>,
-    permitted: &[Prepared<'_, '_>],
-    excluded: &[Prepared<'_, '_>],
-    work: &mut Work,
-) -> Result<(), Finding> {
-    let name = prepared.name;
-    let refuse = |reason: String| {
-        Err(Finding::new(
-            FailureKind::NameConstraint,
-            CLAUSE,
-            reason,
-            "use a CA that may issue for this name, or leave the name out of the certificate",
-        ))
-    };
-    for base in excluded {
-        work.compare_name()?;
-        match relation(prepared, base) {
-            Relation::OtherKind | Relation::Outside => {}
-            Relation::NotComparable => {
-                return refuse(format!(
-                    "its name {name} is of a kind that a CA above constrains in a way not understood here"
-                ));
-            }
-            Relation::Inside | Relation::Overlaps => {
-                return refuse(format!(
-                    "its name {name} is excluded by a CA above, which may not issue for {}",
-                    base.name
-                ));
-            }
+impl<'n, 'a> Bases<'n, 'a> {
+    fn new(constraints: &'n NameConstraints<'a>) -> Self {
+        let prepared = |subtrees: &'n [Subtree<'a>]| {
+            subtrees
+                .iter()
+                .map(|subtree| Prepared::new(&subtree.base))
+                .collect()
+        };
+        Self {
+            permitted: prepared(&constraints.permitted),
+            excluded: prepared(&constraints.excluded),
         }
     }
-    let mut constrained = false;
-    for base in permitted {
-        work.compare_name()?;
-        match relation(prepared, base) {
-            Relation::OtherKind => {}
-            Relation::Inside => return Ok(()),
-            Relation::Outside | Relation::Overlaps | Relation::NotComparable => constrained = true,
+
+    /// Fails when the work limit is reached.
+    fn violation(
+        &self,
+        name: &Prepared<'_, '_>,
+        work: &mut Work,
+    ) -> Result<Option<Violation<'n, 'a>>, Finding> {
+        for base in &self.excluded {
+            work.compare_name()?;
+            match relation(name, base) {
+                Relation::OtherKind | Relation::Outside => {}
+                Relation::NotComparable => return Ok(Some(Violation::NotComparable)),
+                Relation::Inside => return Ok(Some(Violation::Excluded(base.name))),
+                Relation::Overlaps => return Ok(Some(Violation::CoversExcluded(base.name))),
+            }
         }
+        let mut constrained = false;
+        for base in &self.permitted {
+            work.compare_name()?;
+            match relation(name, base) {
+                Relation::OtherKind => {}
+                Relation::Inside => return Ok(None),
+                Relation::Outside | Relation::Overlaps | Relation::NotComparable => {
+                    constrained = true;
+                }
+            }
+        }
+        if !constrained {
+            return Ok(None);
+        }
+        let of_this_kind = self.permitted.iter().map(|base| base.name);
+        Ok(Some(Violation::Outside(
+            of_this_kind
+                .filter(|base| base.kind() == name.name.kind())
+                .collect(),
+        )))
     }
-    if !constrained {
-        return Ok(());
-    }
-    let permitted: Vec<_> = permitted
-        .iter()
-        .filter(|base| base.name.kind() == name.kind())
-        .take(8)
-        .map(|base| base.name.to_string())
-        .collect();
-    refuse(format!(
-        "its name {name} is outside of what a CA above may issue for: {}",
-        permitted.join(", ")
-    ))
 }
 
 /// How a name stands to a subtree.
