@@ -438,7 +438,6 @@ mod tests {
     #[test]
     fn a_commands_own_options_stand_before_those_of_the_connection() {
         let help = refused(&["create", "--help"]);
-        let at = |text: &str| help.find(text).ok_or(text.to_owned());
         let order = [
             "--user",
             "--country",
@@ -449,7 +448,7 @@ mod tests {
         ];
         let positions: Vec<_> = order
             .iter()
-            .map(|text| at(text).expect("in the help"))
+            .map(|text| help.find(text).expect(text))
             .collect();
         assert!(positions.is_sorted(), "{help}");
     }
