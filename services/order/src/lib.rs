@@ -63,6 +63,7 @@ pub struct Order;
 pub use self::store::MIGRATIONS;
 
 impl Service for Order {
+    const PEERS: &'static [&'static str] = &config::PEERS;
     const NAME: &'static str = "order";
     const ABOUT: &'static str = "Takes orders and sees each through: charged once and shipped once, or refunded. \
                                  `--product URL`, `--payment URL` and `--shipping URL` are short for `--peer NAME=URL`";

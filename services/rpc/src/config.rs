@@ -6,7 +6,7 @@
 //! [`load`] is a function of its arguments: the environment is passed in, and only [`crate::service`] reads the real
 //! one. Paths in the file are relative to the folder that the program runs in, as they are on the command line.
 
-mod closest;
+pub(crate) mod closest;
 mod file;
 mod flags;
 
@@ -204,7 +204,7 @@ pub fn load<T>(
 where
     T: DeserializeOwned + Default,
 {
-    let given = flags::parse(defaults, arguments, environment)?;
+    let given = flags::parse(defaults, arguments, &environment)?;
     let file = match &given.config {
         Some(path) => file::read::<T>(&path.value)?,
         None => file::File::default(),
@@ -307,6 +307,25 @@ impl DatabaseUrl {
         Self(url.into())
     }
 
+    /// Whether it is neither a URL nor plainly a path: `postgres:user:secret@host/name`, `host=db password=secret`.
+    /// SQLite would make a file of that name.
+    pub(crate) fn is_ambiguous(&self) -> bool {
+        let text = &self.0;
+        let is_plain = ["sqlite:", "/", "./", "../"]
+            .iter()
+            .any(|start| text.starts_with(start));
+        let is_pair = |word: &str| {
+            ["password=", "host=", "user=", "dbname="]
+                .iter()
+                .any(|key| word.starts_with(key))
+        };
+        let hides_something = text.starts_with("postgres:")
+            || text.starts_with("postgresql:")
+            || text.contains('@')
+            || text.split_whitespace().any(is_pair);
+        !is_plain && !text.contains("://") && hides_something
+    }
+
     /// With the password, for opening it. Not for a log.
     pub fn expose(&self) -> &str {
         &self.0
@@ -317,7 +336,8 @@ impl DatabaseUrl {
 impl fmt::Display for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some((scheme, rest)) = self.0.split_once("://") else {
-            return f.write_str(&self.0);
+            // A path; or something else that may hold a password (`Database::open` refuses it), and is not shown.
+            return f.write_str(if self.is_ambiguous() { "…" } else { &self.0 });
         };
         // Parameters may hold a password as well, and a password may hold anything that was not escaped.
         let (place, parameters) = rest.split_once('?').unwrap_or((rest, ""));

@@ -56,8 +56,8 @@ pub struct Migration {
 pub enum DatabaseError {
     /// Neither a path nor a URL that is known.
     #[error(
-        "the database {url} is of a kind that is not known; give a path or sqlite: URL for SQLite, or a URL like \
-         postgres://USER@HOST/NAME for PostgreSQL"
+        "the database {url} is of a kind that is not known; give a path or sqlite: URL for SQLite (a path with an @ in it \
+         as sqlite:PATH), or a URL like postgres://USER@HOST/NAME for PostgreSQL"
     )]
     UnknownKind {
         /// Without the password.
@@ -168,6 +168,9 @@ enum Kind {
 
 impl Kind {
     fn of(url: &DatabaseUrl) -> Result<Self, DatabaseError> {
+        if url.is_ambiguous() {
+            return Err(DatabaseError::UnknownKind { url: named(url) });
+        }
         let text = url.expose();
         let path = match text.split_once(':') {
             Some(("sqlite", path)) => path.strip_prefix("//").unwrap_or(path),

@@ -53,12 +53,31 @@ pub enum ServeError {
     /// A rule of `[allow]` that could never match.
     #[error("[allow]: {0}")]
     Policy(#[from] PolicyError),
+    /// A rule for a method that this server does not have.
+    #[error("[allow]: there is no method {rule:?} here; {advice}")]
+    UnknownMethod {
+        /// As it stands in the configuration.
+        rule: String,
+        /// What was probably meant, or what there is.
+        advice: String,
+    },
+    /// A bound with which nobody would be served.
+    #[error(
+        "[server]: {field} is zero, and nobody would be served; leave it out, or give it a value"
+    )]
+    ZeroBound {
+        /// The field.
+        field: &'static str,
+    },
     /// Deadlines that contradict each other.
     #[error("[server.deadline]: {0}")]
     Deadline(String),
     /// The file descriptors are not what a compiler made of .proto files.
     #[error("reflection cannot be served: {0}")]
     Reflection(String),
+    /// Asked a second time, it did not wait for what was in flight.
+    #[error("stopped at once by a second signal; calls that were in flight are cut")]
+    Cut,
     /// The transport gave up.
     #[error("the server stopped: {0}")]
     Transport(String),
@@ -77,10 +96,15 @@ impl Server {
         allow: &BTreeMap<String, Vec<String>>,
         bounds: config::Server,
     ) -> Result<Self, ServeError> {
+        check_bounds(&bounds)?;
+        standard::check_methods(allow.keys(), descriptors)?;
         let mut policy = Policy::try_from_rules(allow)?;
-        // A probe, or a person with a tool, needs no line in a policy.
+        // A probe, or a person with a tool, needs no line in a policy; one that is there counts.
         for service in standard::SERVICES {
-            policy = policy.with_every_peer(&format!("{service}/*"))?;
+            let rule = format!("{service}/*");
+            if !allow.contains_key(&rule) {
+                policy = policy.with_every_peer(&rule)?;
+            }
         }
         Ok(Self {
             name,
@@ -170,6 +194,26 @@ impl Server {
     }
 }
 
+fn check_bounds(bounds: &config::Server) -> Result<(), ServeError> {
+    for (field, is_zero) in [
+        ("max_in_flight", bounds.max_in_flight == 0),
+        (
+            "max_streams_per_connection",
+            bounds.max_streams_per_connection == 0,
+        ),
+        ("max_stream", bounds.max_stream.is_zero()),
+        ("handshake_timeout", bounds.handshake_timeout.is_zero()),
+        ("keepalive_interval", bounds.keepalive_interval.is_zero()),
+        ("keepalive_timeout", bounds.keepalive_timeout.is_zero()),
+        ("max_connection_age", bounds.max_connection_age.is_zero()),
+    ] {
+        if is_zero {
+            return Err(ServeError::ZeroBound { field });
+        }
+    }
+    Ok(())
+}
+
 /// The deadlines of the configuration, and for each stream of answers that it does not name, the time of a stream: a
 /// watcher has nothing to finish in five seconds.
 fn deadlines(
@@ -182,8 +226,10 @@ fn deadlines(
             let service = method.split('/').next().unwrap_or_default();
             if !config.methods.contains_key(&format!("{service}/*")) {
                 let lasting = config.methods.entry(method).or_default();
-                lasting.max.get_or_insert(bounds.max_stream);
-                lasting.default.get_or_insert(bounds.max_stream);
+                // Whichever of the two is configured, the other one follows it.
+                let usual = lasting.default.unwrap_or(bounds.max_stream);
+                let max = *lasting.max.get_or_insert(bounds.max_stream.max(usual));
+                lasting.default.get_or_insert(bounds.max_stream.min(max));
             }
         }
     }
@@ -236,4 +282,64 @@ async fn run(workers: Vec<Worker>) {
         }
     });
     futures_util::future::join_all(watched).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEALTH: &[u8] = tonic_health::pb::FILE_DESCRIPTOR_SET;
+    const WATCH: &str = "grpc.health.v1.Health/Watch";
+
+    fn rules(rules: &[&str]) -> BTreeMap<String, Vec<String>> {
+        rules
+            .iter()
+            .map(|rule| ((*rule).to_owned(), Vec::new()))
+            .collect()
+    }
+
+    #[test]
+    fn a_stream_that_is_given_less_or_more_than_usual_needs_no_second_setting() {
+        for (max, default) in [
+            (Some(600), None),
+            (None, Some(7200)),
+            (Some(600), Some(60)),
+            (None, None),
+        ] {
+            let mut bounds = config::Server::default();
+            let watch = bounds.deadline.methods.entry(WATCH.to_owned()).or_default();
+            watch.max = max.map(Duration::from_secs);
+            watch.default = default.map(Duration::from_secs);
+            let refused = deadlines(&bounds, HEALTH)
+                .err()
+                .map(|error| error.to_string());
+            assert_eq!(refused, None, "max {max:?}, default {default:?}");
+        }
+    }
+
+    #[test]
+    fn a_bound_of_zero_is_refused_by_its_name() {
+        let mut bounds = config::Server::default();
+        assert!(check_bounds(&bounds).is_ok());
+        bounds.max_in_flight = 0;
+        let said = check_bounds(&bounds).err().map(|error| error.to_string());
+        assert!(said.is_some_and(|said| said.starts_with("[server]: max_in_flight is zero")));
+    }
+
+    #[test]
+    fn a_rule_for_a_method_that_is_not_there_is_refused_with_the_closest() {
+        let known = rules(&[
+            WATCH,
+            "grpc.health.v1.Health/*",
+            "grpc.reflection.v1.ServerReflection/*",
+        ]);
+        assert!(standard::check_methods(known.keys(), HEALTH).is_ok());
+        let misspelt = rules(&["grpc.health.v1.Health/Wacth"]);
+        let said = standard::check_methods(misspelt.keys(), HEALTH)
+            .err()
+            .map(|error| error.to_string());
+        let expected = "[allow]: there is no method \"grpc.health.v1.Health/Wacth\" here; did you mean \
+                        \"grpc.health.v1.Health/Watch\"?";
+        assert_eq!(said.as_deref(), Some(expected));
+    }
 }

@@ -32,6 +32,8 @@ pub trait Service: 'static {
     const DESCRIPTORS: &'static [u8];
     /// Its schema.
     const MIGRATIONS: Migrations;
+    /// The services that it calls, as they are named in its configuration. Another name there is refused.
+    const PEERS: &'static [&'static str] = &[];
 
     /// The table `[service]` of its configuration. Use `#[serde(default, deny_unknown_fields)]`.
     type Settings: DeserializeOwned + Default + Send;

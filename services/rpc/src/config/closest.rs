@@ -1,7 +1,7 @@
 //! Which of the names that exist was probably meant.
 
 /// The candidate that `name` differs from by the fewest letters, if it is near enough to be a slip of the finger.
-pub(super) fn closest<'a>(
+pub(crate) fn closest<'a>(
     name: &str,
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {

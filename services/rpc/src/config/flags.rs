@@ -30,7 +30,7 @@ pub(crate) fn variable(service: &str, field: &str) -> String {
 pub(super) fn parse(
     defaults: &Defaults,
     arguments: impl IntoIterator<Item = OsString>,
-    environment: impl Fn(&OsStr) -> Option<OsString>,
+    environment: &impl Fn(&OsStr) -> Option<OsString>,
 ) -> Result<Flags, ConfigError> {
     let matches = command(defaults)
         .try_get_matches_from(arguments)
@@ -80,28 +80,30 @@ pub(super) fn parse(
         database: text("database")?,
         log: text("log")?,
         log_format: text("log-format")?,
-        peers: peers(&matches, text("peer")?)?,
+        peers: peers(&matches, &variable(defaults.name, "PEER"), environment)?,
     })
 }
 
-/// `NAME=URL` of each `--peer`, or where there is none, of the variable's words.
+/// `NAME=URL` of each word of the variable, and over it of each `--peer`: a flag for one peer leaves the others as they
+/// are.
 fn peers(
     matches: &ArgMatches,
-    first: Option<Given<String>>,
+    variable: &str,
+    environment: impl Fn(&OsStr) -> Option<OsString>,
 ) -> Result<BTreeMap<String, String>, ConfigError> {
-    let Some(first) = first else {
-        return Ok(BTreeMap::new());
-    };
-    let words: Vec<String> = match matches.get_many::<OsString>("peer") {
-        Some(flags) => flags.map(|v| v.to_string_lossy().into_owned()).collect(),
-        None => first.value.split_whitespace().map(str::to_owned).collect(),
-    };
+    let from_variable = environment(OsStr::new(variable)).unwrap_or_default();
+    let from_variable = from_variable.to_string_lossy();
+    let words = from_variable
+        .split_whitespace()
+        .map(|word| (variable, word.to_owned()));
+    let flags = matches.get_many::<OsString>("peer").into_iter().flatten();
+    let flags = flags.map(|word| ("--peer", word.to_string_lossy().into_owned()));
     words
-        .into_iter()
-        .map(|word| match word.split_once('=') {
+        .chain(flags)
+        .map(|(origin, word)| match word.split_once('=') {
             Some((name, address)) if !name.is_empty() => Ok((name.to_owned(), address.to_owned())),
             _ => Err(Given {
-                origin: first.origin.clone(),
+                origin: origin.to_owned(),
                 value: word,
             }
             .refuse("a name and an address like payment=https://127.0.0.1:50052")),

@@ -143,6 +143,55 @@ fn a_peers_address_on_the_command_line_leaves_the_rest_of_its_table() {
 }
 
 #[test]
+fn a_flag_for_one_peer_leaves_what_the_environment_says_of_the_others() {
+    let file = "tls = 't'\n[peers.payment]\naddress = 'https://file:1'\n";
+    let environment = [(
+        "PAYMENT_PEER",
+        "payment=https://variable:2 shipping=https://variable:3",
+    )];
+    let flags = [
+        "--peer",
+        "product=https://flag:4",
+        "--peer",
+        "shipping=https://flag:5",
+    ];
+    let settings = with_file(file, &flags, &environment).expect("settings");
+    assert_eq!(settings.peers["payment"].address, "https://variable:2");
+    assert_eq!(settings.peers["shipping"].address, "https://flag:5");
+    assert_eq!(settings.peers["product"].address, "https://flag:4");
+}
+
+#[test]
+fn a_password_is_never_shown_in_whatever_shape_it_is_given() {
+    for url in [
+        "postgres://alice:hunter2@db/orders",
+        "postgres://alice:hunt@hunter2@db/orders",
+        "postgres://db/orders?user=alice&password=hunter2@",
+        "postgres:alice:hunter2@db/orders",
+        "postgresql:alice:hunter2@db/orders",
+        "alice:hunter2@db/orders",
+        "host=db user=alice password=hunter2 dbname=orders",
+        "password=hunter2",
+    ] {
+        let url = DatabaseUrl::new(url);
+        let shown = format!("{url} {url:?}");
+        assert!(!shown.contains("hunter2"), "{shown}");
+    }
+}
+
+#[test]
+fn a_path_is_shown_as_it_is() {
+    for path in [
+        "order.db",
+        "/var/lib/me@home/order.db",
+        "sqlite:me@home.db",
+        "./postgres.db",
+    ] {
+        assert_eq!(DatabaseUrl::new(path).to_string(), path);
+    }
+}
+
+#[test]
 fn a_field_that_does_not_exist_is_refused_with_its_line_and_what_was_meant() {
     for (text, expected) in [
         (

@@ -326,3 +326,17 @@ async fn a_query_that_may_succeed_later_is_unavailable_and_any_other_is_our_faul
     assert_eq!(Failure::from(closed).code(), tonic::Code::Unavailable);
     Ok(())
 }
+
+#[tokio::test]
+async fn what_may_hold_a_password_and_is_no_url_is_refused_unseen() -> Result<(), Box<dyn Error>> {
+    for url in [
+        "postgres:alice:hunter2@db/orders",
+        "host=db password=hunter2",
+    ] {
+        let opened = Database::open(&DatabaseUrl::new(url), &STEPS).await;
+        let said = opened.err().ok_or("opened")?.to_string();
+        assert!(!said.contains("hunter2"), "{said}");
+        assert!(said.contains("postgres://USER@HOST/NAME"), "{said}");
+    }
+    Ok(())
+}

@@ -10,6 +10,7 @@ use tonic_health::server::HealthReporter;
 use tonic_reflection::server::{Builder, Error};
 
 use super::ServeError;
+use crate::config::closest::closest;
 
 const HEALTH: &str = "grpc.health.v1.Health";
 const REFLECTION: &str = "grpc.reflection.v1.ServerReflection";
@@ -64,23 +65,56 @@ pub(super) async fn add(
 
 /// The methods that answer with a stream, as `package.Service/Method`.
 pub(super) fn streams(descriptors: &[u8]) -> Result<Vec<String>, ServeError> {
-    let set = FileDescriptorSet::decode(descriptors)
-        .map_err(|error| ServeError::Reflection(error.to_string()))?;
-    let mut streams = Vec::new();
-    for file in &set.file {
-        for service in &file.service {
-            let methods = service
-                .method
-                .iter()
-                .filter(|method| method.server_streaming());
-            streams.extend(
-                methods.map(|method| {
-                    format!("{}.{}/{}", file.package(), service.name(), method.name())
-                }),
-            );
+    let methods = methods(descriptors)?.into_iter();
+    Ok(methods
+        .filter_map(|(name, streams)| streams.then_some(name))
+        .collect())
+}
+
+/// Refuses a rule for a method that is neither in `descriptors` nor standard: a typing error would mean that nobody may
+/// call the real one.
+pub(super) fn check_methods<'a>(
+    rules: impl IntoIterator<Item = &'a String>,
+    descriptors: &[u8],
+) -> Result<(), ServeError> {
+    let mut known = Vec::new();
+    for set in DESCRIPTORS.into_iter().chain([descriptors]) {
+        known.extend(methods(set)?.into_iter().map(|(name, _)| name));
+    }
+    known.sort_unstable();
+    known.dedup();
+    for rule in rules {
+        let is_known = match rule.strip_suffix('*') {
+            Some(service) => known.iter().any(|method| method.starts_with(service)),
+            None => known.contains(rule),
+        };
+        if !is_known {
+            return Err(ServeError::UnknownMethod {
+                rule: rule.clone(),
+                advice: match closest(rule, known.iter().map(String::as_str)) {
+                    Some(method) => format!("did you mean {method:?}?"),
+                    None => format!("there are {}", known.join(", ")),
+                },
+            });
         }
     }
-    Ok(streams)
+    Ok(())
+}
+
+/// Every method as `package.Service/Method`, and whether it answers with a stream.
+fn methods(descriptors: &[u8]) -> Result<Vec<(String, bool)>, ServeError> {
+    let set = FileDescriptorSet::decode(descriptors)
+        .map_err(|error| ServeError::Reflection(error.to_string()))?;
+    let mut methods = Vec::new();
+    for file in &set.file {
+        for service in &file.service {
+            methods.extend(service.method.iter().map(|method| {
+                let name = format!("{}.{}/{}", file.package(), service.name(), method.name());
+                (name, method.server_streaming())
+            }));
+        }
+    }
+    Ok(methods)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use mtls::{ClientTls, Material, MaterialError, ServerTls, TlsError};
 use tokio::net::TcpListener;
@@ -12,6 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Context, Service};
 use crate::client::{self, Client};
+use crate::config::closest::closest;
 use crate::config::{self, ConfigError, Defaults, Settings};
 use crate::database::{Database, DatabaseError};
 use crate::server::{ServeError, Server, Shutdown, Stop};
@@ -61,6 +63,16 @@ pub enum StartError {
         /// What is wrong and what to do.
         problem: client::ClientError,
     },
+    /// A peer that the service does not call.
+    #[error("a peer {peer:?} is configured, and {service} calls no such service; {advice}")]
+    UnknownPeer {
+        /// The service.
+        service: &'static str,
+        /// The name in the configuration.
+        peer: String,
+        /// What was probably meant, or whom it calls.
+        advice: String,
+    },
     /// The service needs another one and nobody said where it is.
     #[error(
         "it is not known where the service {peer} is: give --peer {peer}=https://HOST:PORT, {variable}, or a table \
@@ -87,6 +99,9 @@ pub enum StartError {
     #[error("{0}")]
     Service(String),
 }
+
+/// How long the database may take to let go of its connections.
+const CLOSING: Duration = Duration::from_secs(5);
 
 impl StartError {
     /// For the arm of a `match` over [`Database`] that a kind of a later version falls into.
@@ -151,7 +166,8 @@ async fn serve<S: Service>(settings: Settings<S::Settings>) -> Result<(), StartE
     let database = Database::open(&settings.database, &S::MIGRATIONS).await?;
 
     let (stop, shutdown) = Shutdown::channel();
-    stop_on_signal(stop)?;
+    let (cut, cut_short) = Shutdown::channel();
+    stop_on_signal(stop, cut)?;
     let context = Context::new(
         S::NAME,
         settings.service,
@@ -169,8 +185,18 @@ async fn serve<S: Service>(settings: Settings<S::Settings>) -> Result<(), StartE
         "serving"
     );
     announce(address).map_err(system("its standard output"))?;
-    server.serve(listener, services, shutdown).await?;
-    database.close().await;
+    tokio::select! {
+        served = server.serve(listener, services, shutdown) => served?,
+        () = cut_short.requested() => return Err(ServeError::Cut.into()),
+    }
+    // A statement that hangs in the database must not hold the process.
+    tokio::select! {
+        () = database.close() => {}
+        () = tokio::time::sleep(CLOSING) => {
+            tracing::warn!(limit = ?CLOSING, "the database did not let go of its connections; they are cut");
+        }
+        () = cut_short.requested() => return Err(ServeError::Cut.into()),
+    }
     tracing::info!(service = S::NAME, "stopped");
     Ok(())
 }
@@ -180,6 +206,17 @@ fn connect<S: Service>(
     material: &Material,
     peers: &BTreeMap<String, config::Peer>,
 ) -> Result<BTreeMap<String, Client>, StartError> {
+    if let Some(peer) = peers.keys().find(|peer| !S::PEERS.contains(&peer.as_str())) {
+        return Err(StartError::UnknownPeer {
+            service: S::NAME,
+            peer: peer.clone(),
+            advice: match closest(peer, S::PEERS.iter().copied()) {
+                Some(meant) => format!("did you mean {meant:?}?"),
+                None if S::PEERS.is_empty() => "it calls nobody; take it out".to_owned(),
+                None => format!("it calls {}", S::PEERS.join(", ")),
+            },
+        });
+    }
     if peers.is_empty() {
         // A certificate that is for servers only is enough for a service that calls nobody.
         return Ok(BTreeMap::new());
@@ -208,17 +245,26 @@ async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
         })
 }
 
-/// The handlers are in place when this returns, so a signal that comes right after `listening on` is not lost.
-fn stop_on_signal(stop: Stop) -> Result<(), StartError> {
+/// The first signal asks to `stop`, a second one to `cut` short what that waits for. The handlers are in place when this
+/// returns, so a signal that comes right after `listening on` is not lost.
+fn stop_on_signal(stop: Stop, cut: Stop) -> Result<(), StartError> {
     let mut terminate = signal(SignalKind::terminate()).map_err(system("signals"))?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(system("signals"))?;
     tokio::spawn(async move {
-        let signal = tokio::select! {
-            _ = terminate.recv() => "SIGTERM",
-            _ = interrupt.recv() => "SIGINT",
+        let mut next = async || {
+            tokio::select! {
+                _ = terminate.recv() => "SIGTERM",
+                _ = interrupt.recv() => "SIGINT",
+            }
         };
-        tracing::info!(signal, "asked to stop; calls in flight may end");
+        let signal = next().await;
+        tracing::info!(
+            signal,
+            "asked to stop; calls in flight may end, and a second signal cuts them"
+        );
         stop.now();
+        next().await;
+        cut.now();
     });
     Ok(())
 }

@@ -72,19 +72,11 @@ impl House {
         let mut bounds = config::Server::default();
         change(&mut bounds);
         let caller = vec!["spiffe://microservices.dev/order".to_owned()];
-        let allow = [
-            "Say",
-            "Panic",
-            "Wait",
-            "Flaky",
-            "FlakyOnce",
-            "Wrong",
-            "Missing",
-        ]
-        .map(|method| (format!("test.v1.Test/{method}"), caller.clone()));
+        let allow = METHODS.map(|method| (format!("test.v1.Test/{method}"), caller.clone()));
         let server = Server::new(
             "test",
-            tonic_health::pb::FILE_DESCRIPTOR_SET,
+            // A real service's are a constant of its binary.
+            Box::leak(descriptors().into_boxed_slice()),
             tls,
             &allow.into_iter().collect(),
             bounds,
@@ -184,23 +176,37 @@ impl House {
     }
 }
 
+/// The methods of `test.v1.Test`. `Missing` is in its file, and no handler answers it.
+const METHODS: [&str; 7] = [
+    "Say",
+    "Panic",
+    "Wait",
+    "Flaky",
+    "FlakyOnce",
+    "Wrong",
+    "Missing",
+];
+
 /// What a .proto file would say of `test.v1.Test`: `Flaky` may run twice, of the others it says nothing.
 fn descriptors() -> Vec<u8> {
-    let idempotent = MethodOptions {
-        idempotency_level: Some(IdempotencyLevel::Idempotent.into()),
-        ..MethodOptions::default()
-    };
-    let method = MethodDescriptorProto {
-        name: Some("Flaky".to_owned()),
-        options: Some(idempotent),
-        ..MethodDescriptorProto::default()
-    };
+    let method = METHODS.map(|name| {
+        let idempotent = MethodOptions {
+            idempotency_level: Some(IdempotencyLevel::Idempotent.into()),
+            ..MethodOptions::default()
+        };
+        MethodDescriptorProto {
+            name: Some(name.to_owned()),
+            options: (name == "Flaky").then_some(idempotent),
+            ..MethodDescriptorProto::default()
+        }
+    });
     let service = ServiceDescriptorProto {
         name: Some("Test".to_owned()),
-        method: vec![method],
+        method: method.to_vec(),
         ..ServiceDescriptorProto::default()
     };
     let file = FileDescriptorProto {
+        name: Some("test/v1/test.proto".to_owned()),
         package: Some("test.v1".to_owned()),
         service: vec![service],
         ..FileDescriptorProto::default()
