@@ -72,6 +72,9 @@ fn an_existing_ca_or_pair_is_not_overwritten() {
     home.pki("issue x --dns a.dev --force").succeeds();
     assert_ne!(home.read("certs/x/tls.key"), before);
     home.assert_pair("certs/x");
+    std::fs::create_dir(home.path("certs/x/..mine")).expect("created");
+    home.pki("issue x --dns a.dev --force").succeeds();
+    assert!(home.path("certs/x/..mine").is_dir(), "none of our business");
 }
 
 #[test]
