@@ -3,7 +3,11 @@
 //! Only names that a verifier can match are let in. Kinds that nobody here uses (otherName, directoryName, …) are kept
 //! as [`GeneralName::Other`] when they are read from a file, and are never issued.
 
-use std::{collections::HashMap, fmt, net::IpAddr};
+use std::{
+    collections::HashMap,
+    fmt,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+};
 
 use x509_parser::extensions::GeneralName as Parsed;
 
@@ -286,23 +290,81 @@ fn check_uri(text: &str) -> Result<(), String> {
             "{character:?} cannot stand in a URI; write it as %XX"
         ));
     }
+    // RFC 3986 §2.1.
+    let escapes = text.split('%').skip(1);
+    for escape in escapes {
+        let digits = escape.as_bytes().get(..2).unwrap_or_default();
+        if digits.len() < 2 || !digits.iter().all(u8::is_ascii_hexdigit) {
+            return Err(
+                "a % in it has no two hexadecimal digits behind it; a percent sign itself is %25"
+                    .to_owned(),
+            );
+        }
+    }
     if scheme.eq_ignore_ascii_case("spiffe") {
         return check_spiffe(text);
     }
     // RFC 5280 §4.2.1.6: where there is an authority, its host is a DNS name or an IP address.
-    if let Some(authority) = rest.strip_prefix("//") {
-        let authority = authority.split(['/', '?', '#']).next().unwrap_or_default();
-        let host = authority
-            .rsplit_once('@')
-            .map_or(authority, |(_, host)| host);
-        let host = match host.strip_prefix('[') {
-            Some(v6) => v6.split(']').next().unwrap_or_default(),
-            None => host.split(':').next().unwrap_or_default(),
-        };
-        if host.parse::<IpAddr>().is_err() {
-            check_dns(host)
-                .map_err(|reason| format!("its host {host:?} is no host name: {reason}"))?;
+    if let Some(rest) = rest.strip_prefix("//") {
+        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        let (authority, rest) = rest.split_at(end);
+        check_authority(authority)?;
+        return check_delimiters(rest);
+    }
+    check_delimiters(rest)
+}
+
+/// RFC 3986 §3.2: `[ userinfo "@" ] host [ ":" port ]`.
+fn check_authority(authority: &str) -> Result<(), String> {
+    let host_and_port = match authority.split_once('@') {
+        Some((user, _)) if user.contains(['[', ']']) => {
+            return Err("its user has a bracket in it; write it as %5B or %5D".to_owned());
         }
+        Some((_, host)) => host,
+        None => authority,
+    };
+    let (host, port) = match host_and_port.strip_prefix('[') {
+        Some(literal) => {
+            let (address, port) = literal
+                .split_once(']')
+                .ok_or_else(|| "the bracket of its address is not closed".to_owned())?;
+            if address.parse::<Ipv6Addr>().is_err() {
+                return Err(format!("{address:?} in brackets is no IPv6 address"));
+            }
+            (None, port)
+        }
+        None => {
+            let end = host_and_port.find(':').unwrap_or(host_and_port.len());
+            let (host, port) = host_and_port.split_at(end);
+            (Some(host), port)
+        }
+    };
+    let is_port = match port.strip_prefix(':') {
+        Some(digits) => digits
+            .parse::<u16>()
+            .is_ok_and(|port| port.to_string() == digits),
+        None => port.is_empty(),
+    };
+    if !is_port {
+        return Err(format!(
+            "{port:?} behind its host is no port; write a colon and a number up to 65535"
+        ));
+    }
+    match host {
+        Some(host) if host.parse::<Ipv4Addr>().is_err() => {
+            check_dns(host).map_err(|reason| format!("its host {host:?} is no host name: {reason}"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// RFC 3986 §3.3 to §3.5: brackets stand in hosts only, and there is one fragment.
+fn check_delimiters(rest: &str) -> Result<(), String> {
+    if rest.contains(['[', ']']) {
+        return Err("it has a bracket behind its host; write it as %5B or %5D".to_owned());
+    }
+    if rest.matches('#').count() > 1 {
+        return Err("it has two fragments; write a # that is none as %23".to_owned());
     }
     Ok(())
 }
@@ -321,12 +383,19 @@ fn check_spiffe(text: &str) -> Result<(), String> {
     let (trust_domain, path) = rest
         .split_once('/')
         .map_or((rest, None), |(domain, path)| (domain, Some(path)));
-    let domain_byte =
-        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-._".contains(&byte);
-    if trust_domain.is_empty() || trust_domain.len() > 255 || !trust_domain.bytes().all(domain_byte)
-    {
+    // §2.1: the trust domain is the host of the URI, so its labels are those of a host.
+    let is_label = |label: &str| {
+        let inner = |byte: u8| {
+            byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'_'
+        };
+        (1..=63).contains(&label.len())
+            && label.bytes().all(inner)
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    if trust_domain.len() > 255 || !trust_domain.split('.').all(is_label) {
         return Err(format!(
-            "{trust_domain:?} is no trust domain: small letters, digits, dots, hyphens and underscores, no port, no user"
+            "{trust_domain:?} is no trust domain: labels of small letters, digits, underscores and inner hyphens, joined by single dots, no port, no user"
         ));
     }
     let segment_byte = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
@@ -448,6 +517,9 @@ mod tests {
             "urn:uuid:1",
             "https://a.dev/x",
             "https://[::1]:8443/",
+            "https://me:pw@a.dev:443/a%20b?c=%C3%BC#d",
+            "spiffe://a_b.dev",
+            "spiffe://192.0.2.1/x",
         ] {
             assert_eq!(GeneralName::uri(uri), Ok(GeneralName::Uri(uri.to_owned())));
         }
@@ -459,6 +531,25 @@ mod tests {
             ("https://a..b/", "no host name"),
             ("spiffe://A.dev/x", "trust domain"),
             ("spiffe://a.dev:80/x", "trust domain"),
+            ("http://a.dev/%zz", "hexadecimal digits"),
+            ("http://a.dev/%4", "hexadecimal digits"),
+            ("urn:x%", "hexadecimal digits"),
+            ("http://a.dev:x/", "no port"),
+            ("http://a.dev:/", "no port"),
+            ("http://a.dev:65536/", "no port"),
+            ("http://a.dev:080/", "no port"),
+            ("http://[::1]x/", "no port"),
+            ("http://[::1/", "not closed"),
+            ("http://[a.dev]/", "no IPv6 address"),
+            ("http://a@b@a.dev/", "no host name"),
+            ("http://:80/", "no host name"),
+            ("http://a.dev/[x]", "bracket"),
+            ("http://a.dev/#a#b", "two fragments"),
+            ("spiffe://-/x", "trust domain"),
+            ("spiffe://a..b/x", "trust domain"),
+            ("spiffe://.a/x", "trust domain"),
+            ("spiffe://a-/x", "trust domain"),
+            ("spiffe:///x", "trust domain"),
             ("spiffe://a.dev/", "path segment"),
             ("spiffe://a.dev/../x", "path segment"),
             ("SPIFFE://a.dev/x", "small letters"),
