@@ -112,8 +112,10 @@ async fn more_than_the_limit_is_refused_at_once_with_a_time_to_come_back() -> Ou
 async fn a_handler_whose_time_is_up_is_dropped_and_its_place_is_free() -> Outcome {
     let house = House::open(|bounds| bounds.max_in_flight = 1).await?;
     let order = house.peer("order")?;
+    // Connected before the clock of the call runs: its time is to be spent in the handler.
+    order.call("/test.v1.Test/Say").await?;
     let mut request = Request::new(());
-    request.set_timeout(Duration::from_millis(100));
+    request.set_timeout(Duration::from_millis(300));
     let refusal = refused(order.send("/test.v1.Test/Wait", request).await);
     assert_eq!(refusal.code, Code::DeadlineExceeded);
     house.dropped().await;

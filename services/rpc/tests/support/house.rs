@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 use std::{fmt, mem};
 
 use futures_util::future::BoxFuture;
@@ -136,12 +137,12 @@ impl House {
 
     /// Waits until a handler of `Wait` runs.
     pub(crate) async fn entered(&self) {
-        self.events.entered.notified().await;
+        within_patience("a handler was entered", self.events.entered.notified()).await;
     }
 
     /// Waits until a handler of `Wait` is gone.
     pub(crate) async fn dropped(&self) {
-        self.events.dropped.notified().await;
+        within_patience("a handler was dropped", self.events.dropped.notified()).await;
     }
 
     /// Lets a handler of `Wait` answer.
@@ -173,6 +174,15 @@ impl House {
         served.await??;
         look(&self);
         Ok(())
+    }
+}
+
+/// Waits for what must happen, and fails with its name when it does not: long enough for a machine that is busy.
+async fn within_patience<T>(what: &str, happens: impl Future<Output = T>) -> T {
+    let patience = Duration::from_secs(30);
+    match tokio::time::timeout(patience, happens).await {
+        Ok(happened) => happened,
+        Err(_) => panic!("it never happened that {what}"),
     }
 }
 
