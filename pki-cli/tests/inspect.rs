@@ -456,6 +456,16 @@ fn every_fact_that_openssl_shows_of_a_request_is_shown_and_its_signature_is_chec
             "{}",
             ours.stdout
         );
+        // A failure never exits with 0.
+        let code = if name == "ed448" { 0 } else { 7 };
+        assert_eq!(ours.code, code, "{}", ours.stderr);
+        let json = pki(path, &["inspect", "--json", &der]);
+        assert_eq!(
+            (json.code, json.stdout.contains("whose signature is wrong")),
+            (code, code != 0),
+            "{}",
+            json.stdout
+        );
     }
 }
 
@@ -585,6 +595,58 @@ fn of_a_private_key_the_public_half_is_shown_and_never_the_secret() {
                 );
             }
         }
+    }
+}
+
+#[test]
+fn a_wrong_passphrase_is_told_as_every_other_command_tells_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path();
+    fs::write(path.join("right"), "right").expect("written");
+    fs::write(path.join("wrong"), "wrong").expect("written");
+    let said = pki(
+        path,
+        &[
+            "init",
+            "--single-tier",
+            "--encrypt-key",
+            "--passphrase-file",
+            "right",
+        ],
+    );
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    let unlock = |passphrase| {
+        let arguments = [
+            "inspect",
+            "certs/ca/root.key",
+            "--unlock",
+            "--passphrase-file",
+        ];
+        pki(path, &[&arguments[..], &[passphrase]].concat())
+    };
+    assert_eq!(unlock("right").code, 0);
+    let said = unlock("wrong");
+    assert_eq!(said.code, 8, "{}", said.stderr);
+    assert_eq!(
+        said.stderr,
+        "error: certs/ca/root.key cannot be opened: the passphrase is wrong.\n"
+    );
+}
+
+#[test]
+fn what_comes_from_the_standard_input_is_called_so() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for arguments in [
+        &["inspect", "-"][..],
+        &["verify", "-", "--trust", "/dev/null"],
+    ] {
+        let said = pki(folder.path(), arguments);
+        assert_eq!(said.code, 7, "{}", said.stderr);
+        assert!(
+            said.stderr.starts_with("error: The standard input"),
+            "{}",
+            said.stderr
+        );
     }
 }
 

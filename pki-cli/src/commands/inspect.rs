@@ -7,7 +7,9 @@ use std::{
 
 use anstyle::Style;
 use pki::{
-    inspect::{InspectError, KeyBeside, Line, Object, Overview, Relation, Standing, inspect},
+    inspect::{
+        InspectError, KeyBeside, Line, Object, Overview, Problem, Relation, Standing, inspect,
+    },
     text,
 };
 use serde::Serialize;
@@ -36,6 +38,10 @@ JSON: {\"files\": [{\"file\", \"objects\": [{\"kind\", …}], \"problems\": [tex
 \"signed_by_file\", \"days_left\", \"standing\", \"key\", \"key_file\", \"sha256\"}], \"others\": [{\"file\", \"what\"}], \"passed_over\"}]} for folders.
 When something could not be read, `error` stands beside them. `kind` is certificate, certificate_request, crl, private_key or public_key. Octets are hexadecimal.
 Field names do not change; new ones may come.
+
+Exit codes: 0 all was shown, 7 something could not be read, or the signature of a certificate request is wrong (the
+request is shown all the same), 8 the passphrase is wrong; the others as in pki --help. Whether a certificate can be
+relied on is for pki verify to say.
 
 Examples:
   pki inspect certs/order/tls.crt          everything, as openssl x509 -text shows it, and more
@@ -119,6 +125,31 @@ fn read_file(path: &Path, args: &Args, now: OffsetDateTime) -> Result<Shown, Com
 
 fn shown(path: &Path) -> String {
     text::escape(&path.display().to_string())
+}
+
+/// What is wrong with one thing in a file, as the second half of a sentence, and which kind of failure it is.
+fn problem(found: &Result<Object, InspectError>) -> Option<(Kind, String)> {
+    match found {
+        Err(error) => Some((Kind::Malformed, error.to_string())),
+        Ok(object) => {
+            let problem = object.problem()?;
+            let kind = match problem {
+                Problem::WrongPassphrase => Kind::Passphrase,
+                _ => Kind::Malformed,
+            };
+            Some((kind, problem.to_string()))
+        }
+    }
+}
+
+impl Shown {
+    /// The file, as a sentence about it begins.
+    fn named(&self) -> &str {
+        match self.path.as_str() {
+            "-" => "The standard input",
+            path => path,
+        }
+    }
 }
 
 impl Folder {
@@ -209,35 +240,38 @@ impl Report {
         // One problem is told as the error of the whole command.
         let problems: Vec<_> = self.problems().collect();
         if problems.len() > 1 {
-            for problem in problems {
+            for (_, problem) in problems {
                 output.notice(problem);
             }
         }
         Ok(())
     }
 
-    fn problems(&self) -> impl Iterator<Item = String> {
+    fn problems(&self) -> impl Iterator<Item = (Kind, String)> {
         self.files.iter().flat_map(|file| {
-            file.found.iter().filter_map(|found| match found {
-                Err(error) => Some(format!("{} {error}.", file.path)),
-                Ok(object) if object.is_incomplete() => {
-                    Some(format!("{}: a private key could not be opened.", file.path))
-                }
-                Ok(_) => None,
-            })
+            let problems = file.found.iter().filter_map(problem);
+            problems.map(|(kind, told)| (kind, format!("{} {told}.", file.named())))
         })
     }
 
     fn failure(&self) -> Option<CommandError> {
-        let mut problems = self.problems();
-        let first = problems.next()?;
-        Some(match problems.count() {
-            0 => CommandError::new(Kind::Malformed, first),
-            more => {
+        let problems: Vec<_> = self.problems().collect();
+        Some(match problems.as_slice() {
+            [] => return None,
+            [(kind, told)] => CommandError::new(*kind, told),
+            [(kind, _), rest @ ..] => {
                 let found: usize = self.files.iter().map(|file| file.found.len()).sum();
+                let is_of_one_kind = rest.iter().all(|(other, _)| other == kind);
                 CommandError::new(
-                    Kind::Malformed,
-                    format_args!("{} of {found} objects could not be read.", more + 1),
+                    if is_of_one_kind {
+                        *kind
+                    } else {
+                        Kind::Malformed
+                    },
+                    format_args!(
+                        "{} of {found} objects could not be read or are wrong.",
+                        problems.len()
+                    ),
                 )
             }
         })
@@ -282,8 +316,8 @@ impl<'r> FileDocument<'r> {
             problems: file
                 .found
                 .iter()
-                .filter_map(|found| found.as_ref().err())
-                .map(ToString::to_string)
+                .filter_map(problem)
+                .map(|(_, told)| told)
                 .collect(),
         }
     }

@@ -102,7 +102,7 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
     let Some((leaf, rest)) = chain.split_first() else {
         return Err(CommandError::new(
             Kind::Malformed,
-            format_args!("There is no certificate in {}.", args.leaf.display()),
+            format_args!("{} holds no certificate.", named(&args.leaf)),
         ));
     };
     let mut request = Request::new(leaf, time)
@@ -205,7 +205,7 @@ fn refusal(leaf: &Path, rejected: &Rejected, rustls: &Result<(), String>) -> Com
     };
     let message = format!(
         "{} is rejected ({}): {}{subject}: {} ({}).",
-        leaf.display(),
+        named(leaf),
         rejected.kind.as_str(),
         rejected.position,
         rejected.reason,
@@ -226,6 +226,14 @@ fn refusal(leaf: &Path, rejected: &Rejected, rustls: &Result<(), String>) -> Com
     match rustls {
         Ok(()) => error.hint("rustls-webpki, which the services use, would accept it: it does not look at this rule."),
         Err(_) => error,
+    }
+}
+
+/// A file, as a sentence about it begins.
+fn named(path: &Path) -> String {
+    match path.to_str() {
+        Some("-") => "The standard input".to_owned(),
+        _ => text::escape(&path.display().to_string()),
     }
 }
 
@@ -328,10 +336,7 @@ fn crls(path: &Path) -> Result<Vec<Vec<u8>>, CommandError> {
 }
 
 fn not_a_bundle(path: &Path, error: &BundleError) -> CommandError {
-    CommandError::new(
-        Kind::Malformed,
-        format_args!("{}: {error}.", path.display()),
-    )
+    CommandError::new(Kind::Malformed, format_args!("{}: {error}.", named(path)))
 }
 
 #[cfg(test)]

@@ -87,7 +87,7 @@ pub(super) fn object(certificate: &Certificate<'_>, now: OffsetDateTime) -> Obje
         ),
         title: format!("Certificate {name}"),
         node: Node::Map(fields),
-        malformed: false,
+        problem: None,
         held: Held::Certificate(certificate.raw.to_vec()),
     }
 }

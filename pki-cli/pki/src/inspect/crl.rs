@@ -64,7 +64,7 @@ pub(super) fn object(crl: &Crl<'_>, now: OffsetDateTime) -> Object {
         ),
         title: format!("CRL of {issuer}"),
         node: Node::Map(fields),
-        malformed: false,
+        problem: None,
         held: Held::Other,
     }
 }

@@ -1,12 +1,12 @@
 //! Keys, shown: kind, size and the public half. The private half never leaves this file in any form.
 
 use super::{
-    Held, Object, PublicHalf,
+    Held, Object, Problem, PublicHalf,
     node::Node,
     public_key::{self},
 };
 use crate::{
-    key::{Passphrase, PrivateKey},
+    key::{KeyError, Passphrase, PrivateKey},
     parse::{
         der::{Reader, Result, tag},
         oid::known,
@@ -36,7 +36,7 @@ pub(super) fn public(key: &PublicKey<'_>) -> Object {
         short: format!("public key   {short}"),
         title: format!("Public key {short}"),
         node: Node::Map(fields),
-        malformed: false,
+        problem: None,
         held: Held::Other,
     }
 }
@@ -77,7 +77,10 @@ pub(super) fn encrypted(octets: &[u8], passphrase: Option<&Passphrase>) -> Resul
             if let Node::Map(fields) = &mut object.node {
                 fields.push(("problem", Node::safe(error.to_string())));
             }
-            object.malformed = true;
+            object.problem = Some(match error {
+                KeyError::WrongPassphrase => Problem::WrongPassphrase,
+                error => Problem::UnreadableKey(error.to_string()),
+            });
             Ok(object)
         }
     }
@@ -141,7 +144,7 @@ fn closed(encryption: Node, advice: &str) -> Object {
         short: "private key  (encrypted)".to_owned(),
         title: "Private key, encrypted".to_owned(),
         node: Node::Map(fields),
-        malformed: false,
+        problem: None,
         held: Held::PrivateKey(PublicHalf::Encrypted),
     }
 }
@@ -165,7 +168,7 @@ fn opened(public_key: &PublicKey<'_>, container: &'static str, encrypted: bool) 
         short: format!("private key  {short} ({how})"),
         title: format!("Private key {short}, {how}"),
         node: Node::Map(fields),
-        malformed: false,
+        problem: None,
         held: Held::PrivateKey(PublicHalf::Known(public_key.raw.to_vec())),
     }
 }
@@ -201,7 +204,7 @@ fn show(octets: &[u8], container: Container, algorithm: &str, encrypted: bool) -
         short: format!("private key  {algorithm} (not usable here)"),
         title: format!("Private key {algorithm}"),
         node: Node::Map(fields),
-        malformed: false,
+        problem: None,
         held: Held::PrivateKey(PublicHalf::Unknown),
     }
 }

@@ -7,7 +7,8 @@
 //! whole and taken apart.
 //!
 //! What it deliberately does not do: judge. A certificate that no validator would accept is shown with all its faults;
-//! `path_validation` judges.
+//! `path_validation` judges. The one exception is a request whose own signature is wrong: nothing else would say so
+//! before somebody signs it, so it has a [`Problem`].
 
 mod bundle;
 mod certificate;
@@ -51,7 +52,7 @@ pub struct Object {
     title: String,
     short: String,
     node: Node,
-    malformed: bool,
+    problem: Option<Problem>,
     held: Held,
 }
 
@@ -92,10 +93,27 @@ impl Object {
         &self.short
     }
 
-    /// Whether something about it could not be read (a wrong passphrase, say).
-    pub fn is_incomplete(&self) -> bool {
-        self.malformed
+    /// What is wrong with it although it can be shown.
+    pub fn problem(&self) -> Option<&Problem> {
+        self.problem.as_ref()
     }
+}
+
+/// What is wrong with an object that can be shown: the second half of a sentence that begins with the file's name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Problem {
+    /// The passphrase does not open the private key.
+    #[error("cannot be opened: the passphrase is wrong")]
+    WrongPassphrase,
+    /// The private key cannot be opened for another reason.
+    #[error("cannot be opened: {0}")]
+    UnreadableKey(String),
+    /// The signature of a request does not fit its content and key.
+    #[error(
+        "holds a certificate request whose signature is wrong (proof of possession, RFC 2986 section 3): it was altered, or made without the key"
+    )]
+    WrongProofOfPossession,
 }
 
 impl Serialize for Object {

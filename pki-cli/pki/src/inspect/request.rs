@@ -1,14 +1,14 @@
 //! Certificate requests, shown, with their proof of possession checked.
 
 use super::{
-    Held, Object, extensions, fingerprints,
+    Held, Object, Problem, extensions, fingerprints,
     node::Node,
     public_key::{self, distinguished_name, signature_algorithm},
 };
 use crate::parse::{name::string, oid::known, request::Request};
 
 pub(super) fn object(request: &Request<'_>) -> Object {
-    let proof = proof_of_possession(request);
+    let (proof, problem) = proof_of_possession(request);
     let mut fields = vec![
         ("kind", Node::safe("certificate_request")),
         ("version", Node::Number(request.version.saturating_add(1))),
@@ -58,12 +58,12 @@ pub(super) fn object(request: &Request<'_>) -> Object {
         ),
         title: format!("Certificate request {name}"),
         node: Node::Map(fields),
-        malformed: false,
+        problem,
         held: Held::Other,
     }
 }
 
-fn proof_of_possession(request: &Request<'_>) -> &'static str {
+fn proof_of_possession(request: &Request<'_>) -> (&'static str, Option<Problem>) {
     use crate::path_validation::{SignatureVerdict, verify_signature};
     match verify_signature(
         &request.public_key,
@@ -71,12 +71,14 @@ fn proof_of_possession(request: &Request<'_>) -> &'static str {
         request.info,
         request.signature,
     ) {
-        SignatureVerdict::Right => "the signature is right",
-        SignatureVerdict::Wrong => {
-            "THE SIGNATURE IS WRONG: the request was altered, or its key is not the requester's"
-        }
-        SignatureVerdict::UnknownAlgorithm => {
-            "not checked: the signature algorithm is not one that is relied on"
-        }
+        SignatureVerdict::Right => ("the signature is right", None),
+        SignatureVerdict::Wrong => (
+            "THE SIGNATURE IS WRONG: the request was altered, or its key is not the requester's",
+            Some(Problem::WrongProofOfPossession),
+        ),
+        SignatureVerdict::UnknownAlgorithm => (
+            "not checked: the signature algorithm is not one that is relied on",
+            None,
+        ),
     }
 }

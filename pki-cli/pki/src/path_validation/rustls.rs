@@ -11,9 +11,9 @@ use webpki::{
 
 use super::request::{Expected, Purpose, Request};
 
-/// The verdict of rustls-webpki: nothing, or its reason to refuse.
+/// The verdict of rustls-webpki: nothing, or its reason to refuse, as a half sentence.
 pub fn rustls_verdict(request: &Request<'_>) -> Result<(), String> {
-    let say = |error: webpki::Error| error.to_string();
+    let say = |error: webpki::Error| words(&error);
     let leaf = CertificateDer::from(request.leaf);
     let trust: Vec<_> = request
         .trust
@@ -79,4 +79,85 @@ pub fn rustls_verdict(request: &Request<'_>) -> Result<(), String> {
         leaf.verify_is_valid_for_subject_name(&name).map_err(say)?;
     }
     Ok(())
+}
+
+/// Its errors are called by the names that they have in the source.
+fn words(error: &webpki::Error) -> String {
+    use webpki::Error;
+    let known = match error {
+        Error::BadDer | Error::BadDerTime | Error::TrailingData(_) => {
+            "something in it is not encoded as DER"
+        }
+        Error::CaUsedAsEndEntity => {
+            "the leaf is a CA's certificate, and it takes none for a peer's"
+        }
+        Error::EndEntityUsedAsCa => "a certificate that is no CA's issued another one",
+        Error::CertExpired { .. } => "a certificate is expired",
+        Error::CertNotValidYet { .. } => "a certificate is not yet valid",
+        Error::InvalidCertValidity => "a validity ends before it begins",
+        Error::CertNotValidForName(_) => "the certificate is not for that name",
+        Error::CertRevoked => "a certificate is revoked",
+        Error::UnknownRevocationStatus => "no CRL tells whether a certificate is revoked",
+        Error::CrlExpired { .. } => "a CRL is out of date",
+        Error::InvalidCrlSignatureForPublicKey => "the signature of a CRL is wrong",
+        Error::IssuerNotCrlSigner => "the issuer of a CRL may not sign CRLs",
+        Error::UnsupportedDeltaCrl => "it does not know delta CRLs",
+        Error::UnsupportedIndirectCrl => "it does not know indirect CRLs",
+        Error::UnsupportedRevocationReasonsPartitioning => {
+            "it does not know CRLs for some reasons only"
+        }
+        Error::InvalidSignatureForPublicKey => "a signature is wrong",
+        Error::NameConstraintViolation => "a name is outside of what a CA above may issue for",
+        Error::PathLenConstraintViolated => "a path length is exceeded",
+        Error::MaximumPathDepthExceeded => "the path is longer than it follows",
+        Error::MaximumPathBuildCallsExceeded
+        | Error::MaximumSignatureChecksExceeded
+        | Error::MaximumNameConstraintComparisonsExceeded => "its work limit was reached",
+        Error::RequiredEkuNotFoundContext(_) => {
+            "the certificate is not for that purpose (extended key usage)"
+        }
+        Error::UnknownIssuer => "it finds no path to a trust anchor",
+        Error::UnsupportedCriticalExtension => "it does not know a critical extension",
+        Error::UnsupportedCertVersion => "a certificate is not of version 3",
+        Error::UnsupportedSignatureAlgorithmContext(_)
+        | Error::UnsupportedSignatureAlgorithmForPublicKeyContext(_)
+        | Error::UnsupportedCrlSignatureAlgorithmContext(_)
+        | Error::UnsupportedCrlSignatureAlgorithmForPublicKeyContext(_) => {
+            "a signature algorithm is not one that it relies on"
+        }
+        _ => return spelled_out(&error.to_string()),
+    };
+    known.to_owned()
+}
+
+/// `MalformedExtensions` as “malformed extensions”.
+fn spelled_out(name: &str) -> String {
+    let mut out = String::new();
+    for character in name.chars() {
+        if character.is_uppercase() && !out.is_empty() {
+            out.push(' ');
+        }
+        out.extend(character.to_lowercase());
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn its_reasons_are_told_in_words() {
+        for error in [
+            webpki::Error::CaUsedAsEndEntity,
+            webpki::Error::UnknownIssuer,
+            webpki::Error::MalformedExtensions,
+            webpki::Error::InvalidNetworkMaskConstraint,
+        ] {
+            let words = words(&error);
+            assert!(words.contains(' '), "{words}");
+            assert!(!words.contains(&error.to_string()), "{words}");
+        }
+        assert_eq!(spelled_out("MalformedExtensions"), "malformed extensions");
+    }
 }
