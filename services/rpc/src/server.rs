@@ -228,8 +228,11 @@ fn deadlines(
                 let lasting = config.methods.entry(method).or_default();
                 // Whichever of the two is configured, the other one follows it.
                 let usual = lasting.default.unwrap_or(bounds.max_stream);
-                let max = *lasting.max.get_or_insert(bounds.max_stream.max(usual));
-                lasting.default.get_or_insert(bounds.max_stream.min(max));
+                let max = lasting.max.unwrap_or_else(|| bounds.max_stream.max(usual));
+                lasting.max = Some(max);
+                if lasting.default.is_none() {
+                    lasting.default = Some(usual.min(max));
+                }
             }
         }
     }

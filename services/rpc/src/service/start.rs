@@ -117,11 +117,10 @@ pub(super) fn main<S: Service>(arguments: impl IntoIterator<Item = OsString>) ->
         Ok(()) => ExitCode::SUCCESS,
         Err(StartError::Config(ConfigError::CommandLine(usage))) => {
             // Also `--help` and `--version`, which go to standard output and are no failure.
-            let _ = usage.print();
-            ExitCode::from(u8::try_from(usage.exit_code()).unwrap_or(2))
+            ExitCode::from(crate::complaint::usage(usage))
         }
         Err(error) => {
-            let _ = writeln!(io::stderr(), "error: {error}");
+            crate::complaint::say(&error);
             ExitCode::FAILURE
         }
     }

@@ -178,6 +178,7 @@ impl House {
 }
 
 /// Waits for what must happen, and fails with its name when it does not: long enough for a machine that is busy.
+#[expect(clippy::panic, reason = "a test fails by it")]
 async fn within_patience<T>(what: &str, happens: impl Future<Output = T>) -> T {
     let patience = Duration::from_secs(30);
     match tokio::time::timeout(patience, happens).await {
