@@ -6,14 +6,17 @@
 
 use std::{
     fs::File,
-    io::{IsTerminal, Read},
+    io::{ErrorKind, IsTerminal, Read},
     path::{Path, PathBuf},
 };
 
-use pki::{Error, key::Passphrase};
+use pki::{Error, key::Passphrase, text::escape};
 use zeroize::Zeroizing;
 
-use crate::command_error::CommandError;
+use crate::{
+    command_error::{CommandError, Kind},
+    output::Output,
+};
 
 /// Where the passphrase of a key that exists, or of a new CA, comes from.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -56,12 +59,29 @@ pub(crate) struct KeyPassphraseArgs {
     key_passphrase_fd: Option<u32>,
 }
 
+/// Where `pki apply` gets the passphrase of new end entities' keys from.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(crate) struct NewKeysArgs {
+    /// Encrypt every new key with the passphrase in this file; a key that takes the place of an encrypted one is
+    /// encrypted in any case
+    #[arg(long, value_name = "FILE", help_heading = "Passphrase")]
+    key_passphrase_file: Option<PathBuf>,
+    /// Encrypt every new key with the passphrase from this open file descriptor
+    #[arg(
+        long,
+        value_name = "FD",
+        help_heading = "Passphrase",
+        conflicts_with = "key_passphrase_file"
+    )]
+    key_passphrase_fd: Option<u32>,
+}
+
 /// The environment variable with the passphrase of existing keys and of a new CA.
 const VARIABLE: &str = "PKI_PASSPHRASE";
 /// The environment variable with the passphrase of new end entities' keys.
 const KEY_VARIABLE: &str = "PKI_KEY_PASSPHRASE";
 /// More than anybody types, and little enough to read from anything.
-const MAX_LENGTH: u64 = 64 << 10;
+const MAX_LENGTH: usize = 64 << 10;
 
 impl PassphraseArgs {
     /// Opens the key at this path.
@@ -73,7 +93,7 @@ impl PassphraseArgs {
             file_option: "--passphrase-file",
         };
         sources.read(
-            &format!("Passphrase of {}: ", path.display()),
+            &format!("Passphrase of {}: ", escape(&path.to_string_lossy())),
             &format!("The key {path:?} is encrypted"),
             false,
         )
@@ -93,12 +113,36 @@ impl PassphraseArgs {
             true,
         )?)
     }
+
+    /// The keys of a new CA are written in clear although there is a passphrase: refused when it was given for this
+    /// command, told when it only stands in the environment. `fix` is what to do to have them encrypted.
+    pub(crate) fn refuse_clear_keys(
+        &self,
+        fix: &str,
+        output: &mut Output,
+    ) -> Result<(), CommandError> {
+        let option = match (&self.passphrase_file, self.passphrase_fd) {
+            (Some(_), _) => "--passphrase-file",
+            (None, Some(_)) => "--passphrase-fd",
+            (None, None) => {
+                tell_of_clear_keys(VARIABLE, "the CA keys are", fix, output);
+                return Ok(());
+            }
+        };
+        Err(CommandError::new(
+            Kind::Usage,
+            format_args!(
+                "{option} gives a passphrase, and the CA keys would be written in clear all the same; {fix}, or leave the passphrase out."
+            ),
+        ))
+    }
 }
 
 impl KeyPassphraseArgs {
     /// A passphrase for a new key, if it is to be encrypted.
-    pub(crate) fn choose(&self) -> Result<Option<Passphrase>, CommandError> {
+    pub(crate) fn choose(&self, output: &mut Output) -> Result<Option<Passphrase>, CommandError> {
         if !self.encrypt_key {
+            tell_of_clear_keys(KEY_VARIABLE, "the key is", "add --encrypt-key", output);
             return Ok(None);
         }
         let sources = Sources {
@@ -112,6 +156,38 @@ impl KeyPassphraseArgs {
             "The new key is to be encrypted",
             true,
         )?))
+    }
+}
+
+impl NewKeysArgs {
+    /// Whether every new key is to be encrypted.
+    pub(crate) fn are_given(&self) -> bool {
+        self.key_passphrase_file.is_some() || self.key_passphrase_fd.is_some()
+    }
+
+    /// A passphrase for new keys. `why` begins the sentence that says that there is none.
+    pub(crate) fn choose(&self, why: &str) -> Result<Passphrase, CommandError> {
+        let sources = Sources {
+            file: self.key_passphrase_file.as_deref(),
+            descriptor: self.key_passphrase_fd,
+            variable: KEY_VARIABLE,
+            file_option: "--key-passphrase-file",
+        };
+        Ok(sources.read("New passphrase of the keys: ", why, true)?)
+    }
+
+    /// Keys are written in clear although there is a passphrase for keys in the environment.
+    pub(crate) fn tell_of_clear_keys(&self, output: &mut Output) {
+        let fix = "give the passphrase with --key-passphrase-file";
+        tell_of_clear_keys(KEY_VARIABLE, "new keys are", fix, output);
+    }
+}
+
+fn tell_of_clear_keys(variable: &str, what: &str, fix: &str, output: &mut Output) {
+    if std::env::var_os(variable).is_some() {
+        output.notice(format_args!(
+            "{variable} is set, and {what} written in clear all the same; to have encryption, {fix}."
+        ));
     }
 }
 
@@ -130,6 +206,11 @@ impl Sources<'_> {
         if let Some(descriptor) = self.descriptor {
             // Opening this path duplicates the descriptor, on Linux and macOS alike.
             let path = PathBuf::from(format!("/dev/fd/{descriptor}"));
+            if File::open(&path).is_err_and(|error| error.kind() == ErrorKind::NotFound) {
+                return Err(Error::Passphrase(format!(
+                    "The file descriptor {descriptor} is not open, so no passphrase can be read from it; open it, as in \"{descriptor}<FILE\" of a shell."
+                )));
+            }
             return from_file(&path, &format!("the file descriptor {descriptor}"));
         }
         if let Some(value) = std::env::var_os(self.variable) {
@@ -167,19 +248,30 @@ fn prompt_for(prompt: &str) -> Result<Zeroizing<String>, Error> {
 }
 
 fn from_file(path: &Path, source: &str) -> Result<Passphrase, Error> {
-    let mut bytes = Zeroizing::new(Vec::new());
+    // Room for all at once: what a growing vector leaves behind is not wiped. The line end comes on top.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_LENGTH + 3));
     File::open(path)
-        .and_then(|file| file.take(MAX_LENGTH).read_to_end(&mut bytes))
+        .and_then(|file| file.take(MAX_LENGTH as u64 + 3).read_to_end(&mut bytes))
         .map_err(|error| {
-            Error::Passphrase(format!(
-                "The passphrase could not be read from {source}: {error}."
-            ))
+            Error::Passphrase(match error.kind() {
+                ErrorKind::NotFound => format!(
+                    "There is no {} to read the passphrase from; check the path.",
+                    source.trim_start_matches("the ")
+                ),
+                _ => format!("The passphrase could not be read from {source}: {error}."),
+            })
         })?;
     if bytes.last() == Some(&b'\n') {
         bytes.pop();
         if bytes.last() == Some(&b'\r') {
             bytes.pop();
         }
+    }
+    if bytes.len() > MAX_LENGTH {
+        return Err(Error::Passphrase(format!(
+            "The passphrase from {source} is longer than {} KiB, which no passphrase is, and it is not cut off in silence; give the file that holds the passphrase alone.",
+            MAX_LENGTH / 1024
+        )));
     }
     not_empty(bytes, source)
 }

@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use time::{Duration, OffsetDateTime};
 
 use crate::{
-    authority::{Authority, Issued, NewAuthority, Order},
+    authority::{Authority, Issued, NewAuthority, Order, pem_of},
     certificate::Certificate,
     error::Error,
     folder::{self, Entry as File, Folder, Wait},
     issuer::{BACKDATE, date},
-    key::{KeyError, PrivateKey},
+    key::{KeyError, Passphrase, PrivateKey},
     manifest::{Entry, Manifest},
     subject_alt_name::GeneralName,
 };
@@ -41,6 +41,8 @@ pub struct Step {
     pub entry: Entry,
     /// What would be done.
     pub action: Action,
+    /// Whether the key that is there is encrypted: then a new one is encrypted as well.
+    pub is_encrypted: bool,
 }
 
 /// What would be done to a certificate.
@@ -74,10 +76,11 @@ impl Plan {
             .certificates
             .iter()
             .map(|entry| {
-                let action = action(entry, &dir.join(&entry.name), chain, now)?;
+                let path = dir.join(&entry.name);
                 Ok(Step {
                     entry: entry.clone(),
-                    action,
+                    action: action(entry, &path, chain, now)?,
+                    is_encrypted: has_encrypted_key(&path)?,
                 })
             })
             .collect::<Result<_, Error>>()?;
@@ -108,11 +111,13 @@ impl Plan {
 }
 
 impl Step {
-    /// Takes the step. `None` when there was nothing left to do, because somebody else did it in the meantime.
+    /// Takes the step. `None` when there was nothing left to do, because somebody else did it in the meantime. With a
+    /// passphrase the new key is encrypted; without one an encrypted key is not replaced.
     pub fn take(
         &self,
         authority: &Authority,
         dir: &Path,
+        passphrase: Option<&Passphrase>,
         now: OffsetDateTime,
         wait: &mut Wait<'_>,
     ) -> Result<Option<Issued>, Error> {
@@ -121,6 +126,7 @@ impl Step {
         }
         // The key first: it may take seconds, and nobody should wait for the folder meanwhile.
         let key = PrivateKey::generate(self.entry.key)?;
+        let pem = pem_of(&key, passphrase)?;
         let path = dir.join(&self.entry.name);
         let folder = Folder::lock(&path, wait)?;
         let issuer = authority.issuer();
@@ -134,6 +140,9 @@ impl Step {
         )? {
             return Ok(None);
         }
+        if passphrase.is_none() && has_encrypted_key(folder.path())? {
+            return Err(Error::ClearKey(path.join(folder::KEY)));
+        }
         let order = Order {
             name: Some(&self.entry.name),
             profile: self.entry.profile,
@@ -143,7 +152,7 @@ impl Step {
             days: self.entry.days,
         };
         let issued = authority.issue(&order, now)?;
-        write_pair(folder, &issued, key.to_pem().as_bytes())?;
+        write_pair(folder, &issued, pem.as_bytes())?;
         Ok(Some(issued))
     }
 }
@@ -289,6 +298,17 @@ fn action(
     })
 }
 
+/// Whether there is a key that only a passphrase opens.
+pub fn has_encrypted_key(path: &Path) -> Result<bool, Error> {
+    let key = folder::read_if_there(&path.join(folder::KEY))?;
+    Ok(key.is_some_and(|key| {
+        matches!(
+            PrivateKey::read(&key, None),
+            Err(KeyError::Encrypted | KeyError::UnsupportedEncryption(_))
+        )
+    }))
+}
+
 enum Pair {
     Broken(String),
     Whole {
@@ -411,13 +431,13 @@ mod tests {
             .steps
         {
             assert!(
-                step.take(&authority, home.path(), NOW, &mut || false)
+                step.take(&authority, home.path(), None, NOW, &mut || false)
                     .expect("issued")
                     .is_some()
             );
             // Somebody who planned at the same moment finds nothing left to do.
             assert!(
-                step.take(&authority, home.path(), NOW, &mut || false)
+                step.take(&authority, home.path(), None, NOW, &mut || false)
                     .expect("seen")
                     .is_none()
             );

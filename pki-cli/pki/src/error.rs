@@ -62,6 +62,11 @@ pub enum Error {
         "There is no CA in {0:?}; create one with \"pki init\", or name its folder with --dir."
     )]
     NoAuthority(PathBuf),
+    /// A part of a CA is lost, without which it must not go on.
+    #[error(
+        "{0:?} is missing, and this CA issues with nothing else; restore it from a backup, or make a new CA in another folder."
+    )]
+    AuthorityIncomplete(PathBuf),
     /// There is a CA already.
     #[error(
         "There is a CA in {0:?} already, and it is never overwritten; choose another folder with --dir."
@@ -75,6 +80,11 @@ pub enum Error {
         "The name {0:?} cannot be used: a name is a folder below --dir, of letters, digits, dots, hyphens and underscores, begins with a letter or digit, and is not \"ca\"."
     )]
     FolderName(String),
+    /// An encrypted key would be replaced by one in clear.
+    #[error(
+        "The key {0:?} is encrypted, and the one in its place would not be; give the passphrase of the new key."
+    )]
+    ClearKey(PathBuf),
     /// A passphrase is needed and cannot be had.
     #[error("{0}")]
     Passphrase(String),
@@ -130,9 +140,9 @@ impl Error {
             }
             Self::Folder(error) => error.kind(),
             Self::Index(error) => error.kind(),
-            Self::NoAuthority(_) => ErrorKind::NotFound,
+            Self::NoAuthority(_) | Self::AuthorityIncomplete(_) => ErrorKind::NotFound,
             Self::AuthorityExists(_) | Self::PairExists(_) => ErrorKind::Exists,
-            Self::Passphrase(_) => ErrorKind::Passphrase,
+            Self::Passphrase(_) | Self::ClearKey(_) => ErrorKind::Passphrase,
             Self::Key(_) | Self::Randomness | Self::OwnOutputRefused(_) => ErrorKind::Internal,
         }
     }

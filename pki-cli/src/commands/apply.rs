@@ -18,7 +18,7 @@ use crate::{
     command_error::CommandError,
     commands::{now, patience},
     output::{GOOD, NOTICE, Output},
-    passphrase::PassphraseArgs,
+    passphrase::{NewKeysArgs, PassphraseArgs},
     show,
 };
 
@@ -37,6 +37,8 @@ pub(crate) struct Args {
     dry_run: bool,
     #[command(flatten)]
     passphrase: PassphraseArgs,
+    #[command(flatten)]
+    new_keys: NewKeysArgs,
 }
 
 pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(), CommandError> {
@@ -65,11 +67,36 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
             output.notice(format_args!("The CA differs from the manifest ({}); a CA is not replaced in passing, so it stays as it is.", escape(difference)));
         }
     }
+    if plan.authority == AuthorityStep::Create && !manifest.encrypt_ca_keys {
+        args.passphrase.refuse_clear_keys(
+            "write \"encrypt_key = true\" below [ca] in the manifest",
+            output,
+        )?;
+    }
+    if plan
+        .steps
+        .iter()
+        .any(|step| makes_key(step) && !is_to_be_encrypted(step, args))
+    {
+        args.new_keys.tell_of_clear_keys(output);
+    }
     if !output.json() {
-        print_plan(&plan, global, output)?;
+        print_plan(&plan, global, args, output)?;
     }
     let mut issued = Vec::new();
     if !args.dry_run && !plan.is_empty() {
+        // Everything that may be asked for is asked for before the first file.
+        let key_passphrase = plan
+            .steps
+            .iter()
+            .find(|step| makes_key(step) && is_to_be_encrypted(step, args))
+            .map(|step| {
+                args.new_keys.choose(&format!(
+                    "The new key of {} is to be encrypted",
+                    step.entry.name
+                ))
+            })
+            .transpose()?;
         // What was chosen for a new CA opens it right away: nobody is asked twice.
         let mut chosen = None;
         if plan.authority == AuthorityStep::Create {
@@ -92,10 +119,14 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
                 Err(error) => return Err(error.into()),
             }
         }
-        issued = carry_out(&plan, global, args, chosen, output)?;
+        let passphrases = Passphrases {
+            authority: chosen,
+            key: key_passphrase,
+        };
+        issued = carry_out(&plan, global, args, &passphrases, output)?;
     }
     if output.json() {
-        return Ok(output.document(&document(&path, &plan, args.dry_run, issued))?);
+        return Ok(output.document(&document(&path, &plan, args, issued))?);
     }
     match (plan.is_empty(), args.dry_run) {
         (true, _) => output.line("Nothing to do.")?,
@@ -105,11 +136,29 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
     Ok(())
 }
 
+/// Whether the step writes a key.
+fn makes_key(step: &Step) -> bool {
+    !matches!(step.action, Action::Keep(_))
+}
+
+/// Whether that key is written encrypted: as its forerunner was, or because all are to be.
+fn is_to_be_encrypted(step: &Step, args: &Args) -> bool {
+    step.is_encrypted || args.new_keys.are_given()
+}
+
+/// What was typed or read for this run.
+struct Passphrases {
+    /// Of the new CA.
+    authority: Option<Passphrase>,
+    /// Of new keys that are to be encrypted.
+    key: Option<Passphrase>,
+}
+
 fn carry_out(
     plan: &Plan,
     global: &Global,
     args: &Args,
-    chosen: Option<Passphrase>,
+    passphrases: &Passphrases,
     output: &mut Output,
 ) -> Result<Vec<(String, Issued)>, CommandError> {
     if plan
@@ -119,13 +168,19 @@ fn carry_out(
     {
         return Ok(Vec::new());
     }
-    let authority = Authority::open(&global.dir, &mut |path| match &chosen {
+    let authority = Authority::open(&global.dir, &mut |path| match &passphrases.authority {
         Some(chosen) => Ok(chosen.clone()),
         None => args.passphrase.unlock(path),
     })?;
     let mut done = Vec::new();
     for step in &plan.steps {
-        if let Some(issued) = step.take(&authority, &global.dir, now(), &mut patience())? {
+        let passphrase = passphrases
+            .key
+            .as_ref()
+            .filter(|_| is_to_be_encrypted(step, args));
+        if let Some(issued) =
+            step.take(&authority, &global.dir, passphrase, now(), &mut patience())?
+        {
             for notice in &issued.notices {
                 output.notice(format_args!("{}: {notice}", step.entry.name));
             }
@@ -135,7 +190,12 @@ fn carry_out(
     Ok(done)
 }
 
-fn print_plan(plan: &Plan, global: &Global, output: &mut Output) -> Result<(), CommandError> {
+fn print_plan(
+    plan: &Plan,
+    global: &Global,
+    args: &Args,
+    output: &mut Output,
+) -> Result<(), CommandError> {
     let width = plan
         .steps
         .iter()
@@ -156,9 +216,15 @@ fn print_plan(plan: &Plan, global: &Global, output: &mut Output) -> Result<(), C
             output.line(format_args!("= {:width$}  {}", "ca", authority.display()))?
         }
     }
-    for Step { entry, action } in &plan.steps {
+    for step in &plan.steps {
+        let entry = &step.entry;
         let name = &entry.name;
-        match action {
+        let encrypted = if is_to_be_encrypted(step, args) {
+            "; the new key is encrypted"
+        } else {
+            ""
+        };
+        match &step.action {
             Action::Issue => {
                 let names: Vec<_> = entry.names.iter().map(ToString::to_string).collect();
                 let names = if names.is_empty() {
@@ -167,14 +233,14 @@ fn print_plan(plan: &Plan, global: &Global, output: &mut Output) -> Result<(), C
                     names.join(", ")
                 };
                 output.line(format_args!(
-                    "{GOOD}+{GOOD:#} {name:width$}  {}, {}, {} days, {names}",
+                    "{GOOD}+{GOOD:#} {name:width$}  {}, {}, {} days, {names}{encrypted}",
                     entry.profile, entry.key, entry.days
                 ))?;
             }
             Action::Replace(reasons) => {
                 let reasons: Vec<_> = reasons.iter().map(|reason| escape(reason)).collect();
                 output.line(format_args!(
-                    "{NOTICE}~{NOTICE:#} {name:width$}  {}",
+                    "{NOTICE}~{NOTICE:#} {name:width$}  {}{encrypted}",
                     reasons.join("; ")
                 ))?;
             }
@@ -196,7 +262,7 @@ fn print_plan(plan: &Plan, global: &Global, output: &mut Output) -> Result<(), C
 fn document(
     path: &std::path::Path,
     plan: &Plan,
-    dry_run: bool,
+    args: &Args,
     issued: Vec<(String, Issued)>,
 ) -> Value {
     let (issue, replace, keep) = plan.counts();
@@ -218,13 +284,14 @@ fn document(
                 "name": step.entry.name,
                 "action": action,
                 "reasons": reasons,
+                "key_is_encrypted": step.is_encrypted || makes_key(step) && is_to_be_encrypted(step, args),
                 "certificate": made.map(|(_, issued)| show::certificate_json(&issued.certificate)),
             })
         })
         .collect();
     json!({
         "manifest": path,
-        "dry_run": dry_run,
+        "dry_run": args.dry_run,
         "ca": authority,
         "steps": steps,
         "issue": issue,

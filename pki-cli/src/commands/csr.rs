@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use pki::{
+    apply::has_encrypted_key,
     authority::pem_of,
     certificate_request::CertificateRequest,
     folder::{self, Entry, Folder},
@@ -56,7 +57,7 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
     let subject = subject_or_name(args.subject.as_deref(), &args.name, output)?;
     let names = args.names.read(output)?;
     refuse_existing(&path, args.force)?;
-    let passphrase = args.passphrase.choose()?;
+    let passphrase = args.passphrase.choose(output)?;
     let key = PrivateKey::generate(args.key).map_err(pki::Error::from)?;
     let request = CertificateRequest::create(&key, &subject, &names, args.profile)
         .map_err(pki::Error::from)?;
@@ -64,6 +65,11 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
 
     let folder = Folder::lock(&path, &mut patience()).map_err(pki::Error::from)?;
     refuse_existing(&path, args.force)?;
+    if passphrase.is_none() && has_encrypted_key(&path)? {
+        output.notice(format_args!(
+            "The key that {path:?} held was encrypted, and the one in its place is not; to have encryption, repeat this with --encrypt-key."
+        ));
+    }
     if folder.holds(folder::CERTIFICATE) {
         output.notice(format_args!(
             "The certificate in {} belonged to the key that was thrown away, so it was taken away as well.",

@@ -86,6 +86,8 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
     let passphrase = if args.encrypt_key {
         Some(args.passphrase.choose()?)
     } else {
+        args.passphrase
+            .refuse_clear_keys("add --encrypt-key", output)?;
         None
     };
     let created = Authority::create(

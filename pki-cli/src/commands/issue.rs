@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use pki::{
-    apply::write_pair,
+    apply::{has_encrypted_key, write_pair},
     authority::{Order, pem_of},
     folder::{CERTIFICATE, Folder, KEY},
     key::{KeyAlgorithm, PrivateKey},
@@ -71,13 +71,18 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
     };
     refuse_existing()?;
     let authority = args.authority.open(global)?;
-    let passphrase = args.passphrase.choose()?;
+    let passphrase = args.passphrase.choose(output)?;
     // The key first: it may take seconds, and nobody should wait for the folder meanwhile.
     let key = PrivateKey::generate(args.key).map_err(pki::Error::from)?;
     let pem = pem_of(&key, passphrase.as_ref()).map_err(pki::Error::from)?;
 
     let folder = Folder::lock(&path, &mut patience()).map_err(pki::Error::from)?;
     refuse_existing()?;
+    if passphrase.is_none() && has_encrypted_key(&path)? {
+        output.notice(format_args!(
+            "The key that {path:?} held was encrypted, and the one in its place is not; to have encryption, repeat this with --encrypt-key."
+        ));
+    }
     let order = Order {
         name: args.out.is_none().then_some(&args.name),
         profile: args.profile,

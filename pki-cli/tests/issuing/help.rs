@@ -365,6 +365,13 @@ fn apply() {
           --passphrase-fd <FD>
               Read the passphrase from this open file descriptor
 
+          --key-passphrase-file <FILE>
+              Encrypt every new key with the passphrase in this file; a key that takes the place of an
+              encrypted one is encrypted in any case
+
+          --key-passphrase-fd <FD>
+              Encrypt every new key with the passphrase from this open file descriptor
+
     Example: pki apply certs/pki.toml --dry-run
     ");
 }

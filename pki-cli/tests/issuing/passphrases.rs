@@ -96,7 +96,7 @@ fn a_wrong_missing_or_empty_passphrase_is_one_sentence() {
     snapshot!(home.pki("issue a --dns a.dev --passphrase-file missing"), @r#"
     exit 8
     --- stderr
-    error: The passphrase could not be read from the file "missing": No such file or directory (os error 2).
+    error: There is no file "missing" to read the passphrase from; check the path.
     "#);
     assert!(!home.path("certs/a").exists(), "nothing was written");
 }
@@ -203,4 +203,94 @@ fn the_old_encryption_of_openssl_is_refused_with_the_way_out() {
     --- stderr
     error: The key "old.key" cannot be used: it is encrypted in a way that is not supported (the old PEM encryption of openssl); convert it with "openssl pkcs8 -topk8 -v2 aes-256-cbc".
     "#);
+}
+
+#[test]
+fn a_passphrase_that_would_protect_nothing_is_refused_or_told() {
+    let home = Home::new();
+    home.write("secret", "correct horse\n");
+    snapshot!(home.pki("init --passphrase-file secret").fails(2), @"error: --passphrase-file gives a passphrase, and the CA keys would be written in clear all the same; add --encrypt-key, or leave the passphrase out.");
+    snapshot!(home.pki("init --passphrase-fd 0").fails(2), @"error: --passphrase-fd gives a passphrase, and the CA keys would be written in clear all the same; add --encrypt-key, or leave the passphrase out.");
+    home.write("pki.toml", "[ca]\nsubject = \"/CN=Root\"\n");
+    let refused = home.pki("apply pki.toml --passphrase-file secret").fails(2);
+    let planned = home.pki("apply pki.toml --passphrase-file secret --dry-run");
+    assert_eq!(planned.fails(2), refused);
+    snapshot!(refused, @r#"error: --passphrase-file gives a passphrase, and the CA keys would be written in clear all the same; write "encrypt_key = true" below [ca] in the manifest, or leave the passphrase out."#);
+    assert!(!home.path("certs").exists(), "nothing was written");
+
+    let told = |args: &str, variable: &str| with_passphrase(&home, args, variable, "x").stderr;
+    snapshot!(told("apply pki.toml", "PKI_PASSPHRASE"), @r#"notice: PKI_PASSPHRASE is set, and the CA keys are written in clear all the same; to have encryption, write "encrypt_key = true" below [ca] in the manifest."#);
+    snapshot!(told("init --dir other", "PKI_PASSPHRASE"), @"notice: PKI_PASSPHRASE is set, and the CA keys are written in clear all the same; to have encryption, add --encrypt-key.");
+    let issue = told("issue a --dns a.dev", "PKI_KEY_PASSPHRASE");
+    assert_eq!(told("csr b --dns b.dev", "PKI_KEY_PASSPHRASE"), issue);
+    snapshot!(issue, @"notice: PKI_KEY_PASSPHRASE is set, and the key is written in clear all the same; to have encryption, add --encrypt-key.");
+
+    home.pki("issue a --dns a.dev --force --encrypt-key --key-passphrase-file secret")
+        .succeeds();
+    let run = home.pki("issue a --dns a.dev --force");
+    snapshot!(run.stderr, @r#"notice: The key that "certs/a" held was encrypted, and the one in its place is not; to have encryption, repeat this with --encrypt-key."#);
+    run.succeeds();
+}
+
+#[test]
+fn apply_keeps_a_key_encrypted_and_replaces_none_by_one_in_clear() {
+    let home = Home::new();
+    let manifest = "[ca]\nsubject = \"/CN=Root\"\n\n\
+        [certificate.a]\nprofile = \"server\"\ndns = [\"a.dev\"]\n\n\
+        [certificate.b]\nprofile = \"server\"\ndns = [\"b.dev\"]\n";
+    home.write("pki.toml", manifest);
+    home.write("leaf", "correct horse\n");
+    home.pki("apply pki.toml").succeeds();
+    home.pki("issue a --dns a.dev --force --encrypt-key --key-passphrase-file leaf")
+        .succeeds();
+    home.write("pki.toml", manifest.replace(".dev", ".org"));
+    let before = home.read("certs/a/tls.key");
+    snapshot!(home.pki("apply pki.toml"), @r"
+    exit 8
+    = ca  certs/ca
+    ~ a   names: +DNS:a.org -DNS:a.dev; the new key is encrypted
+    ~ b   names: +DNS:b.org -DNS:b.dev
+    Plan: 0 to issue, 2 to replace, 0 unchanged.
+    --- stderr
+    error: The new key of a is to be encrypted, and there is no terminal to ask for the passphrase; give it with --key-passphrase-file or in PKI_KEY_PASSPHRASE.
+    ");
+    assert_eq!(home.read("certs/a/tls.key"), before, "nothing was replaced");
+
+    let run = with_passphrase(&home, "apply pki.toml", "PKI_KEY_PASSPHRASE", "leaf");
+    assert!(
+        run.stderr
+            .contains("new keys are written in clear all the same"),
+        "b is: {run:?}"
+    );
+    run.succeeds();
+    let is_encrypted = |name: &str| {
+        home.read(&format!("certs/{name}/tls.key"))
+            .contains("ENCRYPTED")
+    };
+    assert!(is_encrypted("a") && !is_encrypted("b"));
+    home.assert_pair("certs/b");
+    assert!(home.openssl_accepts("certs/a", "sslserver").unwrap_or(true));
+
+    // With the option, every new key is.
+    home.write("pki.toml", manifest.replace(".dev", ".net"));
+    home.pki("apply pki.toml --key-passphrase-file leaf")
+        .succeeds();
+    assert!(is_encrypted("a") && is_encrypted("b"));
+    assert!(
+        home.pki("apply pki.toml")
+            .succeeds()
+            .contains("Nothing to do.")
+    );
+}
+
+#[test]
+fn a_passphrase_is_never_cut_off() {
+    let home = encrypted_ca();
+    let longest = "x".repeat(64 << 10);
+    home.write("long", format!("{longest}x\n"));
+    home.write("longest", format!("{longest}\r\n"));
+    let key = "csr a --encrypt-key --key-passphrase-file";
+    snapshot!(home.pki(&format!("{key} long")).fails(8), @r#"error: The passphrase from the file "long" is longer than 64 KiB, which no passphrase is, and it is not cut off in silence; give the file that holds the passphrase alone."#);
+    home.pki(&format!("{key} longest")).succeeds();
+    snapshot!(home.pki("issue b --dns b.dev --passphrase-fd 77").fails(8), @r#"error: The file descriptor 77 is not open, so no passphrase can be read from it; open it, as in "77<FILE" of a shell."#);
 }
