@@ -18,6 +18,7 @@ use crate::{
     key::{KeyAlgorithm, KeyError},
     profile::Profile,
     subject_alt_name::{GeneralName, Parse, deduplicate},
+    text::escape,
 };
 
 /// Validity of an end entity, unless said otherwise.
@@ -89,7 +90,9 @@ impl Manifest {
             let start = name.span().start;
             certificates.push((
                 start,
-                entry.into_inner().check(name, &raw.defaults, &refuse)?,
+                entry
+                    .into_inner()
+                    .check(name, &raw.defaults, &authority.permitted_dns, &refuse)?,
             ));
         }
         certificates.sort_by_key(|(start, _)| *start);
@@ -199,7 +202,16 @@ impl RawAuthority {
                 ));
             }
             (None, true) => None,
-            (Some(given), false) => Some(self::subject(given, refuse)?),
+            (Some(given), false) => {
+                let issuing = self::subject(given, refuse)?;
+                if issuing == subject {
+                    return Err(refuse(
+                        given.span().start,
+                        "The issuing CA would have the root's name, and verifiers could not tell them apart; give it another issuing_subject.".to_owned(),
+                    ));
+                }
+                Some(issuing)
+            }
             (None, false) => Some(issuing_subject(&subject).map_err(|error| {
                 refuse(
                     self.subject.span().start,
@@ -207,9 +219,24 @@ impl RawAuthority {
                 )
             })?),
         };
+        let mut permitted_dns = Vec::new();
         for name in &self.permit_dns {
-            GeneralName::dns(name.get_ref())
-                .map_err(|error| refuse(name.span().start, error.to_string()))?;
+            let start = name.span().start;
+            if let Some(plain) = name.get_ref().strip_prefix("*.") {
+                return Err(refuse(
+                    start,
+                    format!(
+                        "The CA cannot be bound to {:?}: a constraint covers all that is below it already, so write {plain:?}.",
+                        name.get_ref()
+                    ),
+                ));
+            }
+            // In small letters, as names in certificates are compared.
+            match GeneralName::dns(name.get_ref()) {
+                Ok(GeneralName::Dns(name)) => permitted_dns.push(name),
+                Ok(_) => {}
+                Err(error) => return Err(refuse(start, error.to_string())),
+            }
         }
         let days = days(self.days.as_ref(), DEFAULT_ROOT_DAYS, refuse)?;
         Ok(NewAuthority {
@@ -222,11 +249,7 @@ impl RawAuthority {
                 DEFAULT_ISSUING_DAYS.min(days),
                 refuse,
             )?,
-            permitted_dns: self
-                .permit_dns
-                .into_iter()
-                .map(Spanned::into_inner)
-                .collect(),
+            permitted_dns,
         })
     }
 }
@@ -236,6 +259,7 @@ impl RawEntry {
         self,
         name: Spanned<String>,
         defaults: &Defaults,
+        permitted_dns: &[String],
         refuse: &Refuse<'_>,
     ) -> Result<Entry, ManifestError> {
         check_name(name.get_ref()).map_err(|error| refuse(name.span().start, error.to_string()))?;
@@ -253,10 +277,18 @@ impl RawEntry {
         let mut names = Vec::new();
         for (given, parse) in kinds {
             for text in given {
-                names.push(
-                    parse(text.get_ref())
-                        .map_err(|error| refuse(text.span().start, error.to_string()))?,
-                );
+                let name = parse(text.get_ref())
+                    .map_err(|error| refuse(text.span().start, error.to_string()))?;
+                if !is_permitted(&name, permitted_dns) {
+                    return Err(refuse(
+                        text.span().start,
+                        format!(
+                            "The name {name} is not below {}, to which permit_dns binds the CA; take it out, or permit its domain.",
+                            permitted_dns.join(" or ")
+                        ),
+                    ));
+                }
+                names.push(name);
             }
         }
         let (names, repeated) = deduplicate(names);
@@ -287,6 +319,19 @@ impl RawEntry {
             name: name.into_inner(),
         })
     }
+}
+
+/// Whether a CA that is bound to these domains may issue for a name (RFC 5280 §4.2.1.10). Other names than DNS names are
+/// left unbound by them; a wildcard is within when all that it covers is.
+fn is_permitted(name: &GeneralName, domains: &[String]) -> bool {
+    let GeneralName::Dns(name) = name else {
+        return true;
+    };
+    let covers = |domain: &String| {
+        name.strip_suffix(domain.as_str())
+            .is_some_and(|below| below.is_empty() || below.ends_with('.'))
+    };
+    domains.is_empty() || domains.iter().any(covers)
 }
 
 /// The issuing CA's subject when none is given: the root's, with ` Issuing CA` or a similar end at its common name.
@@ -332,11 +377,14 @@ fn days(
 
 /// The parser's message as a sentence, with the likely meaning of a misspelt field.
 fn sentence(message: &str) -> String {
-    let first = message
-        .lines()
-        .next()
-        .unwrap_or_default()
-        .trim_end_matches('.');
+    // A field may have any name in quotes, with line ends in it as well.
+    let first = if message.starts_with("unknown field") {
+        message
+    } else {
+        message.lines().next().unwrap_or_default()
+    };
+    let first = escape(first);
+    let first = first.trim_end_matches('.');
     let mut quoted = first.split('`').skip(1).step_by(2);
     let unknown = first
         .starts_with("unknown field")
@@ -461,6 +509,10 @@ days = 7
             "\"pki.toml\", line 12: Unknown field \"pi\", expected one of \"profile\", \"subject\", \"dns\", \"ip\", \"uri\", \"email\", \"key\", \"days\"; did you mean \"ip\"?"
         );
         assert!(refused("[defaults]", "[default]").contains("did you mean \"defaults\"?"));
+        assert!(
+            refused("ip = [", "\"i\\u001b[2J\\n\\u202ep\" = [")
+                .contains("Unknown field \"i\\u{1b}[2J\\u{a}\\u{202e}p\", expected one of")
+        );
     }
 
     #[test]
@@ -505,7 +557,22 @@ days = 7
             (
                 "[\"example.org\"]",
                 "[\"*.org\"]",
-                "line 4: The DNS name \"*.org\" is refused",
+                "line 4: The CA cannot be bound to \"*.org\": a constraint covers all that is below it already, so write \"org\".",
+            ),
+            (
+                "[\"example.org\"]",
+                "[\"a..org\"]",
+                "line 4: The DNS name \"a..org\" is refused",
+            ),
+            (
+                "[\"example.org\"]",
+                "[\"Ample.org\"]",
+                "line 11: The name DNS:zebra.example.org is not below ample.org, to which permit_dns binds the CA",
+            ),
+            (
+                "permit_dns",
+                "issuing_subject = \"/O=Example/CN=Example Root\"\npermit_dns",
+                "line 4: The issuing CA would have the root's name",
             ),
             ("[defaults]", "[certificate.zebra]", "line 9"),
             ("days = 30", "days = \"x\"", "line 7: Invalid type"),
@@ -517,6 +584,24 @@ days = 7
         ] {
             let error = refused(from, to);
             assert!(error.contains(expected), "{to}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_domains_of_a_ca_are_written_in_small_letters() {
+        let manifest = parse(&GOOD.replace("[\"example.org\"]", "[\"Example.ORG\", \"a.dev\"]"));
+        let domains = manifest.expect("a good manifest").authority.permitted_dns;
+        assert_eq!(domains, ["example.org", "a.dev"]);
+        let dns = |name| GeneralName::dns(name).expect(name);
+        for (name, inside) in [
+            (dns("example.org"), true),
+            (dns("*.Example.org"), true),
+            (dns("badexample.org"), false),
+            (dns("org"), false),
+            (GeneralName::ip("::1").expect("an address"), true),
+        ] {
+            assert_eq!(is_permitted(&name, &domains), inside, "{name}");
+            assert!(is_permitted(&name, &[]), "{name}");
         }
     }
 
