@@ -13,7 +13,12 @@ use pki::{
 };
 use time::OffsetDateTime;
 
-use crate::{Global, command_error::CommandError, output::Output, passphrase::PassphraseArgs};
+use crate::{
+    Global,
+    command_error::{CommandError, Kind},
+    output::Output,
+    passphrase::PassphraseArgs,
+};
 
 /// The subject alternative names, each kind by its own option: an IP address is never taken for a DNS name.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -105,7 +110,28 @@ pub(crate) fn end_entity_folder(
     out: Option<&Path>,
 ) -> Result<PathBuf, CommandError> {
     check_name(name)?;
-    Ok(out.map_or_else(|| global.dir.join(name), Path::to_owned))
+    let folder = out.map_or_else(|| global.dir.join(name), Path::to_owned);
+    let authority = global.dir.join(pki::authority::FOLDER);
+    if place(&folder) == place(&authority) {
+        return Err(CommandError::new(
+            Kind::Usage,
+            format_args!(
+                "{folder:?} is the CA's own folder, in which no other key or certificate belongs; choose another one."
+            ),
+        ));
+    }
+    Ok(folder)
+}
+
+/// Where a path leads, links followed as far as it is there.
+fn place(path: &Path) -> PathBuf {
+    std::fs::canonicalize(path).unwrap_or_else(|_| {
+        let parent = std::fs::canonicalize(pki::folder::parent(path));
+        match (parent, path.file_name()) {
+            (Ok(parent), Some(name)) => parent.join(name),
+            _ => std::path::absolute(path).unwrap_or_else(|_| path.to_owned()),
+        }
+    })
 }
 
 /// The clock is read here only.

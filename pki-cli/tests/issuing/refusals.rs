@@ -309,10 +309,45 @@ fn files_that_are_missing_or_something_else() {
 }
 
 #[test]
+fn a_ca_that_lost_a_part() {
+    let home = Home::with_ca();
+    let lose = |name: &str| {
+        std::fs::rename(home.path(&format!("certs/ca/{name}")), home.path(name)).expect(name);
+    };
+    lose("issuing.key");
+    snapshot!(home.pki("issue x --dns a.dev").fails(4), @r#"error: "certs/ca/issuing.key" is missing, and this CA issues with nothing else; restore it from a backup, or make a new CA in another folder."#);
+    lose("issuing.crt");
+    snapshot!(home.pki("issue x --dns a.dev").fails(4), @r#"error: "certs/ca/issuing.crt" is missing, and this CA issues with nothing else; restore it from a backup, or make a new CA in another folder."#);
+    home.write("pki.toml", "[ca]\nsubject = \"/CN=Private Root CA\"\n\n[certificate.x]\nprofile = \"server\"\ndns = [\"a.dev\"]\n");
+    snapshot!(home.pki("apply pki.toml").fails(4), @r#"error: "certs/ca/issuing.crt" is missing, and this CA issues with nothing else; restore it from a backup, or make a new CA in another folder."#);
+    std::fs::rename(home.path("issuing.key"), home.path("certs/ca/issuing.key")).expect("back");
+    home.pki("issue x --dns a.dev").fails(4);
+    assert!(!home.path("certs/x").exists());
+    std::fs::rename(home.path("issuing.crt"), home.path("certs/ca/issuing.crt")).expect("back");
+    home.pki("issue x --dns a.dev").succeeds();
+
+    // A root that never had anything below it issues itself.
+    let home = Home::new();
+    home.pki("init --single-tier").succeeds();
+    home.pki("issue x --dns a.dev").succeeds();
+}
+
+#[test]
 fn command_lines_that_make_no_sense() {
     let home = Home::with_ca();
     snapshot!(home.pki("issue ../x --dns a.dev").fails(2), @r#"error: The name "../x" cannot be used: a name is a folder below --dir, of letters, digits, dots, hyphens and underscores, begins with a letter or digit, and is not "ca"."#);
     snapshot!(home.pki("issue ca --dns a.dev").fails(2), @r#"error: The name "ca" cannot be used: a name is a folder below --dir, of letters, digits, dots, hyphens and underscores, begins with a letter or digit, and is not "ca"."#);
+    let before = std::fs::read_dir(home.path("certs/ca"))
+        .expect("the CA")
+        .count();
+    snapshot!(home.pki("issue x --dns a.dev --out ./certs/../certs/ca").fails(2), @r#"error: "./certs/../certs/ca" is the CA's own folder, in which no other key or certificate belongs; choose another one."#);
+    snapshot!(home.pki("csr x --out certs/ca").fails(2), @r#"error: "certs/ca" is the CA's own folder, in which no other key or certificate belongs; choose another one."#);
+    assert_eq!(
+        std::fs::read_dir(home.path("certs/ca"))
+            .expect("the CA")
+            .count(),
+        before
+    );
     snapshot!(home.pki("issue x --dns a.dev --days 0").fails(3), @"error: A validity of 0 days is not possible; ask for 1 to 36500 days.");
     snapshot!(home.pki("issue x --dns a.dev --subject CN").fails(2), @r#"error: The subject "CN" has the part "CN", which is not TYPE=VALUE; write for example "/O=Example/CN=service", and a slash that belongs to a value as \/."#);
     snapshot!(home.pki("issue x --dns a.dev --key dsa").fails(2), @r#"
