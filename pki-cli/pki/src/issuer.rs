@@ -13,7 +13,8 @@ use crate::{
     distinguished_name::DistinguishedName,
     error::Error,
     key::{KeyAlgorithm, KeyError, PrivateKey, PublicKey},
-    lint,
+    lint, parse,
+    path_validation::{self, FailureKind, Position, SignatureVerdict, verify_signature},
     profile::{Facts, Profile},
     serial_number::Reserved,
     subject_alt_name::GeneralName,
@@ -143,6 +144,31 @@ pub enum Refusal {
         /// Which name and which constraint.
         reason: String,
     },
+    /// A CA above may not issue for this use.
+    #[error(
+        "The CA {subject:?} may issue only for the uses that its extended key usage names, and a {profile} certificate needs another one; use a CA without extended key usage, or with this one."
+    )]
+    CaPurpose {
+        /// The CA with the extended key usage.
+        subject: String,
+        /// What was asked for.
+        profile: Profile,
+    },
+    /// A CA above breaks a rule to which verifiers hold it.
+    #[error(
+        "The CA {subject:?} is not fit to issue, because verifiers would not accept it: {reason}; have the CA's certificate issued again. Nothing was signed."
+    )]
+    UnfitCa {
+        /// The CA.
+        subject: String,
+        /// The rule, as half a sentence with its clause.
+        reason: String,
+    },
+    /// The issuing CA would be called as the root is.
+    #[error(
+        "The issuing CA would have the root's name, {0:?}, and verifiers could not tell them apart; give it another one."
+    )]
+    SameName(String),
     /// A CA above signs with a broken hash.
     #[error(
         "The CA {0:?} was itself signed with SHA-1 or MD5, so nobody would accept the chain; have it issued again."
@@ -270,7 +296,12 @@ impl Issuer {
         {
             return Err(Refusal::CaKey(request.subject.to_string()).into());
         }
-        self.check_chain(request, now)?;
+        let wanted = Wanted {
+            profile: request.profile,
+            subject: request.subject,
+            names: request.names,
+        };
+        check_chain(&self.chain().collect::<Vec<_>>(), &wanted, now)?;
 
         let mut notices = general_notices(request);
         if !self.anchor().is_self_issued() {
@@ -308,61 +339,133 @@ impl Issuer {
         prepared.lint(request, Some(&self.certificate))?;
         Ok(prepared)
     }
+}
 
-    /// Everything above must be valid now and allow what is asked for.
-    fn check_chain(&self, request: &Request<'_>, now: OffsetDateTime) -> Result<(), Refusal> {
-        // RFC 5280 §4.2.1.9: the path length counts the intermediates that are not self-issued between a CA and the end
-        // entity; a new CA counts itself.
-        let mut below = u32::from(request.profile.is_ca());
-        for above in self.chain() {
-            let subject = || above.subject().to_string();
-            if above.not_after() < now {
-                return Err(Refusal::Expired {
-                    subject: subject(),
-                    not_after: date(above.not_after()),
-                });
-            }
-            if above.not_before() > now {
-                return Err(Refusal::NotYetValid {
-                    subject: subject(),
-                    not_before: date(above.not_before()),
-                });
-            }
-            if let Some(allowed) = above
-                .basic_constraints
-                .and_then(|constraints| constraints.path_length)
-                && allowed < below
-            {
-                return Err(Refusal::PathLength {
-                    subject: subject(),
-                    allowed,
-                    needed: below,
-                });
-            }
-            if let Some(constraints) = &above.name_constraints {
-                let outside = |reason| Refusal::NameConstraint {
-                    subject: subject(),
-                    reason,
-                };
-                request
-                    .names
-                    .iter()
-                    .try_for_each(|name| constraints.check(name))
-                    .map_err(outside)?;
-                constraints
-                    .check_subject(request.subject)
-                    .map_err(outside)?;
-            }
-            if !above.is_self_issued() {
-                if lint::is_weak_signature(above.signature_algorithm()) {
-                    return Err(Refusal::WeakChain(subject()));
-                }
-                below += 1;
-            }
+/// What the CAs above are asked for: a request without its key.
+pub(crate) struct Wanted<'a> {
+    pub(crate) profile: Profile,
+    pub(crate) subject: &'a DistinguishedName,
+    pub(crate) names: &'a [GeneralName],
+}
+
+/// Whether a CA (first) with those above it (the trust anchor last) may issue this now, without its key: everything above
+/// must be valid, allow what is asked for, and be what verifiers accept.
+pub(crate) fn check_chain(
+    chain: &[&Certificate],
+    wanted: &Wanted<'_>,
+    now: OffsetDateTime,
+) -> Result<(), Refusal> {
+    // RFC 5280 §4.2.1.9: the path length counts the intermediates that are not self-issued between a CA and the end
+    // entity; a new CA counts itself.
+    let mut below = u32::from(wanted.profile.is_ca());
+    for above in chain {
+        let subject = || above.subject().to_string();
+        if above.not_after() < now {
+            return Err(Refusal::Expired {
+                subject: subject(),
+                not_after: date(above.not_after()),
+            });
         }
-        Ok(())
+        if above.not_before() > now {
+            return Err(Refusal::NotYetValid {
+                subject: subject(),
+                not_before: date(above.not_before()),
+            });
+        }
+        if let Some(allowed) = above
+            .basic_constraints
+            .and_then(|constraints| constraints.path_length)
+            && allowed < below
+        {
+            return Err(Refusal::PathLength {
+                subject: subject(),
+                allowed,
+                needed: below,
+            });
+        }
+        if let Some(constraints) = &above.name_constraints {
+            let outside = |reason| Refusal::NameConstraint {
+                subject: subject(),
+                reason,
+            };
+            wanted
+                .names
+                .iter()
+                .try_for_each(|name| constraints.check(name))
+                .map_err(outside)?;
+            constraints.check_subject(wanted.subject).map_err(outside)?;
+        }
+        if !above.is_self_issued() {
+            if lint::is_weak_signature(above.signature_algorithm()) {
+                return Err(Refusal::WeakChain(subject()));
+            }
+            below += 1;
+        }
+    }
+    check_as_verifier(chain, wanted.profile, now)
+}
+
+/// The rules of the validator that will judge what comes out, asked of the CAs before their key signs.
+fn check_as_verifier(
+    chain: &[&Certificate],
+    profile: Profile,
+    now: OffsetDateTime,
+) -> Result<(), Refusal> {
+    let ([own, parents @ ..], Some(anchor)) = (chain, chain.last()) else {
+        return Ok(());
+    };
+    for above in chain {
+        let subject = above.subject().to_string();
+        let allows = |usages: &[String], purpose: &String| {
+            usages.contains(purpose) || usages.iter().any(|usage| usage == ANY_EXTENDED_KEY_USAGE)
+        };
+        if let Some(usages) = &above.extended_key_usage
+            && !profile
+                .purposes()
+                .iter()
+                .all(|purpose| allows(usages, purpose))
+        {
+            return Err(Refusal::CaPurpose { subject, profile });
+        }
+        // The validator asks this of issuers only, and is asked about the first one as if it were a leaf.
+        if !above
+            .extensions
+            .iter()
+            .any(|(oid, is_critical)| oid == "2.5.29.19" && *is_critical)
+        {
+            let reason = "its basicConstraints are not critical (RFC 5280 section 4.2.1.9)";
+            return Err(Refusal::UnfitCa {
+                subject,
+                reason: reason.to_owned(),
+            });
+        }
+    }
+    let question = path_validation::Request::new(own.der(), now)
+        .trust([anchor.der()])
+        .intermediates(parents.iter().map(|parent| parent.der()));
+    let Err(rejected) = path_validation::validate(&question) else {
+        return Ok(());
+    };
+    match rejected.kind {
+        // Above a trust anchor that is no root nobody looks.
+        FailureKind::NoPath if parents.is_empty() => Ok(()),
+        // A CA's own name may lie outside of what it issues for.
+        FailureKind::NameConstraint => Ok(()),
+        _ => {
+            let at = match rejected.position {
+                Position::Leaf => own,
+                Position::Intermediate(at) => chain.get(at).unwrap_or(own),
+                _ => anchor,
+            };
+            Err(Refusal::UnfitCa {
+                subject: at.subject().to_string(),
+                reason: format!("{} ({})", rejected.reason, rejected.clause),
+            })
+        }
     }
 }
+
+const ANY_EXTENDED_KEY_USAGE: &str = "2.5.29.37.0";
 
 impl fmt::Debug for Issuer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -558,11 +661,13 @@ fn parents_of(
     let mut parents: Vec<Certificate> = Vec::new();
     loop {
         let last = parents.last().unwrap_or(certificate);
-        if last.is_self_issued() {
+        if is_self_signed(last) {
             return Ok(parents);
         }
         // Each turn takes one out, so a circle of certificates ends as well.
-        match others.iter().position(|other| last.names_as_issuer(other)) {
+        let is_above =
+            |other: &Certificate| other.der() != last.der() && last.names_as_issuer(other);
+        match others.iter().position(is_above) {
             Some(at) => parents.push(others.swap_remove(at)),
             None if parents.is_empty() && others.is_empty() => return Ok(parents),
             None => {
@@ -573,6 +678,22 @@ fn parents_of(
             }
         }
     }
+}
+
+/// Whether a certificate ends its chain. A name that is its own issuer's is not enough: a CA may have a new key certified
+/// under its name by the old one (RFC 5280 §6.1, "self-issued").
+fn is_self_signed(certificate: &Certificate) -> bool {
+    certificate.is_self_issued()
+        && parse::certificate::Certificate::from_der(certificate.der()).is_ok_and(|parsed| {
+            let verdict = verify_signature(
+                &parsed.public_key,
+                &parsed.signature_algorithm,
+                parsed.tbs,
+                parsed.signature,
+            );
+            // What a root signed itself with is not relied on, so it may be an algorithm that is not.
+            verdict != SignatureVerdict::Wrong
+        })
 }
 
 /// A date for people, `2026-11-24`.
@@ -657,6 +778,30 @@ mod tests {
             .expect_err("refused")
             .to_string();
         assert!(refused.contains("allows 0 CAs below it"), "{refused}");
+    }
+
+    #[test]
+    fn a_chain_ends_at_what_signed_itself_and_not_at_a_name_that_repeats() {
+        let old = root(1);
+        let new = subject("root");
+        let asked = request(Profile::Intermediate, &new, &[]);
+        let rolled_over = sign(old.prepare(&asked, NOW).expect("prepared"));
+        assert!(rolled_over.is_self_issued());
+        let anchor = old.certificate().clone();
+        let others = [rolled_over.clone(), anchor.clone()];
+        let issuer = Issuer::new(rolled_over.clone(), new.key, others).expect("an issuer");
+        assert_eq!(issuer.parents(), std::slice::from_ref(&anchor));
+        assert_eq!(issuer.intermediates(), [&rolled_over]);
+        let (leaf, names) = (subject("leaf"), dns("a.dev"));
+        let certificate = sign(
+            issuer
+                .prepare(&request(Profile::Server, &leaf, &names), NOW)
+                .expect("prepared"),
+        );
+        let question = path_validation::Request::new(certificate.der(), NOW)
+            .trust([anchor.der()])
+            .intermediates([rolled_over.der()]);
+        path_validation::validate(&question).expect("accepted");
     }
 
     #[test]
@@ -775,8 +920,8 @@ mod tests {
             prop_assert_eq!(certificate.subject(), &leaf.name);
             prop_assert_eq!(certificate.profile(), Some(Profile::Peer));
             prop_assert_eq!(certificate.not_after() - certificate.not_before(), Duration::days(days.into()) + BACKDATE);
-            let question = crate::path_validation::Request::new(certificate.der(), NOW).trust([ca.certificate().der()]);
-            prop_assert!(crate::path_validation::validate(&question).is_ok());
+            let question = path_validation::Request::new(certificate.der(), NOW).trust([ca.certificate().der()]);
+            prop_assert!(path_validation::validate(&question).is_ok());
         }
     }
 }

@@ -227,3 +227,46 @@ fn openssl_reads_our_requests_and_what_they_ask_for() {
         .expect("openssl");
     assert!(run.stderr.contains("verify OK"), "{run:?}");
 }
+
+#[test]
+fn a_ca_that_no_verifier_accepts_is_refused_before_it_signs() {
+    let good = "basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign\nsubjectKeyIdentifier=hash\n";
+    for (extensions, expected) in [
+        (
+            good.replace("basicConstraints=critical,", "basicConstraints="),
+            "error: The CA \"CN=ca\" is not fit to issue, because verifiers would not accept it: its basicConstraints are not critical (RFC 5280 section 4.2.1.9);",
+        ),
+        (
+            good.replace("subjectKeyIdentifier=hash", "subjectKeyIdentifier=none"),
+            "it is a CA and has no subjectKeyIdentifier (RFC 5280 section 4.2.1.2);",
+        ),
+        (format!("{good}1.2.3.4=critical,ASN1:NULL\n"), "1.2.3.4"),
+        (
+            format!("{good}extendedKeyUsage=clientAuth\n"),
+            "error: The CA \"CN=ca\" may issue only for the uses that its extended key usage names, and a server certificate needs another one;",
+        ),
+        (good.to_owned(), ""),
+    ] {
+        let home = Home::new();
+        home.pki("init --single-tier").succeeds();
+        home.write(
+            "ca.cnf",
+            format!("[req]\ndistinguished_name=dn\nx509_extensions=ca\n[dn]\n[ca]\n{extensions}"),
+        );
+        let Some(made) = home.openssl("req -x509 -config ca.cnf -newkey ed25519 -nodes -subj /CN=ca -days 30 -keyout certs/ca/root.key -out certs/ca/root.crt") else {
+            return;
+        };
+        assert_eq!(made.code, 0, "{made:?}");
+        let run = home.pki("issue x --dns a.dev");
+        let index = pki::index::Index::open(&home.path("certs/ca/index.db")).expect("the index");
+        let rows = index.rows().expect("rows");
+        if expected.is_empty() {
+            run.succeeds();
+            assert_eq!(rows.len(), 2);
+        } else {
+            let error = run.fails(3);
+            assert!(error.contains(expected), "{error}");
+            assert_eq!(rows.len(), 1, "nothing was reserved: {expected}");
+        }
+    }
+}
