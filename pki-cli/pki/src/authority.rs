@@ -193,6 +193,9 @@ impl Authority {
             Some(issuing) => (issuing, folder.join(ISSUING_KEY), vec![root]),
             None => (root, folder.join(ROOT_KEY), Vec::new()),
         };
+        if !key.exists() {
+            return Err(Error::AuthorityIncomplete(key));
+        }
         let key = read_key(&key, unlock)?;
         let issuer = Issuer::new(certificate, key, others)?;
         let index = Index::open(&folder.join(index::FILE))?;
@@ -207,12 +210,13 @@ impl Authority {
         let folder = dir.join(FOLDER);
         let root = read_certificate(&folder.join(ROOT_CERTIFICATE))?;
         let issuing = folder.join(ISSUING_CERTIFICATE);
-        let issuing = if issuing.exists() {
-            Some(read_certificate(&issuing)?)
-        } else {
-            None
-        };
-        Ok((root, issuing))
+        if issuing.exists() {
+            return Ok((root, Some(read_certificate(&issuing)?)));
+        }
+        if has_lost_its_issuing_authority(&folder, &root) {
+            return Err(Error::AuthorityIncomplete(issuing));
+        }
+        Ok((root, None))
     }
 
     /// A CA that lives elsewhere: no index is kept, and every rule holds all the same. The file may hold the
@@ -299,6 +303,23 @@ impl Issued {
     pub fn anchor_pem(&self) -> String {
         self.anchor.to_pem()
     }
+}
+
+/// Without `issuing.crt` the root would issue itself, in silence. It does so only when that was meant: a root that allows
+/// for a CA below it (RFC 5280 §4.2.1.9) is taken for one of two tiers, unless the index knows of none.
+fn has_lost_its_issuing_authority(folder: &Path, root: &Certificate) -> bool {
+    let has_room = root
+        .basic_constraints
+        .as_ref()
+        .and_then(|constraints| constraints.path_length)
+        .is_some_and(|length| length > 0);
+    let index_says = || {
+        Index::open(&folder.join(index::FILE))
+            .and_then(|index| index.knows_issuing_authority())
+            // Of an index that cannot be read nothing is assumed.
+            .unwrap_or(true)
+    };
+    folder.join(ISSUING_KEY).exists() || (has_room && index_says())
 }
 
 /// Reads a private key and asks for the passphrase only when the key is encrypted.

@@ -273,6 +273,17 @@ impl Index {
         rows.collect::<Result<_, _>>().map_err(read)
     }
 
+    /// Whether an issuing CA was ever certified below the root.
+    pub(crate) fn knows_issuing_authority(&self) -> Result<bool, IndexError> {
+        self.connection
+            .query_row(
+                "SELECT EXISTS (SELECT 1 FROM certificate WHERE profile = ?1)",
+                [Profile::Intermediate.name()],
+                |row| row.get(0),
+            )
+            .map_err(|error| self.error("read", &error))
+    }
+
     /// Moves everything into the one file, so that a folder can be renamed with nothing of SQLite's beside it.
     pub(crate) fn close(self) -> Result<(), IndexError> {
         let path = self.path.clone();
