@@ -19,12 +19,18 @@ use super::{
 /// More certificates than this are no path. The longest that is known from practice has seven.
 const LONGEST_PATH: usize = 20;
 
-/// What may be spent on one request. Generous for any honest bundle: the system's whole bundle given as intermediates
-/// takes a handful of signatures.
+/// What may still be spent on one request. Generous for any honest bundle: the system's whole bundle given as
+/// intermediates takes a handful of signatures and one path.
+///
+/// Everything whose amount is decided by whoever wrote the files is taken from one of these.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Work {
-    signatures: usize,
-    steps: usize,
-    names: usize,
+    pub(super) signatures: usize,
+    pub(super) steps: usize,
+    pub(super) paths: usize,
+    pub(super) names: usize,
+    pub(super) policies: usize,
+    pub(super) points: usize,
 }
 
 impl Work {
@@ -32,28 +38,51 @@ impl Work {
         Self {
             signatures: 256,
             steps: 10_000,
+            paths: 256,
             names: 1_000_000,
+            policies: 100_000,
+            points: 100_000,
         }
     }
 
     pub(super) fn verify_signature(&mut self) -> Result<(), Finding> {
-        spend(&mut self.signatures, "256 signatures")
+        spend(&mut self.signatures, 1, "256 signatures")
     }
 
     fn take_step(&mut self) -> Result<(), Finding> {
-        spend(&mut self.steps, "10,000 steps of path building")
+        spend(&mut self.steps, 1, "10,000 steps of path building")
     }
 
-    pub(super) fn compare_name(&mut self) -> Result<(), Finding> {
+    /// A path that reaches a trust anchor is looked at as a whole.
+    fn judge_path(&mut self) -> Result<(), Finding> {
+        spend(&mut self.paths, 1, "256 complete paths")
+    }
+
+    /// So many names are made ready for comparison, or compared with a name constraint.
+    pub(super) fn compare_names(&mut self, count: usize) -> Result<(), Finding> {
         spend(
             &mut self.names,
+            count,
             "1,000,000 comparisons of names with name constraints",
+        )
+    }
+
+    pub(super) fn process_policies(&mut self, count: usize) -> Result<(), Finding> {
+        spend(&mut self.policies, count, "100,000 certificate policies")
+    }
+
+    /// A certificate's distribution point, or a name of one, is held against a CRL.
+    pub(super) fn compare_points(&mut self, count: usize) -> Result<(), Finding> {
+        spend(
+            &mut self.points,
+            count,
+            "100,000 comparisons of distribution points with CRLs",
         )
     }
 }
 
-fn spend(budget: &mut usize, what: &str) -> Result<(), Finding> {
-    match budget.checked_sub(1) {
+fn spend(budget: &mut usize, amount: usize, what: &str) -> Result<(), Finding> {
+    match budget.checked_sub(amount) {
         Some(left) => {
             *budget = left;
             Ok(())
@@ -207,7 +236,8 @@ impl<'p, 'a> Search<'p, 'a> {
             })
             .collect();
         issuers.sort_by_key(|issuer| preference(last.candidate, issuer));
-        if issuers.is_empty() {
+        // The name of the issuer that is missing may be long, and the dead ends many.
+        if issuers.is_empty() && self.is_nearer(Stage::NoIssuer, path) {
             self.note(Stage::NoIssuer, path, depth - 1, no_issuer(last.candidate));
         }
         for issuer in issuers {
@@ -226,9 +256,16 @@ impl<'p, 'a> Search<'p, 'a> {
             }
             path.push(issuer);
             if let Err(finding) = self.fit_to_issue(issuer) {
+                if finding.kind == FailureKind::WorkLimit {
+                    return Err(finding.at(Position::Path, String::new()));
+                }
                 self.note(Stage::UnfitIssuer, path, depth, finding);
             } else if issuer.trusted {
-                match judge(path, self.work) {
+                let verdict = match self.work.judge_path() {
+                    Ok(()) => judge(path, self.work),
+                    Err(finding) => Err((0, finding)),
+                };
+                match verdict {
                     Ok(()) => return Ok(true),
                     Err((_, finding)) if finding.kind == FailureKind::WorkLimit => {
                         return Err(finding.at(Position::Path, String::new()));
@@ -273,19 +310,21 @@ impl<'p, 'a> Search<'p, 'a> {
             Role::Issuer
         };
         let verdict = check::validity(issuer.candidate, self.request.time)
-            .and_then(|()| profile::check(issuer.candidate, role))
+            .and_then(|()| profile::check(issuer.candidate, role, self.work))
             .and_then(|()| check::purpose_of_issuer(issuer.candidate, self.request.purpose));
         self.issuers.insert(issuer.id, verdict.clone());
         verdict
     }
 
+    fn is_nearer(&self, stage: Stage, path: &[Node<'p, 'a>]) -> bool {
+        self.nearest
+            .as_ref()
+            .is_none_or(|(nearest, _)| (stage, path.len()) > *nearest)
+    }
+
     fn note(&mut self, stage: Stage, path: &[Node<'p, 'a>], at: usize, finding: Finding) {
         let progress = (stage, path.len());
-        if self
-            .nearest
-            .as_ref()
-            .is_none_or(|(nearest, _)| progress > *nearest)
-        {
+        if self.is_nearer(stage, path) {
             let (position, subject) = match path.get(at) {
                 Some(node) => (position(path, at), node.candidate.label()),
                 None => (Position::Path, String::new()),

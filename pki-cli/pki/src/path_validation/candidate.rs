@@ -1,6 +1,8 @@
 //! A certificate that may stand in a path: parsed once, its extensions decoded, its names ready for comparison.
 
-use super::error::Finding;
+use std::cell::OnceCell;
+
+use super::{build::Work, error::Finding, signature};
 use crate::parse::{
     certificate::Certificate,
     der::BitString,
@@ -20,6 +22,8 @@ pub(super) struct Candidate<'a> {
     pub(super) extensions: Extensions<'a>,
     /// The first extension that we should know and cannot read.
     pub(super) broken: Option<String>,
+    /// Whether its own key signed it, once somebody wanted to know.
+    self_signed: OnceCell<bool>,
 }
 
 /// The decoded extensions that decisions hang on.
@@ -71,12 +75,32 @@ impl<'a> Candidate<'a> {
             certificate,
             extensions,
             broken,
+            self_signed: OnceCell::new(),
         })
     }
 
     /// Self-issued by RFC 5280 section 6.1: such certificates do not count in path lengths.
     pub(super) fn is_self_issued(&self) -> bool {
         self.subject == self.issuer
+    }
+
+    /// Whether its own key signed it. That costs a signature, once.
+    pub(super) fn is_self_signed(&self, work: &mut Work) -> Result<bool, Finding> {
+        if !self.is_self_issued() {
+            return Ok(false);
+        }
+        if let Some(known) = self.self_signed.get() {
+            return Ok(*known);
+        }
+        work.verify_signature()?;
+        let certificate = &self.certificate;
+        let verdict = signature::verify(
+            &certificate.public_key,
+            &certificate.signature_algorithm,
+            certificate.tbs,
+            certificate.signature,
+        );
+        Ok(*self.self_signed.get_or_init(|| verdict.is_ok()))
     }
 
     pub(super) fn is_ca(&self) -> bool {

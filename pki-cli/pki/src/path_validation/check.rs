@@ -7,7 +7,7 @@ use super::{
     build::{Node, Work},
     candidate::Candidate,
     error::Finding,
-    name_constraints, policies, profile,
+    name_constraints, policies,
     request::{Purpose, Request},
 };
 use crate::parse::{
@@ -133,7 +133,7 @@ pub(super) fn path(
     work: &mut Work,
 ) -> Result<(), (usize, Finding)> {
     path_length(path, request.max_depth)?;
-    key_identifiers(path)?;
+    key_identifiers(path, work)?;
     let mut above = Vec::new();
     for (at, node) in path.iter().enumerate().rev() {
         // Section 6.1.3 (b) and (c): a self-issued certificate is exempt, unless it is the last.
@@ -143,7 +143,7 @@ pub(super) fn path(
         }
         above.extend(&node.candidate.extensions.name_constraints);
     }
-    policies::check(path)
+    policies::check(path, work)
 }
 
 /// Sections 6.1.4 (l) and (m), and the depth that the caller allows, which counts as they do.
@@ -192,11 +192,18 @@ fn path_length(path: &[Node<'_, '_>], max_depth: Option<usize>) -> Result<(), (u
 }
 
 /// Section 4.2.1.2: a CA's subjectKeyIdentifier “MUST be the value placed in the key identifier field” of what it issues.
-fn key_identifiers(path: &[Node<'_, '_>]) -> Result<(), (usize, Finding)> {
-    let top = path
-        .last()
-        .filter(|top| profile::is_self_signed(top.candidate))
-        .map(|top| (path.len() - 1, *top, *top));
+fn key_identifiers(path: &[Node<'_, '_>], work: &mut Work) -> Result<(), (usize, Finding)> {
+    let top = match path.last() {
+        Some(top) => {
+            let at = path.len() - 1;
+            let is_self_signed = top
+                .candidate
+                .is_self_signed(work)
+                .map_err(|finding| (at, finding))?;
+            is_self_signed.then_some((at, *top, *top))
+        }
+        None => None,
+    };
     let pairs = path
         .windows(2)
         .enumerate()

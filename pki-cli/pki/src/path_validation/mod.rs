@@ -50,18 +50,21 @@ pub struct Accepted {
 
 /// Validates the certificate of `request`.
 pub fn validate(request: &Request<'_>) -> Result<Accepted, Rejected> {
+    validate_within(request, &mut Work::new())
+}
+
+fn validate_within(request: &Request<'_>, work: &mut Work) -> Result<Accepted, Rejected> {
     let leaf = Candidate::read(request.leaf)
         .map_err(|finding| finding.at(Position::Leaf, String::new()))?;
     check::validity(&leaf, request.time)
-        .and_then(|()| profile::check(&leaf, Role::Leaf))
+        .and_then(|()| profile::check(&leaf, Role::Leaf, work))
         .and_then(|()| check::purpose_of_leaf(&leaf, request.purpose))
         .and_then(|()| names::check(&leaf, &request.names))
         .map_err(|finding| finding.at(Position::Leaf, leaf.label()))?;
     let pool = Pool::new(request);
     let (lists, unreadable) =
         revocation::List::read_all(request.crls.as_deref().unwrap_or_default());
-    let mut work = Work::new();
-    let path = Search::new(request, &pool, &mut work).path(&leaf, &mut |path, work| {
+    let path = Search::new(request, &pool, work).path(&leaf, &mut |path, work| {
         check::path(path, request, work)?;
         match request.crls {
             Some(_) => {

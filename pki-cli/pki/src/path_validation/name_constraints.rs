@@ -81,10 +81,12 @@ pub(super) fn check(
         .subject_alt_name
         .as_deref()
         .unwrap_or_default();
+    work.compare_names(names.len())?;
     let legacy = legacy_mailboxes(&candidate.certificate.subject);
     let all = all_names(&candidate.certificate.subject, names, &legacy);
     let all: Vec<_> = all.iter().map(Prepared::new).collect();
     for constraints in above {
+        work.compare_names(constraints.permitted.len() + constraints.excluded.len())?;
         let bases = Bases::new(constraints);
         for name in &all {
             if let Some(violation) = bases.violation(name, work)? {
@@ -237,7 +239,7 @@ impl<'n, 'a> Bases<'n, 'a> {
         work: &mut Work,
     ) -> Result<Option<Violation<'n, 'a>>, Finding> {
         for base in &self.excluded {
-            work.compare_name()?;
+            work.compare_names(1)?;
             match relation(name, base) {
                 Relation::OtherKind | Relation::Outside => {}
                 Relation::NotComparable => return Ok(Some(Violation::NotComparable)),
@@ -247,7 +249,7 @@ impl<'n, 'a> Bases<'n, 'a> {
         }
         let mut constrained = false;
         for base in &self.permitted {
-            work.compare_name()?;
+            work.compare_names(1)?;
             match relation(name, base) {
                 Relation::OtherKind => {}
                 Relation::Inside => return Ok(None),

@@ -6,10 +6,15 @@
 
 use std::collections::BTreeSet;
 
-use super::{FailureKind, build::Node, candidate::Candidate, error::Finding};
+use super::{
+    FailureKind,
+    build::{Node, Work},
+    candidate::Candidate,
+    error::Finding,
+};
 use crate::parse::oid::{Oid, known};
 
-pub(super) fn check(path: &[Node<'_, '_>]) -> Result<(), (usize, Finding)> {
+pub(super) fn check(path: &[Node<'_, '_>], work: &mut Work) -> Result<(), (usize, Finding)> {
     let certificates = &path[..path.len().saturating_sub(1)];
     let n = u64::try_from(certificates.len()).unwrap_or(u64::MAX);
     let mut state = State {
@@ -20,6 +25,12 @@ pub(super) fn check(path: &[Node<'_, '_>]) -> Result<(), (usize, Finding)> {
     };
     for (at, node) in certificates.iter().enumerate().rev() {
         let is_last = at == 0;
+        // What the certificate says is looked at once, and what is expected may be copied.
+        let extensions = &node.candidate.extensions;
+        let policies = extensions.policies.as_ref().map_or(0, Vec::len);
+        let mappings = extensions.policy_mappings.as_ref().map_or(0, Vec::len);
+        work.process_policies(policies + mappings + state.expected.len())
+            .map_err(|finding| (at, finding))?;
         state.process(node.candidate, is_last);
         if is_last {
             state.wrap_up(node.candidate);

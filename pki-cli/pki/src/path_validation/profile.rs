@@ -3,7 +3,7 @@
 //! Strict: what “conforming CAs MUST” is asked of every certificate. One clause is let go on purpose: name constraints
 //! that are not marked critical (section 4.2.1.10) are enforced all the same, because refusing them protects nobody.
 
-use super::{FailureKind, candidate::Candidate, error::Finding, names, signature};
+use super::{FailureKind, build::Work, candidate::Candidate, error::Finding, names, signature};
 use crate::parse::{
     extensions::{Extension, key_usage},
     general_name::{GeneralName, ip_address},
@@ -18,14 +18,14 @@ pub(super) enum Role {
     TrustAnchor,
 }
 
-pub(super) fn check(candidate: &Candidate<'_>, role: Role) -> Result<(), Finding> {
+pub(super) fn check(candidate: &Candidate<'_>, role: Role, work: &mut Work) -> Result<(), Finding> {
     check_form(candidate, role)?;
     check_extensions_are_understood(candidate)?;
     if let Some(reason) = &candidate.broken {
         return Err(Finding::profile("RFC 5280 section 4.2", reason.clone()));
     }
     check_criticality(candidate)?;
-    check_key_identifiers(candidate, role)?;
+    check_key_identifiers(candidate, role, work)?;
     check_ca_and_usage(candidate, role)?;
     check_alternative_names(candidate)?;
     if let Some(constraints) = &candidate.extensions.name_constraints {
@@ -207,7 +207,11 @@ fn check_criticality(candidate: &Candidate<'_>) -> Result<(), Finding> {
     Ok(())
 }
 
-fn check_key_identifiers(candidate: &Candidate<'_>, role: Role) -> Result<(), Finding> {
+fn check_key_identifiers(
+    candidate: &Candidate<'_>,
+    role: Role,
+    work: &mut Work,
+) -> Result<(), Finding> {
     let extensions = &candidate.extensions;
     if extensions.subject_key_identifier.is_none() && (role != Role::Leaf || candidate.is_ca()) {
         return Err(Finding::profile(
@@ -221,25 +225,13 @@ fn check_key_identifiers(candidate: &Candidate<'_>, role: Role) -> Result<(), Fi
         .and_then(|id| id.key_identifier);
     // It helps to find the issuer, and above a trust anchor nobody looks for one. The clause's own exception is a CA's
     // certificate signed with its own key.
-    if key_identifier.is_none() && role != Role::TrustAnchor && !is_self_signed(candidate) {
+    if key_identifier.is_none() && role != Role::TrustAnchor && !candidate.is_self_signed(work)? {
         return Err(Finding::profile(
             "RFC 5280 section 4.2.1.1",
             "it has no authorityKeyIdentifier with a key identifier, though another key signed it",
         ));
     }
     Ok(())
-}
-
-pub(super) fn is_self_signed(candidate: &Candidate<'_>) -> bool {
-    let certificate = &candidate.certificate;
-    candidate.is_self_issued()
-        && signature::verify(
-            &certificate.public_key,
-            &certificate.signature_algorithm,
-            certificate.tbs,
-            certificate.signature,
-        )
-        .is_ok()
 }
 
 /// RFC 5280 sections 4.2.1.3, 4.2.1.9, 4.2.1.10, and 6.1.4 (k) and (n) for issuers.

@@ -7,7 +7,7 @@
 //! belongs to the same CA and has not been revoked itself: any CA under the root could make a certificate with that
 //! name, and the thief of an old key has one.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use super::{
     FailureKind,
@@ -43,6 +43,10 @@ pub(super) struct List<'a> {
     issuer: Vec<Vec<u8>>,
     scope: Option<IssuingDistributionPoint<'a>>,
     is_delta: bool,
+    /// The place of each entry, by the number of its issuer in `issuers`, and by serial number.
+    entries: HashMap<(usize, &'a [u8]), usize>,
+    /// Whose certificates are in it: the list's own issuer first.
+    issuers: HashMap<Vec<Vec<u8>>, usize>,
     /// Why it can be used for nothing.
     broken: Option<(&'static str, String)>,
 }
@@ -77,11 +81,26 @@ impl<'a> List<'a> {
                 }
             }
         }
+        let issuer = crl.issuer.canonical();
+        let is_indirect = scope.as_ref().is_some_and(|scope| scope.indirect);
+        let mut issuers = HashMap::from([(issuer.clone(), 0)]);
+        let mut entries = HashMap::new();
+        let mut issuer_of_entry = 0;
+        for (at, entry) in crl.revoked.iter().enumerate() {
+            if is_indirect && let Some(name) = certificate_issuer(entry) {
+                // It holds for the entries that follow, too (section 5.3.3).
+                let next = issuers.len();
+                issuer_of_entry = *issuers.entry(name).or_insert(next);
+            }
+            entries.entry((issuer_of_entry, entry.serial)).or_insert(at);
+        }
         Self {
-            issuer: crl.issuer.canonical(),
+            issuer,
             crl,
             scope,
             is_delta,
+            entries,
+            issuers,
             broken,
         }
     }
@@ -92,21 +111,22 @@ impl<'a> List<'a> {
 
     /// The entry for a certificate, by serial number and issuer (sections 5.3.3 and 6.3.3 (i)).
     fn entry(&self, candidate: &Candidate<'_>) -> Option<&Revoked<'a>> {
-        let mut issuer_of_entry = self.issuer.clone();
-        self.crl.revoked.iter().find(|entry| {
-            if self.is_indirect()
-                && let Some(extension) = entry
-                    .extensions
-                    .iter()
-                    .find(|e| e.oid == known::CERTIFICATE_ISSUER)
-                && let Ok(Content::CertificateIssuer(names)) = extension.decode()
-                && let Some(name) = directory_name(&names)
-            {
-                // It holds for the entries that follow, too.
-                issuer_of_entry = name.canonical();
-            }
-            entry.serial == candidate.certificate.serial && issuer_of_entry == candidate.issuer
-        })
+        let issuer = *self.issuers.get(&candidate.issuer)?;
+        let at = *self.entries.get(&(issuer, candidate.certificate.serial))?;
+        self.crl.revoked.get(at)
+    }
+}
+
+fn certificate_issuer(entry: &Revoked<'_>) -> Option<Vec<Vec<u8>>> {
+    let extension = entry
+        .extensions
+        .iter()
+        .find(|extension| extension.oid == known::CERTIFICATE_ISSUER)?;
+    match extension.decode() {
+        Ok(Content::CertificateIssuer(names)) => {
+            directory_name(&names).map(|name| name.canonical())
+        }
+        _ => None,
     }
 }
 
@@ -255,7 +275,7 @@ impl<'a> Status<'_, '_, 'a> {
             if self.under_judgement.contains(&number) {
                 continue;
             }
-            let Some(reasons) = reasons_covered(candidate, list) else {
+            let Some(reasons) = reasons_covered(candidate, list, self.work)? else {
                 continue;
             };
             if let Err(finding) = self.usable(number, list) {
@@ -418,8 +438,11 @@ impl<'a> Status<'_, '_, 'a> {
             return refuse("the status of the CRL's signer hangs on too many others");
         }
         check::validity(signer.candidate, self.given.request.time)
-            .and_then(|()| profile::check(signer.candidate, Role::Leaf))
-            .map_err(|_| unknown("RFC 5280 section 6.3.3 (f)", UNFIT))?;
+            .and_then(|()| profile::check(signer.candidate, Role::Leaf, self.work))
+            .map_err(|finding| match finding.kind {
+                FailureKind::WorkLimit => finding,
+                _ => unknown("RFC 5280 section 6.3.3 (f)", UNFIT),
+            })?;
         // The CA that issued the issuer, and the issuer's keys of this path (the old one, the new one).
         let same_ca = &self.issuers[..self.issuers.len().min(same_name + 1)];
         let request = Request {
@@ -525,20 +548,40 @@ fn revoked(entry: &Revoked<'_>) -> Finding {
 
 /// For which reasons a list tells whether this certificate is revoked; nothing when the list is not about it
 /// (section 6.3.3 (b), (d) and (e)).
-fn reasons_covered(candidate: &Candidate<'_>, list: &List<'_>) -> Option<u16> {
+fn reasons_covered(
+    candidate: &Candidate<'_>,
+    list: &List<'_>,
+    work: &mut Work,
+) -> Result<Option<u16>, Finding> {
+    work.compare_points(1)?;
+    let own = list.issuer == candidate.issuer;
+    // Only an indirect list is about the certificates of others.
+    if !own && !list.is_indirect() {
+        return Ok(None);
+    }
     let scope = list.scope.as_ref();
     if let Some(scope) = scope {
         let other_kind =
             (scope.only_user && candidate.is_ca()) || (scope.only_ca && !candidate.is_ca());
         if other_kind || scope.only_attribute {
-            return None;
+            return Ok(None);
         }
     }
     let by_scope = scope
         .and_then(|scope| scope.reasons)
         .map_or(ALL_REASONS, reason_mask);
-    let own = list.issuer == candidate.issuer;
     let points = &candidate.extensions.distribution_points;
+    let names_of = |name: &Option<DistributionPointName<'_>>| match name {
+        Some(DistributionPointName::Full(names)) => names.len(),
+        _ => 1,
+    };
+    let of_scope = scope.map_or(0, |scope| names_of(&scope.name));
+    work.compare_points(of_scope)?;
+    for point in points {
+        // The names of the list's scope are read anew for each point.
+        let of_issuer = point.crl_issuer.as_ref().map_or(0, Vec::len);
+        work.compare_points(names_of(&point.name) + of_issuer + of_scope)?;
+    }
     let fits = |point: &DistributionPoint<'_>| {
         let issuer_fits = match &point.crl_issuer {
             Some(names) => names.iter().any(|name| match name {
@@ -572,7 +615,7 @@ fn reasons_covered(candidate: &Candidate<'_>, list: &List<'_>) -> Option<u16> {
     } else {
         by_points
     } & by_scope;
-    (mask != 0).then_some(mask)
+    Ok((mask != 0).then_some(mask))
 }
 
 fn reason_mask(bits: BitString<'_>) -> u16 {
