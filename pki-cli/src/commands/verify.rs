@@ -122,13 +122,19 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
         request = request.max_depth(depth);
     }
     let request = names.into_iter().fold(request, Request::name);
-    let rustls = rustls_verdict(&request);
     match validate(&request) {
         Ok(accepted) => {
-            show_accepted(&accepted, &rustls, output)?;
+            show_accepted(&accepted, &rustls_verdict(&request), output)?;
             Ok(())
         }
-        Err(rejected) => Err(refusal(&args.leaf, &rejected, &rustls)),
+        // A bundle that is too much work for us is not given to somebody with a larger limit.
+        Err(rejected) if rejected.kind == FailureKind::WorkLimit => {
+            Err(refusal(&args.leaf, &rejected, None))
+        }
+        Err(rejected) => {
+            let rustls = rustls_verdict(&request);
+            Err(refusal(&args.leaf, &rejected, Some(&rustls)))
+        }
     }
 }
 
@@ -198,7 +204,8 @@ fn show_accepted(
     Ok(())
 }
 
-fn refusal(leaf: &Path, rejected: &Rejected, rustls: &Result<(), String>) -> CommandError {
+/// `rustls` is absent when it was not asked.
+fn refusal(leaf: &Path, rejected: &Rejected, rustls: Option<&Result<(), String>>) -> CommandError {
     let subject = match rejected.subject.as_str() {
         "" => String::new(),
         subject => format!(" “{subject}”"),
@@ -221,11 +228,11 @@ fn refusal(leaf: &Path, rejected: &Rejected, rustls: &Result<(), String>) -> Com
             "reason": rejected.reason,
             "clause": rejected.clause,
             "advice": rejected.advice,
-            "rustls": rustls_json(rustls),
+            "rustls": rustls.map(rustls_json),
         }));
     match rustls {
-        Ok(()) => error.hint("rustls-webpki, which the services use, would accept it: it does not look at this rule."),
-        Err(_) => error,
+        Some(Ok(())) => error.hint("rustls-webpki, which the services use, would accept it: it does not look at this rule."),
+        Some(Err(_)) | None => error,
     }
 }
 
