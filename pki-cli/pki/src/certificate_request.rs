@@ -407,8 +407,7 @@ fn check_form(request: &parse::request::Request<'_>) -> Result<(), RequestError>
             // Microsoft's and Netscape's tools have attributes of their own for extensions.
             if values.iter().any(|value| mentions_names(value.raw)) {
                 return malformed(format!(
-                    "it asks for names in the attribute {}, which is not read; have it made again with them in an extensionRequest (RFC 2985 section 5.4.2)",
-                    oid
+                    "it asks for names in the attribute {oid}, which is not read; have it made again with them in an extensionRequest (RFC 2985 section 5.4.2)"
                 ));
             }
             continue;
