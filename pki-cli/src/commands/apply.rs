@@ -59,7 +59,7 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
     for stranger in apply::strangers(&manifest, &global.dir) {
         output.notice(format_args!(
             "{} is not in the manifest and is left alone.",
-            stranger.display()
+            escape(&stranger.to_string_lossy())
         ));
     }
     if let AuthorityStep::Keep(differences) = &plan.authority {

@@ -201,6 +201,41 @@ fn what_is_not_in_the_manifest_is_left_alone() {
         "{run:?}"
     );
     assert!(home.path("certs/guest/tls.crt").exists());
+
+    let hostile = home.path("certs/\u{1b}[2J\u{202e}x");
+    fs::rename(home.path("certs/guest"), hostile).expect("renamed");
+    let run = home.pki("apply pki.toml");
+    assert!(
+        run.stderr
+            .contains("certs/\\u{1b}[2J\\u{202e}x is not in the manifest"),
+        "{run:?}"
+    );
+}
+
+#[test]
+fn a_name_outside_the_cas_domains_is_refused_before_there_is_a_ca() {
+    let home = Home::new();
+    let bound = "/CN=Example Root\"\npermit_dns = [\"Example.org\"]";
+    home.write("pki.toml", MANIFEST.replace("/CN=Example Root\"", bound));
+    let said = home.pki("apply pki.toml --dry-run").fails(7);
+    snapshot!(&said, @r#"error: "pki.toml", line 8: The name DNS:localhost is not below example.org, to which permit_dns binds the CA; take it out, or permit its domain."#);
+    assert_eq!(home.pki("apply pki.toml").fails(7), said);
+    assert!(!home.path("certs").exists());
+    home.write(
+        "pki.toml",
+        MANIFEST
+            .replace("/CN=Example Root\"", bound)
+            .replace(", \"localhost\"", ""),
+    );
+    home.pki("apply pki.toml").succeeds();
+    snapshot!(home.pki("apply pki.toml"), @r"
+    exit 0
+    = ca      certs/ca
+    = order   valid until [date]
+    = person  valid until [date]
+    Plan: 0 to issue, 0 to replace, 2 unchanged.
+    Nothing to do.
+    ");
 }
 
 #[test]
