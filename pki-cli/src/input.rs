@@ -2,6 +2,8 @@
 
 use std::{fs::File, io::Read, path::Path};
 
+use pki::text::escape;
+
 use crate::command_error::{CommandError, Kind};
 
 /// No certificate, bundle or key that makes sense is larger. The largest CRLs of the public web have a few megabytes.
@@ -9,7 +11,7 @@ pub(crate) const LARGEST_FILE: u64 = 16 * 1024 * 1024;
 
 /// The content of a file, or of stdin for `-`, when it is not larger than [`LARGEST_FILE`].
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, CommandError> {
-    let shown = path.display();
+    let shown = escape(&path.to_string_lossy());
     let unreadable = |error: std::io::Error| match error.kind() {
         std::io::ErrorKind::NotFound => {
             CommandError::new(Kind::NotFound, format_args!("There is no file {shown}."))

@@ -81,9 +81,24 @@ fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Arguments, clap::Er
     Arguments::from_arg_matches(&matches)
 }
 
-/// clap prints its own usage errors, help and version; only the exit code is ours.
+/// clap prints its own usage errors, help and version; only the exit code is ours. It repeats what was typed, though, and
+/// a terminal would obey what is hidden in that.
 fn usage(error: &clap::Error) -> ExitCode {
-    if error.print().is_err() || error.use_stderr() {
+    let text = error.render().to_string();
+    // Line ends are the layout, and backslashes in a sentence of ours were doubled by it where they had to be.
+    let shown: String = text
+        .chars()
+        .map(|c| match c {
+            '\n' | '\\' => c.to_string(),
+            c => pki::text::escape(c.encode_utf8(&mut [0; 4])),
+        })
+        .collect();
+    let printed = if text == shown {
+        error.print()
+    } else {
+        output::plain_error(&shown)
+    };
+    if printed.is_err() || error.use_stderr() {
         ExitCode::from(Kind::Usage.exit_code())
     } else {
         ExitCode::SUCCESS

@@ -85,6 +85,11 @@ impl Output {
     }
 }
 
+/// A usage error as text alone, before there is an [`Output`].
+pub(crate) fn plain_error(text: &str) -> io::Result<()> {
+    write!(anstream::stderr(), "{text}")
+}
+
 /// Escapes what a JSON writer writes; it always writes whole characters.
 struct Escaping<'w>(&'w mut dyn Write);
 

@@ -77,7 +77,7 @@ pub(crate) fn issued_lines(output: &mut Output, folder: &Path, issued: &Issued) 
         .collect();
     output.line(format_args!(
         "  folder   {} ({})",
-        folder.display(),
+        escape(&folder.to_string_lossy()),
         there.join(", ")
     ))
 }

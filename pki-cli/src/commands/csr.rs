@@ -9,6 +9,7 @@ use pki::{
     folder::{self, Entry, Folder},
     key::{KeyAlgorithm, PrivateKey},
     profile::Profile,
+    text::escape,
 };
 use serde_json::json;
 
@@ -73,7 +74,7 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
     if folder.holds(folder::CERTIFICATE) {
         output.notice(format_args!(
             "The certificate in {} belonged to the key that was thrown away, so it was taken away as well.",
-            path.display()
+            escape(&path.to_string_lossy())
         ));
     }
     let files = [
@@ -97,9 +98,9 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
     }
     output.line(format_args!(
         "Made a key and a request in {}",
-        path.display()
+        escape(&path.to_string_lossy())
     ))?;
-    output.line(format_args!("  subject  {}", subject.to_slashes()))?;
+    output.line(format_args!("  subject  {}", escape(&subject.to_slashes())))?;
     if !names.is_empty() {
         let names: Vec<_> = names.iter().map(ToString::to_string).collect();
         output.line(format_args!("  names    {}", names.join(", ")))?;
@@ -107,7 +108,7 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
     output.line(format_args!("  key      {}", key.public()))?;
     output.line(format_args!(
         "next: pki sign {}",
-        path.join(folder::REQUEST).display()
+        escape(&path.join(folder::REQUEST).to_string_lossy())
     ))?;
     Ok(())
 }

@@ -5,6 +5,7 @@ use pki::{
     distinguished_name::DistinguishedName,
     key::KeyAlgorithm,
     manifest::{DEFAULT_ISSUING_DAYS, DEFAULT_ROOT_DAYS, issuing_subject},
+    text::escape,
 };
 use serde_json::json;
 
@@ -109,7 +110,10 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
             "notices": created.notices.iter().map(ToString::to_string).collect::<Vec<_>>(),
         }))?);
     }
-    output.line(format_args!("Created a CA in {}", created.folder.display()))?;
+    output.line(format_args!(
+        "Created a CA in {}",
+        escape(&created.folder.to_string_lossy())
+    ))?;
     output.line("root")?;
     show::certificate_lines(output, &created.root)?;
     if let Some(issuing) = &created.issuing {

@@ -371,6 +371,28 @@ fn command_lines_that_make_no_sense() {
 }
 
 #[test]
+fn what_was_typed_is_repeated_without_being_obeyed() {
+    let home = Home::with_ca();
+    for args in [
+        &["issue", "x", "--key", "\u{1b}[2J\u{202e}"][..],
+        &["init", "--\u{1b}[2J\u{202e}"],
+        &["inspect", "\u{1b}[2J\u{202e}"],
+    ] {
+        let run = home.run(args);
+        assert_ne!(run.code, 0);
+        assert!(run.stderr.contains("\\u{202e}"), "{run:?}");
+        assert!(
+            !run.stderr.contains('\u{1b}') && !run.stderr.contains('\u{202e}'),
+            "{run:?}"
+        );
+    }
+    let hidden = "\u{1b}[2J\u{202e}";
+    let run = home.run(&["issue", "x", "--dns", "a.dev", "--out", hidden]);
+    assert!(!run.stdout.contains('\u{1b}'), "{run:?}");
+    run.succeeds();
+}
+
+#[test]
 fn an_error_is_json_as_well_when_json_is_asked_for() {
     let home = Home::new();
     let run = home.pki("issue x --dns a.dev --json");
