@@ -10,9 +10,10 @@ use crate::{
     certificate::Certificate,
     error::Error,
     folder::{self, Entry as File, Folder, Wait},
-    issuer::{BACKDATE, date},
+    issuer::{self, BACKDATE, Wanted, date},
     key::{KeyError, Passphrase, PrivateKey},
-    manifest::{Entry, Manifest},
+    manifest::{Entry, Manifest, ManifestError},
+    path_validation,
     subject_alt_name::GeneralName,
 };
 
@@ -77,9 +78,15 @@ impl Plan {
             .iter()
             .map(|entry| {
                 let path = dir.join(&entry.name);
+                let action = action(entry, &path, chain, now)?;
+                if let Some(chain) = chain
+                    && !matches!(action, Action::Keep(_))
+                {
+                    chain.check(entry, &manifest.path, now)?;
+                }
                 Ok(Step {
                     entry: entry.clone(),
-                    action: action(entry, &path, chain, now)?,
+                    action,
                     is_encrypted: has_encrypted_key(&path)?,
                 })
             })
@@ -175,6 +182,28 @@ struct Chain<'a> {
 }
 
 impl Chain<'_> {
+    /// Whether the CA may issue what an entry asks for: a plan promises nothing that could not be kept.
+    fn check(&self, entry: &Entry, manifest: &Path, now: OffsetDateTime) -> Result<(), Error> {
+        let ask = |names: &[GeneralName]| {
+            let wanted = Wanted {
+                profile: entry.profile,
+                subject: &entry.subject,
+                names,
+            };
+            issuer::check_chain(&self.certificates(), &wanted, now)
+        };
+        // First without names: what is wrong then is not the manifest's fault.
+        ask(&[])?;
+        for name in &entry.names {
+            ask(std::slice::from_ref(name)).map_err(|refusal| ManifestError {
+                path: manifest.to_owned(),
+                line: entry.line_of(name),
+                problem: refusal.to_string(),
+            })?;
+        }
+        Ok(())
+    }
+
     fn differences(&self, wanted: &NewAuthority) -> Vec<String> {
         let mut differences = Vec::new();
         compare(
@@ -202,22 +231,54 @@ impl Chain<'_> {
         if !wanted.key.makes(self.root.public_key()) {
             differences.push(format!("key: {} → {}", self.root.public_key(), wanted.key));
         }
+        // The order of domains means nothing.
+        let domains = |mut domains: Vec<&str>| {
+            domains.sort_unstable();
+            domains.dedup();
+            match domains.is_empty() {
+                true => "none".to_owned(),
+                false => domains.join(", "),
+            }
+        };
         let bound = self
             .root
             .name_constraints
             .as_ref()
-            .map(|constraints| constraints.permitted_dns().join(", "));
+            .map(|constraints| constraints.permitted_dns())
+            .unwrap_or_default();
         compare(
             &mut differences,
             "permit_dns",
-            &bound.unwrap_or_default(),
-            &wanted.permitted_dns.join(", "),
+            &domains(bound),
+            &domains(wanted.permitted_dns.iter().map(String::as_str).collect()),
         );
         differences
     }
 
     fn issuer(&self) -> &Certificate {
         self.issuing.unwrap_or(self.root)
+    }
+
+    /// The issuer first, the trust anchor last.
+    fn certificates(&self) -> Vec<&Certificate> {
+        self.issuing.into_iter().chain([self.root]).collect()
+    }
+
+    /// When the first of them ends, and with it everything below.
+    fn not_after(&self) -> OffsetDateTime {
+        self.issuer().not_after().min(self.root.not_after())
+    }
+
+    /// Why verifiers would not accept a certificate, whose names and purposes were looked at already.
+    fn fault(&self, certificate: &Certificate, now: OffsetDateTime) -> Option<String> {
+        let question = path_validation::Request::new(certificate.der(), now)
+            .trust([self.root.der()])
+            .intermediates(self.issuing.map(Certificate::der));
+        let rejected = path_validation::validate(&question).err()?;
+        Some(format!(
+            "not accepted by verifiers: {} ({})",
+            rejected.reason, rejected.clause
+        ))
     }
 }
 
@@ -255,6 +316,12 @@ fn action(
         }
     };
     let mut reasons: Vec<String> = problem.into_iter().collect();
+    // Whoever could read the key may have it: another mode alone would not help.
+    if let Some(mode) = folder::mode_of(&path.join(folder::KEY))?
+        && mode & 0o077 != 0
+    {
+        reasons.push(format!("others can get at tls.key (mode {mode:04o})"));
+    }
     if certificate.profile() != Some(entry.profile) {
         let present = certificate
             .profile()
@@ -274,10 +341,13 @@ fn action(
         reasons.push(format!("key: {} → {}", certificate.public_key(), entry.key));
     }
     let lifetime = certificate.not_after() - certificate.not_before();
-    let is_clamped =
-        chain.is_some_and(|chain| chain.issuer().not_after() == certificate.not_after());
     let days = (lifetime - BACKDATE).whole_days();
-    if days != i64::from(entry.days) && !is_clamped {
+    // When it would end had it been issued by this entry, under the CA that is there.
+    let asked = certificate.not_before() + BACKDATE + Duration::days(entry.days.into());
+    let end = chain.map_or(asked, |chain| asked.min(chain.not_after()));
+    let is_clamped = end < asked && end == certificate.not_after();
+    // A certificate that is as old as its CA begins with it, a little later than it would.
+    if (end - certificate.not_after()).abs() > BACKDATE {
         reasons.push(format!("days: {days} → {}", entry.days));
     }
     let left = certificate.not_after() - now;
@@ -290,6 +360,10 @@ fn action(
             date(certificate.not_after()),
             left.whole_days()
         ));
+    } else if let Some(chain) = chain
+        && reasons.is_empty()
+    {
+        reasons.extend(chain.fault(&certificate, now));
     }
     Ok(if reasons.is_empty() {
         Action::Keep(certificate.not_after())
@@ -481,6 +555,15 @@ mod tests {
                 "{days}"
             );
         }
+        // Neither when the manifest asks for another end that it cannot have.
+        assert!(matches!(
+            action_after(&home, &self::manifest(500), 0),
+            Action::Keep(_)
+        ));
+        assert_eq!(
+            action_after(&home, &self::manifest(30), 0),
+            Action::Replace(vec!["days: 100 → 30".to_owned()])
+        );
     }
 
     #[test]

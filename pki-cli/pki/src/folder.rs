@@ -553,6 +553,15 @@ pub fn read_if_there(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, FolderEr
     }
 }
 
+/// Who may do what with a file: the nine bits of `chmod`. `None` when it is absent.
+pub fn mode_of(path: &Path) -> Result<Option<u32>, FolderError> {
+    match fs::metadata(path) {
+        Ok(metadata) => Ok(Some(metadata.mode() & 0o777)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(FolderError::io(path, "read")(error)),
+    }
+}
+
 /// Makes a folder and those above it, unless they are there.
 pub fn create_folder(path: &Path, mode: u32) -> Result<(), FolderError> {
     let made = DirBuilder::new().recursive(true).mode(mode).create(path);

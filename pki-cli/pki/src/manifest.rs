@@ -43,6 +43,8 @@ pub struct ManifestError {
 /// A manifest in which every value can be used.
 #[derive(Clone, Debug)]
 pub struct Manifest {
+    /// Where it was read, for messages.
+    pub path: PathBuf,
     /// The CA.
     pub authority: NewAuthority,
     /// Whether the keys of a new CA are encrypted.
@@ -68,6 +70,17 @@ pub struct Entry {
     pub key: KeyAlgorithm,
     /// Its validity.
     pub days: u32,
+    /// The line of the entry, and those of its names in their order, for messages.
+    pub(crate) lines: (usize, Vec<usize>),
+}
+
+impl Entry {
+    /// The line in which a name stands.
+    pub(crate) fn line_of(&self, name: &GeneralName) -> usize {
+        let (own, lines) = &self.lines;
+        let at = self.names.iter().position(|known| known == name);
+        at.and_then(|at| lines.get(at)).copied().unwrap_or(*own)
+    }
 }
 
 impl Manifest {
@@ -88,15 +101,20 @@ impl Manifest {
         let mut certificates = Vec::new();
         for (name, entry) in raw.certificate {
             let start = name.span().start;
-            certificates.push((
-                start,
-                entry
-                    .into_inner()
-                    .check(name, &raw.defaults, &authority.permitted_dns, &refuse)?,
-            ));
+            let mut entry = entry.into_inner().check(
+                name,
+                &raw.defaults,
+                &authority.permitted_dns,
+                &refuse,
+            )?;
+            // So far these were offsets.
+            let (own, names) = &mut entry.lines;
+            names.iter_mut().chain([own]).for_each(|line| *line = at(*line));
+            certificates.push((start, entry));
         }
         certificates.sort_by_key(|(start, _)| *start);
         Ok(Self {
+            path: path.to_owned(),
             authority,
             encrypt_ca_keys,
             certificates: certificates.into_iter().map(|(_, entry)| entry).collect(),
@@ -275,6 +293,7 @@ impl RawEntry {
             (&self.email, GeneralName::email),
         ];
         let mut names = Vec::new();
+        let mut offsets = Vec::new();
         for (given, parse) in kinds {
             for text in given {
                 let name = parse(text.get_ref())
@@ -287,6 +306,9 @@ impl RawEntry {
                             permitted_dns.join(" or ")
                         ),
                     ));
+                }
+                if !names.contains(&name) {
+                    offsets.push(text.span().start);
                 }
                 names.push(name);
             }
@@ -316,6 +338,7 @@ impl RawEntry {
                 DEFAULT_DAYS,
                 refuse,
             )?,
+            lines: (name.span().start, offsets),
             name: name.into_inner(),
         })
     }

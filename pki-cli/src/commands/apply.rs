@@ -62,10 +62,15 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
             escape(&stranger.to_string_lossy())
         ));
     }
-    if let AuthorityStep::Keep(differences) = &plan.authority {
-        for difference in differences {
-            output.notice(format_args!("The CA differs from the manifest ({}); a CA is not replaced in passing, so it stays as it is.", escape(difference)));
-        }
+    if let AuthorityStep::Keep(differences) = &plan.authority
+        && !differences.is_empty()
+    {
+        let differences: Vec<_> = differences.iter().map(|one| escape(one)).collect();
+        output.notice(format_args!(
+            "The CA in {} is not the one of the manifest, and stays as it is: a CA is not replaced in passing. In the CA → in the manifest: {}. Write into [ca] what the CA has, or move the CA's folder away to have a new CA made.",
+            escape(&global.dir.join(pki::authority::FOLDER).to_string_lossy()),
+            differences.join("; ")
+        ));
     }
     if plan.authority == AuthorityStep::Create && !manifest.encrypt_ca_keys {
         args.passphrase.refuse_clear_keys(
@@ -84,6 +89,7 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
         print_plan(&plan, global, args, output)?;
     }
     let mut issued = Vec::new();
+    let mut is_made = false;
     if !args.dry_run && !plan.is_empty() {
         // Everything that may be asked for is asked for before the first file.
         let key_passphrase = plan
@@ -110,10 +116,13 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
                 now(),
                 &mut patience(),
             ) {
-                Ok(created) => created
-                    .notices
-                    .iter()
-                    .for_each(|notice| output.notice(notice)),
+                Ok(created) => {
+                    is_made = true;
+                    created
+                        .notices
+                        .iter()
+                        .for_each(|notice| output.notice(notice));
+                }
                 // Another run made it in the meantime, which is as good.
                 Err(pki::Error::AuthorityExists(_)) => {}
                 Err(error) => return Err(error.into()),
@@ -131,7 +140,10 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
     match (plan.is_empty(), args.dry_run) {
         (true, _) => output.line("Nothing to do.")?,
         (false, true) => output.line("Nothing was done: this was a dry run.")?,
-        (false, false) => output.line(format_args!("Done: {} issued.", issued.len()))?,
+        (false, false) => {
+            let made = if is_made { "a new CA, " } else { "" };
+            output.line(format_args!("Done: {made}{} issued.", issued.len()))?;
+        }
     }
     Ok(())
 }
@@ -209,11 +221,15 @@ fn print_plan(
             output.line(format_args!(
                 "{GOOD}+{GOOD:#} {:width$}  new CA in {}",
                 "ca",
-                authority.display()
+                escape(&authority.to_string_lossy())
             ))?;
         }
         AuthorityStep::Keep(_) => {
-            output.line(format_args!("= {:width$}  {}", "ca", authority.display()))?
+            output.line(format_args!(
+                "= {:width$}  {}",
+                "ca",
+                escape(&authority.to_string_lossy())
+            ))?;
         }
     }
     for step in &plan.steps {
@@ -253,8 +269,12 @@ fn print_plan(
         }
     }
     let (issue, replace, keep) = plan.counts();
+    let authority = match &plan.authority {
+        AuthorityStep::Create => "a new CA, ",
+        AuthorityStep::Keep(_) => "",
+    };
     output.line(format_args!(
-        "Plan: {issue} to issue, {replace} to replace, {keep} unchanged."
+        "Plan: {authority}{issue} to issue, {replace} to replace, {keep} unchanged."
     ))?;
     Ok(())
 }

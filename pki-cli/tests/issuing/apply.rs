@@ -1,6 +1,6 @@
 //! `pki apply`: the plan reads like a difference, a second run changes nothing, a change is made once.
 
-use std::fs;
+use std::{fs, os::unix::fs::PermissionsExt};
 
 use crate::support::{Home, snapshot};
 
@@ -53,7 +53,7 @@ fn a_dry_run_shows_the_plan_and_does_nothing() {
     + ca      new CA in certs/ca
     + order   peer, p256, 60 days, DNS:order.example.org, DNS:localhost, IP:127.0.0.1
     + person  client, p256, 7 days, URI:spiffe://example.org/person
-    Plan: 2 to issue, 0 to replace, 0 unchanged.
+    Plan: a new CA, 2 to issue, 0 to replace, 0 unchanged.
     Nothing was done: this was a dry run.
     ");
     assert!(!home.path("certs").exists());
@@ -67,8 +67,8 @@ fn the_first_run_issues_and_the_second_changes_nothing() {
     + ca      new CA in certs/ca
     + order   peer, p256, 60 days, DNS:order.example.org, DNS:localhost, IP:127.0.0.1
     + person  client, p256, 7 days, URI:spiffe://example.org/person
-    Plan: 2 to issue, 0 to replace, 0 unchanged.
-    Done: 2 issued.
+    Plan: a new CA, 2 to issue, 0 to replace, 0 unchanged.
+    Done: a new CA, 2 issued.
     ");
     for name in ["order", "person"] {
         home.assert_pair(&format!("certs/{name}"));
@@ -160,8 +160,8 @@ fn certificates_of_another_ca_are_replaced() {
     + ca      new CA in certs/ca
     ~ order   issued by another CA
     ~ person  issued by another CA
-    Plan: 0 to issue, 2 to replace, 0 unchanged.
-    Done: 2 issued.
+    Plan: a new CA, 0 to issue, 2 to replace, 0 unchanged.
+    Done: a new CA, 2 issued.
     ");
     assert!(
         home.openssl_accepts("certs/order", "sslserver")
@@ -172,21 +172,112 @@ fn certificates_of_another_ca_are_replaced() {
 #[test]
 fn a_ca_that_differs_is_left_as_it_is_and_said() {
     let home = home();
-    home.pki("apply pki.toml").succeeds();
+    home.pki("init --single-tier --key ed25519").succeeds();
     let before = state(&home);
-    home.write("pki.toml", MANIFEST.replace("Example Root", "Other Root"));
+    let manifest = MANIFEST.replace(
+        "Root\"",
+        "Root\"\npermit_dns = [\"LOCALHOST\", \"example.org\"]",
+    );
+    home.write("pki.toml", &manifest);
+    snapshot!(home.pki("apply pki.toml --dry-run"), @r"
+    exit 0
+    = ca      certs/ca
+    + order   peer, p256, 60 days, DNS:order.example.org, DNS:localhost, IP:127.0.0.1
+    + person  client, p256, 7 days, URI:spiffe://example.org/person
+    Plan: 2 to issue, 0 to replace, 0 unchanged.
+    Nothing was done: this was a dry run.
+    --- stderr
+    notice: The CA in certs/ca is not the one of the manifest, and stays as it is: a CA is not replaced in passing. In the CA → in the manifest: subject: /CN=Private Root CA → /O=Example/CN=Example Root; issuing CA: none (single tier) → /O=Example/CN=Example Root issuing CA; key: Ed25519 → p256; permit_dns: none → example.org, localhost. Write into [ca] what the CA has, or move the CA's folder away to have a new CA made.
+    ");
+    assert_eq!(state(&home), before);
+
+    // Neither the case nor the order of domains is a difference.
+    fs::remove_dir_all(home.path("certs")).expect("removed");
+    home.pki("apply pki.toml").succeeds();
+    home.write(
+        "pki.toml",
+        manifest.replace(
+            "\"LOCALHOST\", \"example.org\"",
+            "\"Example.org\", \"localhost\"",
+        ),
+    );
+    let run = home.pki("apply pki.toml");
+    assert_eq!(run.stderr, "");
+    assert!(run.succeeds().contains("Nothing to do."));
+}
+
+#[test]
+fn what_the_ca_that_is_there_may_not_issue_is_refused_while_planning() {
+    let home = home();
+    home.pki("init --permit-dns localhost").succeeds();
+    for run in ["apply pki.toml --dry-run", "apply pki.toml"] {
+        let error = home.pki(run).fails(7);
+        assert!(error.contains("\"pki.toml\", line 7: The CA"), "{error}");
+        assert!(
+            error.contains("\"DNS:order.example.org\" is not below DNS:localhost"),
+            "{error}"
+        );
+    }
+    assert!(!home.path("certs/order").exists());
+}
+
+#[test]
+fn a_certificate_that_verifiers_refuse_and_a_key_that_others_can_read_are_replaced() {
+    let home = home();
+    home.pki("apply pki.toml").succeeds();
+    let pem = home.read("certs/order/tls.crt");
+    // The last letters of the leaf belong to its signature.
+    let end = pem.find("\n-----END").expect("PEM") - 8;
+    let mut broken = pem.clone();
+    let other = if &pem[end..=end] == "A" { "B" } else { "A" };
+    broken.replace_range(end..=end, other);
+    home.write("certs/order/tls.crt", broken);
+    let key = home.path("certs/person/tls.key");
+    let before = home.read("certs/person/tls.key");
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o666)).expect("changed");
     snapshot!(home.pki("apply pki.toml"), @r"
     exit 0
     = ca      certs/ca
-    = order   valid until [date]
-    = person  valid until [date]
-    Plan: 0 to issue, 0 to replace, 2 unchanged.
-    Nothing to do.
-    --- stderr
-    notice: The CA differs from the manifest (subject: /O=Example/CN=Example Root → /O=Example/CN=Other Root); a CA is not replaced in passing, so it stays as it is.
-    notice: The CA differs from the manifest (issuing CA: /O=Example/CN=Example Root issuing CA → /O=Example/CN=Other Root issuing CA); a CA is not replaced in passing, so it stays as it is.
+    ~ order   not accepted by verifiers: its signature was not made by the key of the issuer that bears the name it gives (RFC 5280 section 6.1.3 (a)(1))
+    ~ person  others can get at tls.key (mode 0666)
+    Plan: 0 to issue, 2 to replace, 0 unchanged.
+    Done: 2 issued.
     ");
-    assert_eq!(state(&home), before);
+    let mode = fs::metadata(&key).expect("a key").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    assert_ne!(
+        home.read("certs/person/tls.key"),
+        before,
+        "others may have it"
+    );
+    for name in ["order", "person"] {
+        home.assert_pair(&format!("certs/{name}"));
+    }
+    assert!(
+        home.pki("apply pki.toml")
+            .succeeds()
+            .contains("Nothing to do.")
+    );
+}
+
+#[test]
+fn a_shorter_validity_under_a_ca_that_ends_soon_is_a_difference() {
+    let home = home();
+    let manifest = |days: u32| {
+        MANIFEST
+            .replace("Root\"", "Root\"\ndays = 100")
+            .replace("days = 7", &format!("days = {days}"))
+    };
+    home.write("pki.toml", manifest(400));
+    home.pki("apply pki.toml").succeeds();
+    home.write("pki.toml", manifest(30));
+    let plan = home.pki("apply pki.toml").succeeds();
+    assert!(plan.contains("~ person  days: 100 → 30"), "{plan}");
+    assert!(
+        home.pki("apply pki.toml")
+            .succeeds()
+            .contains("Nothing to do.")
+    );
 }
 
 #[test]
@@ -201,7 +292,6 @@ fn what_is_not_in_the_manifest_is_left_alone() {
         "{run:?}"
     );
     assert!(home.path("certs/guest/tls.crt").exists());
-
     let hostile = home.path("certs/\u{1b}[2J\u{202e}x");
     fs::rename(home.path("certs/guest"), hostile).expect("renamed");
     let run = home.pki("apply pki.toml");

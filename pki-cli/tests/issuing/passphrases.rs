@@ -131,7 +131,7 @@ fn apply_makes_an_encrypted_ca_and_issues_from_it_with_one_passphrase() {
     exit 8
     + ca  new CA in certs/ca
     + a   server, p256, 60 days, DNS:a.dev
-    Plan: 1 to issue, 0 to replace, 0 unchanged.
+    Plan: a new CA, 1 to issue, 0 to replace, 0 unchanged.
     --- stderr
     error: The CA keys are to be encrypted, and there is no terminal to ask for the passphrase; give it with --passphrase-file or in PKI_PASSPHRASE.
     ");
