@@ -306,11 +306,32 @@ async fn a_valid_certificate_that_is_not_on_the_list_is_refused_without_the_list
     let info = upstream.info.context("no ErrorInfo")?;
     assert_eq!(info.domain, "payment");
     let told = format!("{} {:?} {:?}", status.message(), info.reason, info.metadata);
+    // The caller itself, `…/order-client`, may be named.
+    let allowed = "spiffe://microservices.dev/order";
     assert!(
-        !told.contains("spiffe://microservices.dev/order\"") && !told.contains("dev/order "),
+        !names(&told, allowed),
         "the refusal tells who is allowed: {told}"
     );
+    // However a list would be written.
+    for list in [
+        format!("[{allowed}]"),
+        format!("{allowed}, spiffe://microservices.dev/x"),
+        format!("{allowed}-client, {allowed}"),
+        format!("may be called by {allowed}."),
+        format!("{:?}", [allowed]),
+    ] {
+        assert!(names(&list, allowed), "{list}");
+    }
     Ok(())
+}
+
+/// Whether `text` holds this SPIFFE ID as a whole, and not only the beginning of a longer one: a path's segment goes on
+/// with letters, digits, dots, dashes and underscores (SPIFFE-ID section 2.2), and a dot at the end ends a sentence.
+fn names(text: &str, id: &str) -> bool {
+    text.match_indices(id).any(|(at, _)| {
+        let rest = text[at + id.len()..].trim_start_matches('.');
+        !rest.starts_with(|next: char| next.is_ascii_alphanumeric() || "-_/".contains(next))
+    })
 }
 
 #[tokio::test]
