@@ -308,22 +308,14 @@ impl DatabaseUrl {
     }
 
     /// Whether it is neither a URL nor plainly a path: `postgres:user:secret@host/name`, `host=db password=secret`.
-    /// SQLite would make a file of that name.
+    /// SQLite would make a file of that name. A path with such a sign in it can be told by how it begins.
     pub(crate) fn is_ambiguous(&self) -> bool {
         let text = &self.0;
-        let is_plain = ["sqlite:", "/", "./", "../"]
+        let is_path = ["sqlite:", "/", "./", "../"]
             .iter()
-            .any(|start| text.starts_with(start));
-        let is_pair = |word: &str| {
-            ["password=", "host=", "user=", "dbname="]
-                .iter()
-                .any(|key| word.starts_with(key))
-        };
-        let hides_something = text.starts_with("postgres:")
-            || text.starts_with("postgresql:")
-            || text.contains('@')
-            || text.split_whitespace().any(is_pair);
-        !is_plain && !text.contains("://") && hides_something
+            .any(|start| text.starts_with(start))
+            && !text.starts_with("//");
+        !is_path && !text.contains("://") && text.contains(['@', '=', ':'])
     }
 
     /// With the password, for opening it. Not for a log.
@@ -332,26 +324,48 @@ impl DatabaseUrl {
     }
 }
 
-/// Without the password.
+/// Without the password. It is not looked for, since it may stand wherever somebody put it; rather only what is plainly
+/// something else is shown: a path, or of a URL its user, hosts, ports and name.
 impl fmt::Display for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some((scheme, rest)) = self.0.split_once("://") else {
-            // A path; or something else that may hold a password (`Database::open` refuses it), and is not shown.
+            // What is neither a path nor a URL is refused by `Database::open`.
             return f.write_str(if self.is_ambiguous() { "…" } else { &self.0 });
         };
         // Parameters may hold a password as well, and a password may hold anything that was not escaped.
         let (place, parameters) = rest.split_once('?').unwrap_or((rest, ""));
-        if parameters.contains('@') {
-            return write!(f, "{scheme}://…");
-        }
-        match place.rsplit_once('@') {
-            Some((user, host)) => {
-                let user = user.split(':').next().unwrap_or_default();
-                write!(f, "{scheme}://{user}@{host}")
-            }
-            None => write!(f, "{scheme}://{place}"),
+        let (user, host) = match place.rsplit_once('@') {
+            Some((user, host)) => (user.split(':').next(), host),
+            None => (None, place),
+        };
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._~%".contains(c);
+        let is_shown = scheme == "sqlite"
+            || (scheme.chars().all(is_plain)
+                && user.unwrap_or_default().chars().all(is_plain)
+                && is_place(host));
+        match user {
+            _ if !is_shown || parameters.contains('@') => f.write_str("…"),
+            Some(user) => write!(f, "{scheme}://{user}@{host}"),
+            None => write!(f, "{scheme}://{host}"),
         }
     }
+}
+
+/// Whether it is `HOST:PORT,HOST:PORT/NAME` and nothing else: after a colon there are digits only, for `alice:secret` is
+/// a user without a host.
+fn is_place(text: &str) -> bool {
+    let (hosts, name) = text.split_once('/').unwrap_or((text, ""));
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._~%".contains(c);
+    let is_host = |host: &str| {
+        let address = host.strip_prefix('[').and_then(|host| host.split_once(']'));
+        let (name, port) = match address {
+            Some((address, port)) if address.parse::<std::net::Ipv6Addr>().is_ok() => ("", port),
+            _ => host.split_at(host.find(':').unwrap_or(host.len())),
+        };
+        let port = port.strip_prefix(':').unwrap_or(port);
+        name.chars().all(is_plain) && port.chars().all(|c| c.is_ascii_digit())
+    };
+    hosts.split(',').all(is_host) && name.chars().all(is_plain)
 }
 
 impl fmt::Debug for DatabaseUrl {

@@ -56,8 +56,8 @@ pub struct Migration {
 pub enum DatabaseError {
     /// Neither a path nor a URL that is known.
     #[error(
-        "the database {url} is of a kind that is not known; give a path or sqlite: URL for SQLite (a path with an @ in it \
-         as sqlite:PATH), or a URL like postgres://USER@HOST/NAME for PostgreSQL"
+        "the database {url} is of a kind that is not known; give a path or sqlite: URL for SQLite (a path with @, = or : in \
+         it as sqlite:PATH), or a URL like postgres://USER@HOST/NAME for PostgreSQL"
     )]
     UnknownKind {
         /// Without the password.
@@ -174,7 +174,18 @@ impl Kind {
         let text = url.expose();
         let path = match text.split_once(':') {
             Some(("sqlite", path)) => path.strip_prefix("//").unwrap_or(path),
-            Some(("postgres" | "postgresql", _)) => {
+            Some(("postgres" | "postgresql", rest)) => {
+                // The driver would log an unknown one, with its value.
+                if has_unknown_parameter(rest) {
+                    return Err(DatabaseError::Open {
+                        url: named(url),
+                        problem: format!(
+                            "the URL has a parameter after its ? that is not known; known are {}, and a ? in a password \
+                             is written %3F",
+                            PARAMETERS.join(", ")
+                        ),
+                    });
+                }
                 return match PgConnectOptions::from_str(text) {
                     Ok(options) => Ok(Self::Postgres(Box::new(options))),
                     Err(error) => Err(DatabaseError::Open {
@@ -197,6 +208,44 @@ impl Kind {
         }
         Ok(Self::Sqlite(PathBuf::from(path)))
     }
+}
+
+/// What a PostgreSQL URL may say after its `?`, besides `options[…]`.
+const PARAMETERS: [&str; 8] = [
+    "host",
+    "hostaddr",
+    "port",
+    "dbname",
+    "user",
+    "password",
+    "application_name",
+    "options",
+];
+
+/// This build speaks to PostgreSQL without TLS, and these say how much is wanted and with which files.
+const TLS_PARAMETERS: [&str; 9] = [
+    "sslmode",
+    "ssl-mode",
+    "sslrootcert",
+    "ssl-root-cert",
+    "ssl-ca",
+    "sslcert",
+    "ssl-cert",
+    "sslkey",
+    "ssl-key",
+];
+
+fn has_unknown_parameter(url: &str) -> bool {
+    let parameters = url.split_once('?').map_or("", |(_, parameters)| parameters);
+    let parameters = parameters.split('#').next().unwrap_or_default();
+    parameters
+        .split('&')
+        .filter(|parameter| !parameter.is_empty())
+        .map(|parameter| parameter.split('=').next().unwrap_or_default())
+        .any(|key| {
+            let is_option = key.starts_with("options[") || key == "statement-cache-capacity";
+            !is_option && !PARAMETERS.contains(&key) && !TLS_PARAMETERS.contains(&key)
+        })
 }
 
 /// The database for an error: without the password, fit for a terminal, and to be seen also when it is empty.

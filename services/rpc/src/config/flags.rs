@@ -68,7 +68,11 @@ pub(super) fn parse(
             })),
             Err(value) => Err(ConfigError::Value {
                 origin: given.origin,
-                value: value.to_string_lossy().into_owned(),
+                value: match flag {
+                    // It may hold a password.
+                    "database" => "…".to_owned(),
+                    _ => value.to_string_lossy().into_owned(),
+                },
                 expected: "UTF-8",
             }),
         }

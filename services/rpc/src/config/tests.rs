@@ -172,11 +172,45 @@ fn a_password_is_never_shown_in_whatever_shape_it_is_given() {
         "alice:hunter2@db/orders",
         "host=db user=alice password=hunter2 dbname=orders",
         "password=hunter2",
+        "password = hunter2 host = db",
+        "PASSWORD=hunter2",
+        "PGPASSWORD=hunter2 psql",
+        "alice:hunter2",
+        "mysql:root:hunter2",
+        "//alice:hunter2@db/orders",
+        "Postgres:alice:hunter2",
+        // Without a host, without an escape, with the wrong sign before the parameters, with a word in front.
+        "postgres://alice:hunter2",
+        "postgres://alice:hunter2/orders",
+        "postgres://alice:hun/ter2:hunter2/orders",
+        "postgres://alice;password=hunter2@db/orders",
+        "postgres://db/orders;password=hunter2",
+        "postgres://db/orders&password=hunter2",
+        "postgres://db/orders#password=hunter2",
+        "postgres://db orders password=hunter2",
+        "postgres://[alice]:hunter2/orders",
+        "mysql://alice:hunter2@db/orders",
+        "alice:hunter2@postgres://db/orders",
+        "DATABASE_URL=hunter2 postgres://db/orders",
     ] {
         let url = DatabaseUrl::new(url);
         let shown = format!("{url} {url:?}");
         assert!(!shown.contains("hunter2"), "{shown}");
     }
+}
+
+#[test]
+fn a_database_that_is_not_text_is_refused_unseen() {
+    use std::os::unix::ffi::OsStringExt as _;
+
+    let url = OsString::from_vec(b"postgres://alice:hunter2\xff@db/orders".to_vec());
+    let arguments = ["payment".into(), "--database".into(), url];
+    let error = load::<Own>(&DEFAULTS, arguments, |_| None).expect_err("a refusal");
+    let said = error.to_string();
+    assert!(
+        said.starts_with("--database is ") && !said.contains("hunter2"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -186,6 +220,8 @@ fn a_path_is_shown_as_it_is() {
         "/var/lib/me@home/order.db",
         "sqlite:me@home.db",
         "./postgres.db",
+        "./me@home=a:b.db",
+        "sqlite:///var/lib/my orders=1/order.db",
     ] {
         assert_eq!(DatabaseUrl::new(path).to_string(), path);
     }
@@ -293,8 +329,16 @@ fn a_password_is_never_shown() {
             "postgres://order:h@nter2@db/order",
             "postgres://order@db/order",
         ),
-        ("postgres://order:hun?ter2@db/order", "postgres://…"),
-        ("postgres://db/order?password=hu@nter2", "postgres://…"),
+        ("postgres://order:hun?ter2@db/order", "…"),
+        ("postgres://db/order?password=hu@nter2", "…"),
+        (
+            "postgres://order@[::1]:5432,db-2.example.org:5433/order",
+            "postgres://order@[::1]:5432,db-2.example.org:5433/order",
+        ),
+        (
+            "postgres://order@%2Frun%2Fpg/order",
+            "postgres://order@%2Frun%2Fpg/order",
+        ),
         ("order.db", "order.db"),
         ("sqlite:order.db", "sqlite:order.db"),
     ] {

@@ -346,6 +346,9 @@ async fn what_may_hold_a_password_and_is_no_url_is_refused_unseen() -> Result<()
     for url in [
         "postgres:alice:hunter2@db/orders",
         "host=db password=hunter2",
+        "password = hunter2",
+        "alice:hunter2",
+        "//alice:hunter2@db/orders",
     ] {
         let opened = Database::open(&DatabaseUrl::new(url), &STEPS).await;
         let said = opened.err().ok_or("opened")?.to_string();
@@ -353,4 +356,20 @@ async fn what_may_hold_a_password_and_is_no_url_is_refused_unseen() -> Result<()
         assert!(said.contains("postgres://USER@HOST/NAME"), "{said}");
     }
     Ok(())
+}
+
+#[tokio::test]
+async fn a_parameter_that_is_not_known_is_refused_and_neither_shown_nor_logged() {
+    for url in [
+        "postgres://db/orders?passwd=hunter2",
+        "postgres://alice:?hunter2@db/orders",
+        "postgres://db/orders?user=alice&hunter2",
+    ] {
+        let sentence = refusal(url).await;
+        assert!(!sentence.contains("hunter2"), "{sentence}");
+        assert!(
+            sentence.contains("a parameter after its ? that is not known"),
+            "{sentence}"
+        );
+    }
 }
