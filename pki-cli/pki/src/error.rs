@@ -1,6 +1,6 @@
 //! What can go wrong anywhere in the issuing side, as one type whose sentences name the file, the reason and the fix.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::{
     certificate_request::RequestError, distinguished_name::DistinguishedNameError,
@@ -77,7 +77,7 @@ pub enum Error {
     PairExists(PathBuf),
     /// A name that cannot be a folder.
     #[error(
-        "The name {0:?} cannot be used: a name is a folder below --dir, of letters, digits, dots, hyphens and underscores, begins with a letter or digit, and is not \"ca\"."
+        "The name {0:?} cannot be used: a name is a folder below --dir, of letters, digits, dots, hyphens and underscores, begins with a letter or digit, does not end in \".toml\", and is not \"ca\"."
     )]
     FolderName(String),
     /// An encrypted key would be replaced by one in clear.
@@ -123,6 +123,15 @@ pub enum ErrorKind {
 }
 
 impl Error {
+    /// What failed was to be at `place` and is still at `made`, a name of ours that says nothing to a person.
+    pub(crate) fn named_after(self, made: &Path, place: &Path) -> Self {
+        match self {
+            Self::Folder(error) => Self::Folder(error.named_after(made, place)),
+            Self::Index(error) => Self::Index(error.named_after(made, place)),
+            other => other,
+        }
+    }
+
     /// The kind of this failure.
     pub fn kind(&self) -> ErrorKind {
         match self {

@@ -62,6 +62,12 @@ pub enum FolderError {
         /// What the operating system said.
         reason: io::Error,
     },
+    /// There is no such file.
+    #[error("There is no file {0:?}; check the path, which is taken from the current folder.")]
+    Missing(PathBuf),
+    /// The disk, or what of it this user may use, is full.
+    #[error("The disk is full, so {0:?} could not be written; make room and try again.")]
+    Full(PathBuf),
     /// The file is larger than anything that belongs here.
     #[error("{0:?} is larger than 16 MiB, which no certificate, key or request is.")]
     TooLarge(PathBuf),
@@ -89,21 +95,34 @@ pub enum FolderError {
 impl FolderError {
     fn io(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
-        move |reason| Self::Io {
-            path,
-            action,
-            reason,
+        move |reason| match reason.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full(path),
+            _ => Self::Io {
+                path,
+                action,
+                reason,
+            },
         }
+    }
+
+    /// See [`crate::Error::named_after`].
+    pub(crate) fn named_after(mut self, made: &Path, place: &Path) -> Self {
+        if let Self::Full(path) | Self::Io { path, .. } = &mut self
+            && let Ok(rest) = path.strip_prefix(made)
+        {
+            *path = match rest.as_os_str().is_empty() {
+                true => place.to_owned(),
+                false => place.join(rest),
+            };
+        }
+        self
     }
 
     /// The kind of this failure.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Io {
-                action: "read",
-                reason,
-                ..
-            } if reason.kind() == io::ErrorKind::NotFound => ErrorKind::NotFound,
+            Self::Missing(_) => ErrorKind::NotFound,
+            Self::Full(_) => ErrorKind::Io,
             Self::Io { .. } | Self::NotAFolder(_) | Self::NotAFile(_) | Self::NotOurs(_) => {
                 ErrorKind::Io
             }
@@ -300,7 +319,8 @@ impl Folder {
             .permissions();
         fs::set_permissions(beside.path(), mode)
             .map_err(FolderError::io(beside.path(), "changed"))?;
-        write_entries(beside.path(), entries)?;
+        write_entries(beside.path(), entries)
+            .map_err(|error| error.named_after(beside.path(), &self.path))?;
         match fs::rename(beside.path(), &self.path) {
             Ok(()) => {
                 // What it named is in place now; there is nothing to clean up.
@@ -331,7 +351,8 @@ impl Folder {
             .map_err(FolderError::io(&self.path, "read"))?
             .permissions();
         fs::set_permissions(made.path(), mode).map_err(FolderError::io(made.path(), "changed"))?;
-        write_entries(made.path(), entries)?;
+        write_entries(made.path(), entries)
+            .map_err(|error| error.named_after(made.path(), &self.path))?;
         Ok(made.keep())
     }
 
@@ -467,7 +488,7 @@ pub fn create(
     remove_leftovers(&parent, &prefix);
     let beside =
         private_folder(&prefix, &parent).map_err(FolderError::io(&parent, "written to"))?;
-    fill(beside.path())?;
+    fill(beside.path()).map_err(|error| error.named_after(beside.path(), path))?;
     sync(beside.path())?;
     match fs::rename(beside.path(), path) {
         Ok(()) => {
@@ -532,7 +553,10 @@ pub fn write_file(
 
 /// Reads a file, as far as it is of a size that belongs here.
 pub fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, FolderError> {
-    let file = File::open(path).map_err(FolderError::io(path, "read"))?;
+    let file = File::open(path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => FolderError::Missing(path.to_owned()),
+        _ => FolderError::io(path, "read")(error),
+    })?;
     let mut content = Zeroizing::new(Vec::new());
     // One more than allowed, so that a file of exactly the limit is told from a larger one; a device never ends.
     file.take(MAX_FILE + 1)
@@ -548,7 +572,7 @@ pub fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, FolderError> {
 pub fn read_if_there(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, FolderError> {
     match read(path) {
         Ok(content) => Ok(Some(content)),
-        Err(FolderError::Io { reason, .. }) if reason.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(FolderError::Missing(_)) => Ok(None),
         Err(error) => Err(error),
     }
 }
@@ -981,6 +1005,16 @@ mod tests {
         write_file(&path, Access::Public, b"3", true).expect("written");
         assert_eq!(fs::read(&path).expect("there"), b"3");
         assert_eq!(names(home.path()), ["file"]);
+    }
+
+    #[test]
+    fn a_full_disk_names_what_was_to_be_written_and_the_way_out() {
+        let made = Path::new("certs/.order~new-x1y2z3");
+        let full = FolderError::io(&made.join(KEY), "written")(io::ErrorKind::StorageFull.into());
+        assert_eq!(
+            full.named_after(made, Path::new("certs/order")).to_string(),
+            "The disk is full, so \"certs/order/tls.key\" could not be written; make room and try again."
+        );
     }
 
     #[test]

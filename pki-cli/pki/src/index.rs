@@ -76,6 +76,16 @@ pub enum IndexError {
         "Other processes have kept the index {0:?} busy for a minute; wait for them, or end them."
     )]
     Busy(PathBuf),
+    /// Whoever runs this may only read it.
+    #[error(
+        "The index {0:?} is read-only here, so no serial number can be reserved, and nothing is issued; run this as the owner of the CA's folder, or make the folder and the index writable."
+    )]
+    ReadOnly(PathBuf),
+    /// The disk is full.
+    #[error(
+        "The disk is full, so the index {0:?} could not be written, and nothing was issued; make room and try again."
+    )]
+    Full(PathBuf),
     /// The file system refused.
     #[error("The index {path:?} could not be {action}: {reason}.")]
     Io {
@@ -103,8 +113,23 @@ impl IndexError {
             Self::Missing(_) => ErrorKind::NotFound,
             Self::Foreign(_) | Self::Damaged { .. } => ErrorKind::Malformed,
             Self::Busy(_) => ErrorKind::Busy,
-            Self::Io { .. } => ErrorKind::Io,
+            Self::ReadOnly(_) | Self::Full(_) | Self::Io { .. } => ErrorKind::Io,
         }
+    }
+
+    /// See [`Error::named_after`].
+    pub(crate) fn named_after(mut self, made: &Path, place: &Path) -> Self {
+        let (Self::Missing(path)
+        | Self::Foreign(path)
+        | Self::Busy(path)
+        | Self::ReadOnly(path)
+        | Self::Full(path)
+        | Self::Io { path, .. }
+        | Self::Damaged { path, .. }) = &mut self;
+        if let Ok(rest) = path.strip_prefix(made) {
+            *path = place.join(rest);
+        }
+        self
     }
 }
 
@@ -312,6 +337,8 @@ fn translate(path: &Path, action: &'static str, error: &rusqlite::Error) -> Inde
     let path = path.to_owned();
     match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => IndexError::Busy(path),
+        Some(ErrorCode::ReadOnly) => IndexError::ReadOnly(path),
+        Some(ErrorCode::DiskFull) => IndexError::Full(path),
         Some(ErrorCode::NotADatabase) => IndexError::Foreign(path),
         Some(ErrorCode::DatabaseCorrupt) => IndexError::Damaged {
             path,
@@ -416,6 +443,31 @@ mod tests {
         )
         .expect("written");
         assert!(matches!(Index::open(&path), Err(IndexError::Foreign(_))));
+    }
+
+    #[test]
+    fn a_full_disk_and_a_file_that_is_read_only_are_said_in_words() {
+        let failure = |code| rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None);
+        let made = Path::new("certs/.ca~new-x1y2z3");
+        for (code, expected) in [
+            (
+                rusqlite::ffi::SQLITE_READONLY,
+                "\"certs/ca/index.db\" is read-only here",
+            ),
+            (
+                rusqlite::ffi::SQLITE_FULL,
+                "The disk is full, so the index \"certs/ca/index.db\"",
+            ),
+            (
+                rusqlite::ffi::SQLITE_IOERR_WRITE,
+                "\"certs/ca/index.db\" could not be written",
+            ),
+        ] {
+            let error = translate(&made.join(FILE), "written", &failure(code))
+                .named_after(made, Path::new("certs/ca"))
+                .to_string();
+            assert!(error.contains(expected), "{error}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use pki::{
     apply::{self, Action, AuthorityStep, Plan, Step},
     authority::{Authority, Issued},
-    folder,
+    folder::{self, FolderError},
     issuer::date,
     key::Passphrase,
     manifest::Manifest,
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::{
     Global,
-    command_error::CommandError,
+    command_error::{CommandError, Kind},
     commands::{now, patience},
     output::{GOOD, NOTICE, Output},
     passphrase::{NewKeysArgs, PassphraseArgs},
@@ -46,7 +46,14 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
         .manifest
         .clone()
         .unwrap_or_else(|| global.dir.join("pki.toml"));
-    let manifest = Manifest::read(&path)?;
+    let manifest = Manifest::read(&path).map_err(|error| match error {
+        pki::Error::Folder(FolderError::Missing(_)) => CommandError::new(
+            Kind::NotFound,
+            format_args!("There is no manifest {path:?}."),
+        )
+        .hint("name it: pki apply FILE. A manifest is pki.toml with [ca] and one [certificate.NAME] for each certificate"),
+        other => other.into(),
+    })?;
     let plan = Plan::make(&manifest, &global.dir, now())?;
     for entry in &manifest.certificates {
         for name in &entry.repeated {
