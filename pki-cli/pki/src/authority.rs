@@ -14,8 +14,9 @@ use crate::{
     error::Error,
     folder::{self, Entry, Wait},
     index::{self, Index, Reservation},
-    issuer::{Issuer, Notice, Prepared, Request},
+    issuer::{Issuer, Notice, Prepared, Refusal, Request},
     key::{KeyAlgorithm, KeyError, Passphrase, PrivateKey, PublicKey},
+    parse::{der::Reader, name::Name},
     path_validation::{self, Purpose},
     profile::Profile,
     serial_number::{Reserved, SerialNumber},
@@ -116,6 +117,11 @@ impl Authority {
         let folder = dir.join(FOLDER);
         if Self::exists(dir) {
             return Err(Error::AuthorityExists(folder));
+        }
+        if let Some(issuing) = &new.issuing_subject
+            && have_one_name(issuing, &new.subject)
+        {
+            return Err(Refusal::SameName(new.subject.to_string()).into());
         }
         // Everything that takes long or can be refused comes before the first file.
         let root_key = PrivateKey::generate(new.key)?;
@@ -320,6 +326,17 @@ fn has_lost_its_issuing_authority(folder: &Path, root: &Certificate) -> bool {
             .unwrap_or(true)
     };
     folder.join(ISSUING_KEY).exists() || (has_room && index_says())
+}
+
+/// Whether verifiers take two names for one: letter case and repeated spaces do not count (RFC 5280 §7.1).
+pub fn have_one_name(one: &DistinguishedName, other: &DistinguishedName) -> bool {
+    let canonical = |name: &DistinguishedName| {
+        Name::read(&mut Reader::new(name.der()), "the name").map(|name| name.canonical())
+    };
+    match (canonical(one), canonical(other)) {
+        (Ok(one), Ok(other)) => one == other,
+        _ => one == other,
+    }
 }
 
 /// Reads a private key and asks for the passphrase only when the key is encrypted.

@@ -118,11 +118,10 @@ impl DistinguishedName {
         }
     }
 
-    /// The same name with something more at its common name, or with that as its common name when it has none: two CAs
-    /// of one hierarchy must not have the same name.
-    pub(crate) fn with_common_name_suffix(
+    /// The same name with another common name, made from the one that it has, if any.
+    pub(crate) fn with_common_name(
         &self,
-        suffix: &str,
+        make: impl FnOnce(Option<&str>) -> String,
     ) -> Result<Self, DistinguishedNameError> {
         let mut pairs: Vec<Pairs> = self
             .parts
@@ -134,8 +133,8 @@ impl DistinguishedName {
             })
             .collect();
         match pairs.iter_mut().flatten().find(|(name, _)| name == "CN") {
-            Some((_, value)) => value.push_str(suffix),
-            None => pairs.push(vec![("CN".to_owned(), suffix.trim().to_owned())]),
+            Some((_, value)) => *value = make(Some(value)),
+            None => pairs.push(vec![("CN".to_owned(), make(None))]),
         }
         Self::from_pairs(pairs)
     }

@@ -10,14 +10,14 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use crate::{
-    authority::NewAuthority,
+    authority::{NewAuthority, have_one_name},
     distinguished_name::DistinguishedName,
     error::Error,
     folder,
-    issuer::MAX_DAYS,
+    issuer::{MAX_DAYS, Refusal},
     key::{KeyAlgorithm, KeyError},
     profile::Profile,
-    subject_alt_name::{GeneralName, Parse, deduplicate},
+    subject_alt_name::{GeneralName, NameRefused, Parse, deduplicate},
     text::escape,
 };
 
@@ -101,15 +101,16 @@ impl Manifest {
         let mut certificates = Vec::new();
         for (name, entry) in raw.certificate {
             let start = name.span().start;
-            let mut entry = entry.into_inner().check(
-                name,
-                &raw.defaults,
-                &authority.permitted_dns,
-                &refuse,
-            )?;
+            let mut entry =
+                entry
+                    .into_inner()
+                    .check(name, &raw.defaults, &authority.permitted_dns, &refuse)?;
             // So far these were offsets.
             let (own, names) = &mut entry.lines;
-            names.iter_mut().chain([own]).for_each(|line| *line = at(*line));
+            names
+                .iter_mut()
+                .chain([own])
+                .for_each(|line| *line = at(*line));
             certificates.push((start, entry));
         }
         certificates.sort_by_key(|(start, _)| *start);
@@ -149,7 +150,9 @@ pub fn check_name(name: &str) -> Result<(), Error> {
             .bytes()
             .next()
             .is_some_and(|first| first.is_ascii_alphanumeric())
-        && !name.eq_ignore_ascii_case(crate::authority::FOLDER);
+        && !name.eq_ignore_ascii_case(crate::authority::FOLDER)
+        // Where the manifest is looked for.
+        && !name.to_ascii_lowercase().ends_with(".toml");
     if is_fine {
         Ok(())
     } else {
@@ -222,11 +225,9 @@ impl RawAuthority {
             (None, true) => None,
             (Some(given), false) => {
                 let issuing = self::subject(given, refuse)?;
-                if issuing == subject {
-                    return Err(refuse(
-                        given.span().start,
-                        "The issuing CA would have the root's name, and verifiers could not tell them apart; give it another issuing_subject.".to_owned(),
-                    ));
+                if have_one_name(&issuing, &subject) {
+                    let refusal = Refusal::SameName(subject.to_string());
+                    return Err(refuse(given.span().start, refusal.to_string()));
                 }
                 Some(issuing)
             }
@@ -296,8 +297,9 @@ impl RawEntry {
         let mut offsets = Vec::new();
         for (given, parse) in kinds {
             for text in given {
-                let name = parse(text.get_ref())
-                    .map_err(|error| refuse(text.span().start, error.to_string()))?;
+                let name = parse(text.get_ref()).map_err(|error| {
+                    refuse(text.span().start, in_the_words_of_a_manifest(&error))
+                })?;
                 if !is_permitted(&name, permitted_dns) {
                     return Err(refuse(
                         text.span().start,
@@ -357,9 +359,23 @@ fn is_permitted(name: &GeneralName, domains: &[String]) -> bool {
     domains.is_empty() || domains.iter().any(covers)
 }
 
-/// The issuing CA's subject when none is given: the root's, with ` Issuing CA` or a similar end at its common name.
+/// The issuing CA's subject when none is given: the root's with "Issuing" in its common name, since two CAs of one
+/// hierarchy must not have the same name.
 pub fn issuing_subject(root: &DistinguishedName) -> Result<DistinguishedName, Error> {
-    Ok(root.with_common_name_suffix(" issuing CA")?)
+    Ok(root.with_common_name(|name| issuing_name(name.unwrap_or_default()))?)
+}
+
+/// `Example Root CA`, `Example Root` and `Example CA` become `Example Issuing CA`.
+fn issuing_name(root: &str) -> String {
+    if root.ends_with("Issuing CA") {
+        return format!("{root} 2");
+    }
+    let mut words: Vec<_> = root.split(' ').collect();
+    words.pop_if(|last| *last == "CA");
+    words.pop_if(|last| *last == "Root");
+    words.retain(|word| !word.is_empty());
+    words.extend(["Issuing", "CA"]);
+    words.join(" ")
 }
 
 fn subject(
@@ -396,6 +412,18 @@ fn days(
             format!("A validity of {days} days is not possible; ask for 1 to {MAX_DAYS}."),
         )),
     }
+}
+
+/// What advises an option of the command line, with the field that means the same.
+fn in_the_words_of_a_manifest(error: &NameRefused) -> String {
+    ["dns", "ip", "uri", "email"]
+        .iter()
+        .fold(error.to_string(), |advice, field| {
+            advice.replace(
+                &format!("ask for it with --{field}"),
+                &format!("write it as {field} = [{:?}]", error.name),
+            )
+        })
 }
 
 /// The parser's message as a sentence, with the likely meaning of a misspelt field.
@@ -521,7 +549,7 @@ days = 7
                 .issuing_subject
                 .map(|name| name.to_slashes())
                 .as_deref(),
-            Some("/O=Example/CN=Example Root issuing CA")
+            Some("/O=Example/CN=Example Issuing CA")
         );
     }
 
@@ -549,7 +577,17 @@ days = 7
             (
                 "127.0.0.1",
                 "a.b",
-                "line 12: The IP address \"a.b\" is refused: it is a DNS name",
+                "line 12: The IP address \"a.b\" is refused: it is a DNS name; write it as dns = [\"a.b\"].",
+            ),
+            (
+                "\"ZEBRA.example.org\"",
+                "\"10.0.0.1\"",
+                "line 11: The DNS name \"10.0.0.1\" is refused: it is an IP address; write it as ip = [\"10.0.0.1\"].",
+            ),
+            (
+                "certificate.ant",
+                "certificate.\"PKI.toml\"",
+                "line 14: The name \"PKI.toml\" cannot be used",
             ),
             (
                 "\"server\"",
@@ -594,7 +632,7 @@ days = 7
             ),
             (
                 "permit_dns",
-                "issuing_subject = \"/O=Example/CN=Example Root\"\npermit_dns",
+                "issuing_subject = \"/O=Example/CN=EXAMPLE  root\"\npermit_dns",
                 "line 4: The issuing CA would have the root's name",
             ),
             ("[defaults]", "[certificate.zebra]", "line 9"),
@@ -625,6 +663,22 @@ days = 7
         ] {
             assert_eq!(is_permitted(&name, &domains), inside, "{name}");
             assert!(is_permitted(&name, &[]), "{name}");
+        }
+    }
+
+    #[test]
+    fn an_issuing_ca_is_called_so() {
+        for (root, issuing) in [
+            ("Example Root CA", "Example Issuing CA"),
+            ("Example Root", "Example Issuing CA"),
+            ("Example CA", "Example Issuing CA"),
+            ("Example", "Example Issuing CA"),
+            ("*.example.org", "*.example.org Issuing CA"),
+            ("Root", "Issuing CA"),
+            ("", "Issuing CA"),
+            ("Issuing CA", "Issuing CA 2"),
+        ] {
+            assert_eq!(issuing_name(root), issuing, "{root}");
         }
     }
 

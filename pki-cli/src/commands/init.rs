@@ -1,8 +1,9 @@
 //! `pki init`: a new CA, in place of `openssl req -x509`.
 
 use pki::{
-    authority::{Authority, NewAuthority},
+    authority::{Authority, NewAuthority, have_one_name},
     distinguished_name::DistinguishedName,
+    issuer::Refusal,
     key::KeyAlgorithm,
     manifest::{DEFAULT_ISSUING_DAYS, DEFAULT_ROOT_DAYS, issuing_subject},
     text::escape,
@@ -11,7 +12,7 @@ use serde_json::json;
 
 use crate::{
     Global,
-    command_error::{CommandError, Kind},
+    command_error::CommandError,
     commands::{now, patience},
     output::Output,
     passphrase::PassphraseArgs,
@@ -30,7 +31,7 @@ pub(crate) struct Args {
     /// The root's subject: /C=TR/O=Software/CN=name, or CN=name,O=Software,C=TR as RFC 4514 writes it
     #[arg(long, value_name = "NAME", default_value = "/CN=Private Root CA")]
     subject: String,
-    /// The issuing CA's subject [default: the root's, with " issuing CA" after the common name]
+    /// The issuing CA's subject [default: the root's, with "Issuing CA" at the end of its common name]
     #[arg(long, value_name = "NAME", conflicts_with = "single_tier")]
     issuing_subject: Option<String>,
     /// One root that issues by itself, without an issuing CA
@@ -64,11 +65,15 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
             CommandError::from(error).hint("name the issuing CA yourself with --issuing-subject")
         })?),
     };
-    if issuing.as_ref() == Some(&subject) {
-        return Err(CommandError::new(
-            Kind::Usage,
-            "The issuing CA would have the root's name, and verifiers could not tell them apart; give it another --issuing-subject.",
-        ));
+    if issuing
+        .as_ref()
+        .is_some_and(|issuing| have_one_name(issuing, &subject))
+    {
+        // Before anybody is asked for a passphrase.
+        let error = pki::Error::from(Refusal::SameName(subject.to_string()));
+        return Err(
+            CommandError::from(error).hint("name the issuing CA yourself with --issuing-subject")
+        );
     }
     let new = NewAuthority {
         subject,

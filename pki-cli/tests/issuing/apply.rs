@@ -187,7 +187,7 @@ fn a_ca_that_differs_is_left_as_it_is_and_said() {
     Plan: 2 to issue, 0 to replace, 0 unchanged.
     Nothing was done: this was a dry run.
     --- stderr
-    notice: The CA in certs/ca is not the one of the manifest, and stays as it is: a CA is not replaced in passing. In the CA → in the manifest: subject: /CN=Private Root CA → /O=Example/CN=Example Root; issuing CA: none (single tier) → /O=Example/CN=Example Root issuing CA; key: Ed25519 → p256; permit_dns: none → example.org, localhost. Write into [ca] what the CA has, or move the CA's folder away to have a new CA made.
+    notice: The CA in certs/ca is not the one of the manifest, and stays as it is: a CA is not replaced in passing. In the CA → in the manifest: subject: /CN=Private Root CA → /O=Example/CN=Example Root; issuing CA: none (single tier) → /O=Example/CN=Example Issuing CA; key: Ed25519 → p256; permit_dns: none → example.org, localhost. Write into [ca] what the CA has, or move the CA's folder away to have a new CA made.
     ");
     assert_eq!(state(&home), before);
 
@@ -337,7 +337,10 @@ fn a_manifest_that_cannot_be_used_is_refused_before_anything_is_done() {
     snapshot!(home.pki("apply pki.toml").fails(7), @r#"error: "pki.toml", line 7: The DNS name "*" is refused: a wildcard needs at least two labels after it, as in *.example.org."#);
     home.write("pki.toml", "[ca");
     snapshot!(home.pki("apply pki.toml").fails(7), @r#"error: "pki.toml", line 1: Unclosed table, expected "]"."#);
-    snapshot!(home.pki("apply missing.toml").fails(4), @r#"error: "missing.toml" could not be read: No such file or directory (os error 2)."#);
+    snapshot!(home.pki("apply missing.toml").fails(4), @r#"
+    error: There is no manifest "missing.toml".
+    hint: name it: pki apply FILE. A manifest is pki.toml with [ca] and one [certificate.NAME] for each certificate
+    "#);
     assert!(!home.path("certs").exists());
 }
 

@@ -108,7 +108,7 @@ fn issue_does_two_steps_in_one() {
     snapshot!(home.pki("issue payment --dns payment.microservices.dev --ip ::1 --uri spiffe://microservices.dev/payment"), @r"
     exit 0
     Issued payment (server)
-      issuer   /CN=Private Root CA issuing CA
+      issuer   /CN=Private Issuing CA
       subject  /CN=payment
       names    DNS:payment.microservices.dev, IP:::1, URI:spiffe://microservices.dev/payment
       key      P-256
@@ -231,7 +231,7 @@ fn a_certificate_never_outlives_its_ca() {
     snapshot!(home.pki("issue payment --dns a.dev --days 60"), @r#"
     exit 0
     Issued payment (server)
-      issuer   /CN=Private Root CA issuing CA
+      issuer   /CN=Private Issuing CA
       subject  /CN=payment
       names    DNS:a.dev
       key      P-256
@@ -239,7 +239,7 @@ fn a_certificate_never_outlives_its_ca() {
       valid    [date] to [date], 30 days
       folder   certs/payment (tls.crt, tls.key, ca.crt)
     --- stderr
-    notice: The certificate ends on [date] and not on [date], because the CA "CN=Private Root CA issuing CA" ends then.
+    notice: The certificate ends on [date] and not on [date], because the CA "CN=Private Issuing CA" ends then.
     "#);
     let issuing = home.certificate("certs/ca/issuing.crt");
     assert_eq!(

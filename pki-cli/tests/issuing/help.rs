@@ -27,7 +27,8 @@ fn init() {
               [default: "/CN=Private Root CA"]
 
           --issuing-subject <NAME>
-              The issuing CA's subject [default: the root's, with " issuing CA" after the common name]
+              The issuing CA's subject [default: the root's, with "Issuing CA" at the end of its common
+              name]
 
           --json
               Print one JSON document on stdout instead of text for people

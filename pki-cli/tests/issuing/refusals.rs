@@ -82,7 +82,7 @@ fn outside_the_name_constraints() {
     let home = Home::new();
     home.pki("init --permit-dns microservices.dev --permit-dns localhost")
         .succeeds();
-    snapshot!(home.pki("issue x --dns a.other.dev").fails(3), @r#"error: The CA "CN=Private Root CA issuing CA" may not issue for this name: "DNS:a.other.dev" is not below DNS:microservices.dev or DNS:localhost; ask for a name that it covers, or use another CA."#);
+    snapshot!(home.pki("issue x --dns a.other.dev").fails(3), @r#"error: The CA "CN=Private Issuing CA" may not issue for this name: "DNS:a.other.dev" is not below DNS:microservices.dev or DNS:localhost; ask for a name that it covers, or use another CA."#);
     assert!(!home.path("certs/x").exists());
     snapshot!(Home::new().run(&["init", "--permit-dns", "*.a.dev"]).fails(3), @r#"error: The CA cannot be bound to "*.a.dev": a constraint covers all that is below it already, so write "a.dev"; give a domain such as example.org."#);
 }
@@ -112,7 +112,7 @@ fn a_ca_that_is_not_yet_valid() {
 #[test]
 fn the_key_of_another_ca() {
     let home = Home::with_ca();
-    snapshot!(home.pki("issue x --dns a.dev --ca certs/ca/issuing.crt --ca-key certs/ca/root.key").fails(3), @r#"error: The CA key does not belong to the CA certificate "CN=Private Root CA issuing CA"; give the key that was made with it."#);
+    snapshot!(home.pki("issue x --dns a.dev --ca certs/ca/issuing.crt --ca-key certs/ca/root.key").fails(3), @r#"error: The CA key does not belong to the CA certificate "CN=Private Issuing CA"; give the key that was made with it."#);
 }
 
 #[test]
@@ -128,7 +128,7 @@ fn an_issuer_whose_own_issuer_is_missing() {
     let bundle = home.read("certs/ca/issuing.crt") + &Home::with_ca().read("certs/ca/root.crt");
     home.write("bundle.crt", bundle);
     // Both roots have the same name; their keys tell them apart.
-    snapshot!(home.pki("issue x --dns a.dev --ca bundle.crt --ca-key certs/ca/issuing.key").fails(3), @r#"error: The CA "CN=Private Root CA issuing CA" says that it was issued by "CN=Private Root CA", which is not among the certificates given; add it to the file, after the CA's own certificate."#);
+    snapshot!(home.pki("issue x --dns a.dev --ca bundle.crt --ca-key certs/ca/issuing.key").fails(3), @r#"error: The CA "CN=Private Issuing CA" says that it was issued by "CN=Private Root CA", which is not among the certificates given; add it to the file, after the CA's own certificate."#);
 }
 
 #[test]
@@ -240,7 +240,7 @@ fn requests_that_are_weak_changed_or_ask_for_too_much() {
     Signed other.csr (server)
       granted  DNS:a.dev
       dropped  an other name 1.2.3.4
-      issuer   /CN=Private Root CA issuing CA
+      issuer   /CN=Private Issuing CA
       subject  /CN=other
       names    DNS:a.dev
       key      Ed25519
@@ -287,7 +287,7 @@ fn files_that_are_missing_or_something_else() {
     let home = Home::new();
     snapshot!(home.pki("issue x --dns a.dev").fails(4), @r#"error: There is no CA in "certs/ca"; create one with "pki init", or name its folder with --dir."#);
     home.pki("init").succeeds();
-    snapshot!(home.pki("sign missing.csr").fails(4), @r#"error: "missing.csr" could not be read: No such file or directory (os error 2)."#);
+    snapshot!(home.pki("sign missing.csr").fails(4), @r#"error: There is no file "missing.csr"; check the path, which is taken from the current folder."#);
     home.write("text.csr", "hello");
     snapshot!(home.pki("sign text.csr").fails(7), @r#"error: The certificate request "text.csr" is refused: it holds no certificate request; a request is PEM with BEGIN CERTIFICATE REQUEST, or DER."#);
     home.write("cut.csr", "-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n");
@@ -335,8 +335,9 @@ fn a_ca_that_lost_a_part() {
 #[test]
 fn command_lines_that_make_no_sense() {
     let home = Home::with_ca();
-    snapshot!(home.pki("issue ../x --dns a.dev").fails(2), @r#"error: The name "../x" cannot be used: a name is a folder below --dir, of letters, digits, dots, hyphens and underscores, begins with a letter or digit, and is not "ca"."#);
-    snapshot!(home.pki("issue ca --dns a.dev").fails(2), @r#"error: The name "ca" cannot be used: a name is a folder below --dir, of letters, digits, dots, hyphens and underscores, begins with a letter or digit, and is not "ca"."#);
+    snapshot!(home.pki("issue ../x --dns a.dev").fails(2), @r#"error: The name "../x" cannot be used: a name is a folder below --dir, of letters, digits, dots, hyphens and underscores, begins with a letter or digit, does not end in ".toml", and is not "ca"."#);
+    snapshot!(home.pki("issue ca --dns a.dev").fails(2), @r#"error: The name "ca" cannot be used: a name is a folder below --dir, of letters, digits, dots, hyphens and underscores, begins with a letter or digit, does not end in ".toml", and is not "ca"."#);
+    home.pki("issue pki.toml --dns a.dev").fails(2);
     let before = std::fs::read_dir(home.path("certs/ca"))
         .expect("the CA")
         .count();
@@ -368,6 +369,56 @@ fn command_lines_that_make_no_sense() {
 
     For more information, try '--help'.
     ");
+}
+
+#[test]
+fn a_root_and_an_issuing_ca_of_one_name() {
+    let home = Home::new();
+    snapshot!(home.run(&["init", "--subject", "/CN=Our CA", "--issuing-subject", "/CN=our  ca"]).fails(3), @r#"
+    error: The issuing CA would have the root's name, "CN=Our CA", and verifiers could not tell them apart; give it another one.
+    hint: name the issuing CA yourself with --issuing-subject
+    "#);
+    assert!(!home.path("certs").exists());
+    let subject = |name: &str| DistinguishedName::parse(name).expect("a name");
+    let new = NewAuthority {
+        subject: subject("/CN=CA"),
+        issuing_subject: Some(subject("/CN=ca")),
+        key: KeyAlgorithm::P256,
+        days: 30,
+        issuing_days: 30,
+        permitted_dns: Vec::new(),
+    };
+    let now = std::time::SystemTime::now().into();
+    Authority::create(&home.path("certs"), &new, None, now, &mut || false)
+        .expect_err("it would never issue anything");
+    assert!(!home.path("certs").exists());
+}
+
+#[test]
+fn a_disk_that_takes_no_more_names_what_was_to_be_written() {
+    let home = Home::with_ca();
+    let limited = |blocks: &str, args: &str| {
+        let script = format!(
+            "trap '' XFSZ; ulimit -f {blocks}; exec {} {args}",
+            env!("CARGO_BIN_EXE_pki")
+        );
+        let run = std::process::Command::new("sh")
+            .args(["-c", &script])
+            .current_dir(home.path(""))
+            .output();
+        crate::support::Run::from(run.expect("a shell"))
+    };
+    let error = limited("0", "csr x").fails(6);
+    assert!(
+        error.starts_with("error: \"certs/x/tls.key\" could not be written: "),
+        "{error}"
+    );
+    let error = limited("0", "init --dir other").fails(6);
+    assert!(
+        error.starts_with("error: The index \"other/ca/index.db\" could not be written: "),
+        "{error}"
+    );
+    assert!(!home.path("certs/x").exists() && !home.path("other/ca").exists());
 }
 
 #[test]
