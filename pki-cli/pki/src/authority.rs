@@ -26,9 +26,9 @@ use crate::{
 /// The CA's folder below `--dir`.
 pub const FOLDER: &str = "ca";
 const ROOT_CERTIFICATE: &str = "root.crt";
-const ROOT_KEY: &str = "root.key";
+pub(crate) const ROOT_KEY: &str = "root.key";
 const ISSUING_CERTIFICATE: &str = "issuing.crt";
-const ISSUING_KEY: &str = "issuing.key";
+pub(crate) const ISSUING_KEY: &str = "issuing.key";
 
 /// Where a passphrase comes from when a key turns out to be encrypted: asked with the key's path, at most once.
 pub type Unlock<'a> = dyn FnMut(&Path) -> Result<Passphrase, Error> + 'a;

@@ -31,7 +31,7 @@ use std::{
 
 use zeroize::Zeroizing;
 
-use crate::error::ErrorKind;
+use crate::{authority, error::ErrorKind, index};
 
 /// The certificate, followed by the intermediates.
 pub const CERTIFICATE: &str = "tls.crt";
@@ -44,6 +44,8 @@ pub const REQUEST: &str = "tls.csr";
 
 /// No file that we read is larger.
 const MAX_FILE: u64 = 16 << 20;
+/// Where one of these is, a CA lives.
+const AUTHORITY: [&str; 3] = [authority::ROOT_KEY, authority::ISSUING_KEY, index::FILE];
 const DATA: &str = "..data";
 const FILE: &str = "..file";
 const LINK: &str = "..link-";
@@ -77,6 +79,11 @@ pub enum FolderError {
     /// Something else is where a folder should be.
     #[error("{0:?} is there and is not a folder; choose another one, or take it away.")]
     NotAFolder(PathBuf),
+    /// A CA lives there.
+    #[error(
+        "{0:?} is the folder of a CA, in which no other key or certificate belongs; choose another one."
+    )]
+    OfAuthority(PathBuf),
     /// Something else is where a file should be.
     #[error("{0:?} is there and is not a file; take it away, or choose another folder.")]
     NotAFile(PathBuf),
@@ -122,6 +129,7 @@ impl FolderError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Missing(_) => ErrorKind::NotFound,
+            Self::OfAuthority(_) => ErrorKind::Usage,
             Self::Full(_) => ErrorKind::Io,
             Self::Io { .. } | Self::NotAFolder(_) | Self::NotAFile(_) | Self::NotOurs(_) => {
                 ErrorKind::Io
@@ -247,6 +255,9 @@ impl Folder {
                     handle,
                     is_new,
                 };
+                if AUTHORITY.iter().any(|name| folder.holds(name)) {
+                    return Err(FolderError::OfAuthority(path.to_owned()));
+                }
                 folder.settle()?;
                 return Ok(folder);
             }

@@ -342,6 +342,10 @@ fn command_lines_that_make_no_sense() {
         .expect("the CA")
         .count();
     snapshot!(home.pki("issue x --dns a.dev --out ./certs/../certs/ca").fails(2), @r#"error: "./certs/../certs/ca" is the CA's own folder, in which no other key or certificate belongs; choose another one."#);
+    home.pki("csr asks --dns a.dev").succeeds();
+    snapshot!(home.pki("sign certs/asks/tls.csr --out certs/ca").fails(2), @r#"error: "certs/ca" is the folder of a CA, in which no other key or certificate belongs; choose another one."#);
+    home.pki("init --dir other").succeeds();
+    snapshot!(home.pki("issue x --dns a.dev --out other/ca").fails(2), @r#"error: "other/ca" is the folder of a CA, in which no other key or certificate belongs; choose another one."#);
     snapshot!(home.pki("csr x --out certs/ca").fails(2), @r#"error: "certs/ca" is the CA's own folder, in which no other key or certificate belongs; choose another one."#);
     assert_eq!(
         std::fs::read_dir(home.path("certs/ca"))
