@@ -28,7 +28,7 @@ use self::catch_panic::CatchPanicLayer;
 use self::end_watches::EndWatchesLayer;
 use self::in_flight::InFlightLayer;
 use self::services::Worker;
-use crate::config;
+use crate::config::{self, duration};
 use crate::status::Failure;
 
 pub use self::services::Services;
@@ -75,6 +75,18 @@ pub enum ServeError {
     /// The file descriptors are not what a compiler made of .proto files.
     #[error("reflection cannot be served: {0}")]
     Reflection(String),
+    /// Calls were in flight for longer than the grace.
+    #[error(
+        "calls that did not end within the grace of {} after the signal are cut: {calls}; `drain` in the table [server] \
+         makes it longer",
+        duration::format(*grace)
+    )]
+    GraceOver {
+        /// How many.
+        calls: usize,
+        /// How long they were given.
+        grace: Duration,
+    },
     /// Asked a second time, it did not wait for what was in flight.
     #[error("stopped at once by a second signal; calls that were in flight are cut")]
     Cut,
@@ -120,7 +132,7 @@ impl Server {
     /// calls in flight may end within the grace, and what is left after it is cut when the runtime is dropped.
     ///
     /// # Errors
-    /// When it cannot be served at all.
+    /// When it cannot be served at all, and when calls are cut.
     pub async fn serve(
         self,
         listener: TcpListener,
@@ -186,9 +198,14 @@ impl Server {
                 Err(error) => Err(ServeError::Transport(crate::status::chain(&error))),
             },
             () = grace(bounds.drain, shutdown) => {
-                let calls = in_flight.count();
-                tracing::warn!(calls, grace = ?bounds.drain, "the grace is over; what is still in flight is cut");
-                Ok(())
+                match in_flight.count() {
+                    // Nobody waits for an answer. A worker goes on where it was when it is started again.
+                    0 => {
+                        tracing::warn!(grace = ?bounds.drain, "the grace is over; what still works is cut");
+                        Ok(())
+                    }
+                    calls => Err(ServeError::GraceOver { calls, grace: bounds.drain }),
+                }
             }
         }
     }

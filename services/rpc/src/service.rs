@@ -1,9 +1,18 @@
 //! The common `main` of a service.
 //!
 //! A service implements [`Service`] and its binary is one line. Everything that can be wrong before the first call is
-//! found at start and said in one sentence on standard error that names the thing and the remedy; the exit code is
-//! then 1 (2 for a command line that is not understood). A service that was asked to stop by SIGTERM or SIGINT and
-//! has drained exits with 0.
+//! found at start and said in one sentence on standard error that names the thing and the remedy.
+//!
+//! SIGTERM or SIGINT asks it to stop. It then takes no new calls and waits for those in flight, no longer than the grace
+//! (`drain` in the table `[server]`), and for its database, no longer than five seconds. A second signal ends both waits
+//! at once.
+//!
+//! | exit code | it means |
+//! |---|---|
+//! | 0 | asked to stop, and every call in flight has ended |
+//! | 1 | it did not start, or stopped without being asked |
+//! | 2 | the command line is not understood |
+//! | 3 | asked to stop, and calls were cut: the grace was over, or a second signal came |
 
 mod start;
 

@@ -157,7 +157,15 @@ async fn a_call_that_does_not_end_holds_up_the_stop_no_longer_than_the_grace() -
     let call = order.start("/test.v1.Test/Wait");
     house.entered().await;
     house.ask_to_stop();
-    house.stopped().await?;
+    let end = house
+        .stopped()
+        .await
+        .expect_err("a call is cut")
+        .to_string();
+    assert!(
+        end.contains("within the grace of 50ms after the signal are cut: 1;"),
+        "{end}"
+    );
     call.abort();
     Ok(())
 }

@@ -15,5 +15,6 @@ mod full_disk;
 mod left_behind;
 mod list;
 mod log;
+mod stop;
 mod support;
 mod watch;

@@ -102,6 +102,8 @@ pub enum StartError {
 
 /// How long the database may take to let go of its connections.
 const CLOSING: Duration = Duration::from_secs(5);
+/// The exit code of a service that stopped as it was asked to, and cut calls.
+const CALLS_CUT: u8 = 3;
 
 impl StartError {
     /// For the arm of a `match` over [`Database`] that a kind of a later version falls into.
@@ -121,7 +123,12 @@ pub(super) fn main<S: Service>(arguments: impl IntoIterator<Item = OsString>) ->
         }
         Err(error) => {
             crate::complaint::say(&error);
-            ExitCode::FAILURE
+            match error {
+                StartError::Serve(ServeError::GraceOver { .. } | ServeError::Cut) => {
+                    ExitCode::from(CALLS_CUT)
+                }
+                _ => ExitCode::FAILURE,
+            }
         }
     }
 }
@@ -184,20 +191,29 @@ async fn serve<S: Service>(settings: Settings<S::Settings>) -> Result<(), StartE
         "serving"
     );
     announce(address).map_err(system("its standard output"))?;
-    tokio::select! {
-        served = server.serve(listener, services, shutdown) => served?,
-        () = cut_short.requested() => return Err(ServeError::Cut.into()),
-    }
-    // A statement that hangs in the database must not hold the process.
-    tokio::select! {
-        () = database.close() => {}
-        () = tokio::time::sleep(CLOSING) => {
-            tracing::warn!(limit = ?CLOSING, "the database did not let go of its connections; they are cut");
-        }
-        () = cut_short.requested() => return Err(ServeError::Cut.into()),
-    }
+    let served = tokio::select! {
+        served = server.serve(listener, services, shutdown) => served,
+        () = cut_short.requested() => Err(ServeError::Cut),
+    };
+    // Also after a failure, so that as little as possible is left to others to clean up.
+    close(&database, &cut_short).await?;
+    served?;
     tracing::info!(service = S::NAME, "stopped");
     Ok(())
+}
+
+/// Closes the database in order if it can be: a statement that hangs in it must not hold the process.
+async fn close(database: &Database, cut_short: &Shutdown) -> Result<(), ServeError> {
+    tokio::select! {
+        // What is asked for is looked at first.
+        biased;
+        () = cut_short.requested() => Err(ServeError::Cut),
+        () = database.close() => Ok(()),
+        () = tokio::time::sleep(CLOSING) => {
+            tracing::warn!(limit = ?CLOSING, "the database did not let go of its connections; they are cut");
+            Ok(())
+        }
+    }
 }
 
 /// One stack per peer. Nothing is connected yet: that is done by the first call, so services may start in any order.
@@ -277,4 +293,62 @@ fn announce(address: SocketAddr) -> io::Result<()> {
 
 fn system(what: &'static str) -> impl Fn(io::Error) -> StartError {
     move |source| StartError::System { what, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error;
+
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::config::DatabaseUrl;
+    use crate::database::Migrations;
+
+    const NOTHING: Migrations = Migrations {
+        sqlite: &[],
+        postgres: &[],
+    };
+
+    /// A database with a connection that somebody holds, as a statement that hangs does.
+    async fn hanging(
+        folder: &tempfile::TempDir,
+    ) -> Result<(Database, sqlx::pool::PoolConnection<sqlx::Sqlite>), Box<dyn Error>> {
+        let path = folder.path().join("tea.db").display().to_string();
+        let database = Database::open(&DatabaseUrl::new(path), &NOTHING).await?;
+        let Database::Sqlite(pool) = &database else {
+            return Err("a path is SQLite".into());
+        };
+        let held = pool.acquire().await?;
+        Ok((database, held))
+    }
+
+    #[tokio::test]
+    async fn a_database_that_does_not_let_go_holds_up_the_end_for_five_seconds()
+    -> Result<(), Box<dyn Error>> {
+        let folder = tempfile::tempdir()?;
+        let (database, held) = hanging(&folder).await?;
+        let (_cut, cut_short) = Shutdown::channel();
+        tokio::time::pause();
+        let begin = Instant::now();
+        close(&database, &cut_short).await?;
+        assert_eq!(begin.elapsed().as_secs(), CLOSING.as_secs());
+        drop(held);
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn a_second_signal_waits_for_no_database() -> Result<(), Box<dyn Error>> {
+        let folder = tempfile::tempdir()?;
+        let (database, held) = hanging(&folder).await?;
+        let (cut, cut_short) = Shutdown::channel();
+        tokio::time::pause();
+        let begin = Instant::now();
+        cut.now();
+        let closed = close(&database, &cut_short).await;
+        assert!(matches!(closed, Err(ServeError::Cut)), "{closed:?}");
+        assert_eq!(begin.elapsed(), Duration::ZERO);
+        drop(held);
+        Ok(())
+    }
 }
