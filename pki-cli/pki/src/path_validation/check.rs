@@ -182,7 +182,13 @@ fn path_length(path: &[Node<'_, '_>], max_depth: Option<usize>) -> Result<(), (u
                 FailureKind::PathTooLong,
                 "RFC 5280 section 6.1.1",
                 format!(
-                    "{depth} intermediates stand between leaf and trust anchor, and at most {max} are allowed"
+                    "{depth} {} between leaf and trust anchor, and at most {max} {} allowed",
+                    if depth == 1 {
+                        "intermediate stands"
+                    } else {
+                        "intermediates stand"
+                    },
+                    if max == 1 { "is" } else { "are" },
                 ),
                 "raise the maximum depth, or use a hierarchy with fewer levels",
             ),

@@ -1488,3 +1488,13 @@ fn the_verifier_of_the_services_agrees_on_the_good_path_and_overlooks_an_expired
     house.leaf.not_after = "261124115959Z";
     assert!(verdict(&house).is_err());
 }
+
+#[test]
+fn one_intermediate_is_counted_as_one() {
+    let mut house = House::good();
+    house.max_depth = Some(0);
+    assert_eq!(
+        house.validate().expect_err("one too many").reason,
+        "1 intermediate stands between leaf and trust anchor, and at most 0 are allowed"
+    );
+}
