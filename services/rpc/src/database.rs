@@ -91,6 +91,9 @@ pub enum DatabaseError {
 
 /// How long a writer waits for another one, and how long a call waits for a free connection.
 const WAIT: Duration = Duration::from_secs(5);
+/// How long PostgreSQL may work on one statement. Ours take milliseconds; one that takes this long waits for a lock that
+/// somebody forgot.
+const STATEMENT: Duration = Duration::from_secs(30);
 /// SQLite has one writer at a time; more connections only help readers.
 const SQLITE_CONNECTIONS: u32 = 4;
 const POSTGRES_CONNECTIONS: u32 = 16;
@@ -112,12 +115,25 @@ impl Database {
                 Ok(Self::Sqlite(pool))
             }
             Kind::Postgres(options) => {
-                let pool = open_postgres(url, *options).await?;
+                // A step to the schema may take as long as it takes, so it has a connection of its own.
+                let mut connection = open_postgres(url, &options).await?;
                 migrate(url, migrations.postgres, async |migrator| {
-                    migrator.run(&pool).await
+                    migrator.run(&mut connection).await
                 })
                 .await?;
-                Ok(Self::Postgres(pool))
+                connection
+                    .close()
+                    .await
+                    .map_err(|error| DatabaseError::Open {
+                        url: named(url),
+                        problem: explain::postgres(&options, &error),
+                    })?;
+                Ok(Self::Postgres(
+                    PgPoolOptions::new()
+                        .max_connections(POSTGRES_CONNECTIONS)
+                        .acquire_timeout(WAIT)
+                        .connect_lazy_with(with_statement_timeout(*options)),
+                ))
             }
         }
     }
@@ -309,16 +325,16 @@ async fn open_sqlite(
 
 async fn open_postgres(
     url: &DatabaseUrl,
-    options: PgConnectOptions,
-) -> Result<sqlx::PgPool, DatabaseError> {
+    options: &PgConnectOptions,
+) -> Result<PgConnection, DatabaseError> {
     let refuse = |problem: String| DatabaseError::Open {
         url: named(url),
         problem,
     };
-    let connect = PgConnection::connect_with(&options);
+    let connect = PgConnection::connect_with(options);
     let mut connection = match tokio::time::timeout(WAIT, connect).await {
         Ok(Ok(connection)) => connection,
-        Ok(Err(error)) => return Err(refuse(explain::postgres(&options, &error))),
+        Ok(Err(error)) => return Err(refuse(explain::postgres(options, &error))),
         Err(_) => {
             return Err(refuse(format!(
                 "{}:{} does not answer within {} s; check the host, the port and the firewall",
@@ -330,21 +346,26 @@ async fn open_postgres(
     };
     let foreign = adopt::postgres(&mut connection)
         .await
-        .map_err(|error| refuse(explain::postgres(&options, &error)))?;
-    connection
-        .close()
-        .await
-        .map_err(|error| refuse(explain::postgres(&options, &error)))?;
+        .map_err(|error| refuse(explain::postgres(options, &error)))?;
     if let Some(problem) = foreign {
         return Err(DatabaseError::Foreign {
             url: named(url),
             problem,
         });
     }
-    Ok(PgPoolOptions::new()
-        .max_connections(POSTGRES_CONNECTIONS)
-        .acquire_timeout(WAIT)
-        .connect_lazy_with(options))
+    Ok(connection)
+}
+
+/// A statement whose caller is gone goes on in the server, and holds its locks: a deadline here does not reach there.
+/// Whoever wants another timeout says so in the URL: `?options=-cstatement_timeout%3D5s`.
+fn with_statement_timeout(options: PgConnectOptions) -> PgConnectOptions {
+    let is_said = options
+        .get_options()
+        .is_some_and(|options| options.contains("statement_timeout"));
+    if is_said {
+        return options;
+    }
+    options.options([("statement_timeout", STATEMENT.as_millis().to_string())])
 }
 
 async fn migrate(

@@ -117,12 +117,12 @@ pub(super) fn may_pass(error: &Error) -> bool {
         Error::Io(_) | Error::PoolTimedOut | Error::PoolClosed | Error::WorkerCrashed => true,
         Error::Database(refusal) => match refusal.code().as_deref() {
             // PostgreSQL: class 08 connection, 40001 and 40P01 conflict of transactions, 53 resources, 57P shutting
-            // down or starting, 25006 a standby that is not the primary.
+            // down or starting, 57014 a statement that took too long, 25006 a standby that is not the primary.
             Some(code) if code.len() == 5 => {
                 code.starts_with("08")
                     || code.starts_with("53")
                     || code.starts_with("57P")
-                    || matches!(code, "40001" | "40P01" | "25006")
+                    || matches!(code, "40001" | "40P01" | "57014" | "25006")
             }
             _ => matches!(
                 sqlite_code(error),

@@ -373,3 +373,33 @@ async fn a_parameter_that_is_not_known_is_refused_and_neither_shown_nor_logged()
         );
     }
 }
+
+#[tokio::test]
+async fn a_statement_that_hangs_in_postgres_is_given_up_and_may_succeed_later() -> Outcome {
+    let Some(server) = start_postgres("a statement that hangs is given up")? else {
+        return Ok(());
+    };
+    let open = async |url: String| {
+        let url = DatabaseUrl::new(url);
+        match Database::open(&url, &STEPS).await? {
+            Database::Postgres(pool) => Ok::<_, Box<dyn Error>>(pool),
+            Database::Sqlite(_) => Err("a postgres: URL is PostgreSQL".into()),
+        }
+    };
+    let pool = open(server.url()).await?;
+    let (timeout,): (String,) = sqlx::query_as("SHOW statement_timeout")
+        .fetch_one(&pool)
+        .await?;
+    assert_eq!(timeout, "30s");
+    pool.close().await;
+
+    let pool = open(format!(
+        "{}?options=-cstatement_timeout%3D10ms",
+        server.url()
+    ))
+    .await?;
+    let hangs = sqlx::query("SELECT pg_sleep(3600)").execute(&pool).await;
+    let failure = Failure::from(hangs.expect_err("given up"));
+    assert_eq!(failure.code(), tonic::Code::Unavailable);
+    Ok(())
+}
