@@ -264,7 +264,7 @@ fn show(
     }
     output.line(format_args!(
         "Signed {} ({})",
-        pki::text::escape(&args.file.to_string_lossy()),
+        escape(&args.file.to_string_lossy()),
         args.profile
     ))?;
     for (word, list) in [

@@ -306,7 +306,7 @@ impl Files {
         if trust.is_empty() {
             return Err(CommandError::new(
                 Kind::NotFound,
-                format_args!("There is nothing to trust: no --trust was given, and there is no CA in {}.", pki::text::escape(&ca.to_string_lossy())),
+                format_args!("There is nothing to trust: no --trust was given, and there is no CA in {}.", text::escape(&ca.to_string_lossy())),
             )
             .hint("Give the root's certificate with --trust FILE, or the folder of your CA with --dir."));
         }
