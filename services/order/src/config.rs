@@ -228,6 +228,60 @@ mod tests {
     }
 
     #[test]
+    fn each_peer_is_where_its_own_flag_says_or_its_variable_or_the_file() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("order.toml");
+        let peers = PEERS.map(|name| format!("[peers.{name}]\naddress = 'https://file:1'\n"));
+        std::fs::write(&file, peers.concat()).expect("written");
+        let file = file.display().to_string();
+        let defaults = rpc::config::Defaults {
+            name: "order",
+            about: "For a test.",
+            listen: std::net::SocketAddr::from(([127, 0, 0, 1], 0)),
+        };
+        let addresses = |flags: &[&str], variables: &[(&str, &str)]| {
+            let environment = |name: &OsStr| {
+                let found = variables.iter().find(|(variable, _)| name == *variable);
+                found.map(|(_, value)| OsString::from(value))
+            };
+            let line = ["order", "--tls", "t", "--config", &file];
+            let line = line.iter().chain(flags).map(OsString::from);
+            let settings =
+                rpc::config::load::<Settings>(&defaults, spell_out(line, environment), environment)
+                    .expect("settings");
+            PEERS.map(|name| settings.peers[name].address.clone())
+        };
+        let all = ("ORDER_PEER", "payment=https://all:2 shipping=https://all:2");
+        let own = ("ORDER_PAYMENT", "https://own:3");
+        assert_eq!(
+            addresses(&[], &[]),
+            ["https://file:1", "https://file:1", "https://file:1"]
+        );
+        assert_eq!(
+            addresses(&[], &[all]),
+            ["https://file:1", "https://all:2", "https://all:2"]
+        );
+        // What one variable or flag says of one peer is nothing said of the others.
+        let product = ("ORDER_PRODUCT", "https://own:3");
+        assert_eq!(
+            addresses(&[], &[all, product]),
+            ["https://own:3", "https://all:2", "https://all:2"]
+        );
+        assert_eq!(
+            addresses(&["--product=https://flag:4"], &[all]),
+            ["https://flag:4", "https://all:2", "https://all:2"]
+        );
+        assert_eq!(
+            addresses(&["--peer", "shipping=https://flag:4"], &[all, own]),
+            ["https://file:1", "https://own:3", "https://flag:4"]
+        );
+        assert_eq!(
+            addresses(&["--payment", "https://flag:4"], &[all, own]),
+            ["https://file:1", "https://flag:4", "https://all:2"]
+        );
+    }
+
+    #[test]
     fn what_is_no_short_flag_stays_as_it_is() {
         let arguments = [
             "order",

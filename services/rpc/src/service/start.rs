@@ -221,17 +221,7 @@ fn connect<S: Service>(
     material: &Material,
     peers: &BTreeMap<String, config::Peer>,
 ) -> Result<BTreeMap<String, Client>, StartError> {
-    if let Some(peer) = peers.keys().find(|peer| !S::PEERS.contains(&peer.as_str())) {
-        return Err(StartError::UnknownPeer {
-            service: S::NAME,
-            peer: peer.clone(),
-            advice: match closest(peer, S::PEERS.iter().copied()) {
-                Some(meant) => format!("did you mean {meant:?}?"),
-                None if S::PEERS.is_empty() => "it calls nobody; take it out".to_owned(),
-                None => format!("it calls {}", S::PEERS.join(", ")),
-            },
-        });
-    }
+    check_peers(S::NAME, S::PEERS, peers.keys())?;
     if peers.is_empty() {
         // A certificate that is for servers only is enough for a service that calls nobody.
         return Ok(BTreeMap::new());
@@ -249,6 +239,27 @@ fn connect<S: Service>(
             Ok((name.clone(), client))
         })
         .collect()
+}
+
+/// Refuses a peer that is not called: with a slip in its name, another one would be called where nobody said.
+fn check_peers<'a>(
+    service: &'static str,
+    known: &[&str],
+    peers: impl IntoIterator<Item = &'a String>,
+) -> Result<(), StartError> {
+    let mut peers = peers.into_iter();
+    let Some(peer) = peers.find(|peer| !known.contains(&peer.as_str())) else {
+        return Ok(());
+    };
+    Err(StartError::UnknownPeer {
+        service,
+        peer: peer.clone(),
+        advice: match closest(peer, known.iter().copied()) {
+            Some(meant) => format!("did you mean {meant:?}?"),
+            None if known.is_empty() => "it calls nobody; take it out".to_owned(),
+            None => format!("it calls {}", known.join(", ")),
+        },
+    })
 }
 
 async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
@@ -321,6 +332,24 @@ mod tests {
         };
         let held = pool.acquire().await?;
         Ok((database, held))
+    }
+
+    #[test]
+    fn a_peer_that_is_not_called_is_refused_with_the_one_that_was_meant() {
+        const PEERS: &[&str] = &["product", "payment", "shipping"];
+        let said = |known: &[&str], peers: &[&str]| {
+            let peers: Vec<String> = peers.iter().map(|peer| (*peer).to_owned()).collect();
+            let refused = check_peers("order", known, &peers).err();
+            refused.map(|error| error.to_string()).unwrap_or_default()
+        };
+        assert_eq!(said(PEERS, PEERS), "");
+        assert_eq!(said(&[], &[]), "");
+        assert_eq!(
+            said(PEERS, &["payment", "paymnet"]),
+            "a peer \"paymnet\" is configured, and order calls no such service; did you mean \"payment\"?"
+        );
+        assert!(said(PEERS, &["tea"]).ends_with("it calls product, payment, shipping"));
+        assert!(said(&[], &["payment"]).ends_with("it calls nobody; take it out"));
     }
 
     #[tokio::test]
