@@ -39,7 +39,8 @@ pub struct Settings<T> {
     /// What is logged, and how.
     pub log: Log,
     /// Which method may be called by whom: `"payment.v1.Payment/Create" = ["spiffe://example.org/order"]`. A method
-    /// that is not listed may be called by nobody.
+    /// that is not listed may be called by nobody, but for health and reflection: those that are not listed may be called
+    /// by every peer with a valid certificate.
     pub allow: BTreeMap<String, Vec<String>>,
     /// The bounds of the server.
     pub server: Server,

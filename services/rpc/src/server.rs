@@ -110,14 +110,7 @@ impl Server {
     ) -> Result<Self, ServeError> {
         check_bounds(&bounds)?;
         standard::check_methods(allow.keys(), descriptors)?;
-        let mut policy = Policy::try_from_rules(allow)?;
-        // A probe, or a person with a tool, needs no line in a policy; one that is there counts.
-        for service in standard::SERVICES {
-            let rule = format!("{service}/*");
-            if !allow.contains_key(&rule) {
-                policy = policy.with_every_peer(&rule)?;
-            }
-        }
+        let policy = policy(allow)?;
         Ok(Self {
             name,
             descriptors,
@@ -209,6 +202,20 @@ impl Server {
             }
         }
     }
+}
+
+/// The rules, and for what the standard services have none: a probe, or a person with a tool, needs no line in a policy.
+fn policy(allow: &BTreeMap<String, Vec<String>>) -> Result<Policy, PolicyError> {
+    let mut allow = allow.clone();
+    standard::extend_to_alpha(&mut allow);
+    let mut policy = Policy::try_from_rules(&allow)?;
+    for service in standard::SERVICES {
+        let rule = format!("{service}/*");
+        if !allow.contains_key(&rule) {
+            policy = policy.with_every_peer(&rule)?;
+        }
+    }
+    Ok(policy)
 }
 
 fn check_bounds(bounds: &config::Server) -> Result<(), ServeError> {
@@ -339,11 +346,43 @@ mod tests {
 
     #[test]
     fn a_bound_of_zero_is_refused_by_its_name() {
-        let mut bounds = config::Server::default();
-        assert!(check_bounds(&bounds).is_ok());
-        bounds.max_in_flight = 0;
-        let said = check_bounds(&bounds).err().map(|error| error.to_string());
-        assert!(said.is_some_and(|said| said.starts_with("[server]: max_in_flight is zero")));
+        type Change = fn(&mut config::Server);
+        let changes: [(&str, Change); 7] = [
+            ("max_in_flight", |bounds| bounds.max_in_flight = 0),
+            ("max_streams_per_connection", |bounds| {
+                bounds.max_streams_per_connection = 0;
+            }),
+            ("max_stream", |bounds| bounds.max_stream = Duration::ZERO),
+            ("handshake_timeout", |bounds| {
+                bounds.handshake_timeout = Duration::ZERO;
+            }),
+            ("keepalive_interval", |bounds| {
+                bounds.keepalive_interval = Duration::ZERO;
+            }),
+            ("keepalive_timeout", |bounds| {
+                bounds.keepalive_timeout = Duration::ZERO;
+            }),
+            ("max_connection_age", |bounds| {
+                bounds.max_connection_age = Duration::ZERO;
+            }),
+        ];
+        for (field, change) in changes {
+            let mut bounds = config::Server::default();
+            change(&mut bounds);
+            let said = check_bounds(&bounds).err().map(|error| error.to_string());
+            let expected = format!("[server]: {field} is zero, and nobody would be served");
+            assert!(
+                said.as_ref()
+                    .is_some_and(|said| said.starts_with(&expected)),
+                "{field}: {said:?}"
+            );
+        }
+        // Whoever wants no grace may have none.
+        let at_once = config::Server {
+            drain: Duration::ZERO,
+            ..config::Server::default()
+        };
+        assert!(check_bounds(&at_once).is_ok());
     }
 
     #[test]

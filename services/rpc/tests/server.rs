@@ -68,6 +68,58 @@ async fn reflection_lists_what_is_served_and_nothing_else() -> Outcome {
 }
 
 #[tokio::test]
+async fn a_rule_of_ones_own_for_health_or_reflection_counts() -> Outcome {
+    let order: &[&str] = &["spiffe://microservices.dev/order"];
+    let rules: [(&str, &[&str]); 2] = [
+        ("grpc.health.v1.Health/*", order),
+        ("grpc.reflection.v1.ServerReflection/*", &[]),
+    ];
+    let house = House::open_allowing(&rules, |_| {}).await?;
+    let (order, stranger) = (house.peer("order")?, house.peer("stranger")?);
+    assert_eq!(order.health("").await?, ServingStatus::Serving);
+    let refusal = refused(stranger.health("").await);
+    assert_eq!(refusal.code, Code::PermissionDenied);
+    for path in [
+        "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+        // Tells the same, so the rule is for it as well.
+        "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+    ] {
+        let refusal = refused(order.call(path).await);
+        assert_eq!(refusal.code, Code::PermissionDenied, "{path}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_rule_for_one_method_of_health_leaves_the_other_to_every_peer() -> Outcome {
+    let rules: [(&str, &[&str]); 1] = [("grpc.health.v1.Health/Check", &[])];
+    let house = House::open_allowing(&rules, |_| {}).await?;
+    let stranger = house.peer("stranger")?;
+    let refusal = refused(stranger.health("").await);
+    assert_eq!(refusal.code, Code::PermissionDenied);
+    let first = stranger
+        .watch("")
+        .await?
+        .message()
+        .await?
+        .ok_or("a state")?;
+    assert_eq!(first.status(), ServingStatus::Serving);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_rule_for_a_method_that_is_not_there_ends_the_start() -> Outcome {
+    let rules: [(&str, &[&str]); 1] = [("test.v1.Test/Sya", &[])];
+    let error = House::open_allowing(&rules, |_| {}).await.err();
+    let said = error.ok_or("it started")?.to_string();
+    assert!(
+        said.ends_with("did you mean \"test.v1.Test/Say\"?"),
+        "{said}"
+    );
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_panic_is_one_calls_internal_and_nobody_elses_trouble() -> Outcome {
     let house = House::open(|_| {}).await?;
     let order = house.peer("order")?;

@@ -1,6 +1,9 @@
 //! The standard services that every server has: `grpc.health.v1.Health` and `grpc.reflection`, v1 and v1alpha.
 //!
-//! They are answered to every peer with a valid certificate, are never shed, and end their streams at a shutdown.
+//! They are answered to every peer with a valid certificate unless a rule of `[allow]` says otherwise, are never shed, and
+//! end their streams at a shutdown.
+
+use std::collections::BTreeMap;
 
 use prost::Message as _;
 use prost_types::FileDescriptorSet;
@@ -99,6 +102,21 @@ pub(super) fn check_methods<'a>(
         }
     }
     Ok(())
+}
+
+/// Lets what is said of reflection v1 count for v1alpha too, where nothing is said of that: whoever closes the one means
+/// what it tells, and the other tells the same.
+pub(super) fn extend_to_alpha(allow: &mut BTreeMap<String, Vec<String>>) {
+    let rules: Vec<_> = allow
+        .iter()
+        .filter_map(|(rule, callers)| {
+            let method = rule.strip_prefix(REFLECTION)?.strip_prefix('/')?;
+            Some((format!("{REFLECTION_ALPHA}/{method}"), callers.clone()))
+        })
+        .collect();
+    for (rule, callers) in rules {
+        allow.entry(rule).or_insert(callers);
+    }
 }
 
 /// Every method as `package.Service/Method`, and whether it answers with a stream.

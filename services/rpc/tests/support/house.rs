@@ -67,19 +67,31 @@ impl House {
     pub(crate) async fn open(
         change: impl FnOnce(&mut config::Server),
     ) -> Result<Self, Box<dyn Error>> {
+        Self::open_allowing(&[], change).await
+    }
+
+    /// The same, with rules of who may call what besides those for its own methods.
+    pub(crate) async fn open_allowing(
+        rules: &[(&str, &[&str])],
+        change: impl FnOnce(&mut config::Server),
+    ) -> Result<Self, Box<dyn Error>> {
         let folder = tempfile::tempdir()?;
         let certificates = Certificates::new(folder.path())?;
         let tls = ServerTls::new(&Material::load(&certificates.issue("test")?)?)?;
         let mut bounds = config::Server::default();
         change(&mut bounds);
         let caller = vec!["spiffe://microservices.dev/order".to_owned()];
-        let allow = METHODS.map(|method| (format!("test.v1.Test/{method}"), caller.clone()));
+        let own = METHODS.map(|method| (format!("test.v1.Test/{method}"), caller.clone()));
+        let rules = rules.iter().map(|(rule, callers)| {
+            let callers = callers.iter().map(|caller| (*caller).to_owned());
+            ((*rule).to_owned(), callers.collect())
+        });
         let server = Server::new(
             "test",
             // A real service's are a constant of its binary.
             Box::leak(descriptors().into_boxed_slice()),
             tls,
-            &allow.into_iter().collect(),
+            &own.into_iter().chain(rules).collect(),
             bounds,
         )?;
         let listener = TcpListener::bind("127.0.0.1:0").await?;
@@ -171,7 +183,7 @@ impl House {
     /// The same, and looks at what is left.
     pub(crate) async fn stopped_keeping(mut self, look: impl FnOnce(&Self)) -> Outcome {
         let served = mem::replace(&mut self.served, tokio::spawn(async { Ok(()) }));
-        served.await??;
+        within_patience("the server stopped", served).await??;
         look(&self);
         Ok(())
     }
@@ -240,10 +252,13 @@ impl Peer {
         request: Request<()>,
     ) -> Result<(), Status> {
         let mut grpc = Grpc::new(self.0.clone());
-        grpc.ready().await.map_err(Status::from_error)?;
-        let path = http::uri::PathAndQuery::from_static(path);
-        let _: Response<()> = grpc.unary(request, path, ProstCodec::default()).await?;
-        Ok(())
+        let uri = http::uri::PathAndQuery::from_static(path);
+        let answer = async {
+            grpc.ready().await.map_err(Status::from_error)?;
+            let _: Response<()> = grpc.unary(request, uri, ProstCodec::default()).await?;
+            Ok(())
+        };
+        within_patience(&format!("{path} was answered"), answer).await
     }
 
     /// A call as a task of its own.
@@ -256,28 +271,26 @@ impl Peer {
         let request = HealthCheckRequest {
             service: service.to_owned(),
         };
-        Ok(HealthClient::new(self.0.clone())
-            .check(request)
-            .await?
-            .into_inner()
-            .status())
+        let mut client = HealthClient::new(self.0.clone());
+        let answer = within_patience("health was answered", client.check(request)).await?;
+        Ok(answer.into_inner().status())
     }
 
-    pub(crate) async fn watch(
-        &self,
-        service: &str,
-    ) -> Result<Streaming<HealthCheckResponse>, Status> {
+    pub(crate) async fn watch(&self, service: &str) -> Result<Watch<HealthCheckResponse>, Status> {
         let request = HealthCheckRequest {
             service: service.to_owned(),
         };
-        Ok(HealthClient::new(self.0.clone())
-            .watch(request)
-            .await?
-            .into_inner())
+        let mut client = HealthClient::new(self.0.clone());
+        let answer = within_patience("a watch began", client.watch(request)).await?;
+        Ok(Watch(answer.into_inner()))
     }
 
     /// The services that reflection lists.
     pub(crate) async fn reflected(&self) -> Result<Vec<String>, Box<dyn Error>> {
+        within_patience("reflection was answered", self.reflect()).await
+    }
+
+    async fn reflect(&self) -> Result<Vec<String>, Box<dyn Error>> {
         let request = ServerReflectionRequest {
             host: String::new(),
             message_request: Some(MessageRequest::ListServices(String::new())),
@@ -299,6 +312,16 @@ impl Peer {
                 .collect()),
             other => Err(format!("no list but {other:?}").into()),
         }
+    }
+}
+
+/// A stream of answers.
+#[derive(Debug)]
+pub(crate) struct Watch<T>(Streaming<T>);
+
+impl<T> Watch<T> {
+    pub(crate) async fn message(&mut self) -> Result<Option<T>, Status> {
+        within_patience("a stream went on or ended", self.0.message()).await
     }
 }
 
