@@ -77,8 +77,11 @@ pub enum LogFormat {
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Server {
-    /// Calls in flight at the same time; more are refused with RESOURCE_EXHAUSTED and a time to come back.
+    /// Calls with a single answer in flight at the same time; more are refused with RESOURCE_EXHAUSTED and a time to come back.
     pub max_in_flight: u32,
+    /// Streams of answers at the same time, such as those who follow an order. They last, so they have a bound of their
+    /// own beside `max_in_flight` and keep no short call out.
+    pub max_watchers: u32,
     /// Calls in flight on one connection.
     pub max_streams_per_connection: u32,
     /// The deadlines that callers may ask for: the table `[server.deadline]`.
@@ -390,6 +393,7 @@ impl Default for Server {
     fn default() -> Self {
         Self {
             max_in_flight: 1024,
+            max_watchers: 1024,
             max_streams_per_connection: 256,
             deadline: ServerDeadlineConfig::default(),
             max_stream: Duration::from_secs(60 * 60),

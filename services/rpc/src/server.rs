@@ -141,7 +141,12 @@ impl Server {
 
         let (routes, health) = standard::add(routes, &names, self.descriptors).await?;
         let (tell, told) = Shutdown::channel();
-        let in_flight = InFlightLayer::new(self.name, bounds.max_in_flight);
+        let in_flight = InFlightLayer::new(
+            self.name,
+            bounds.max_in_flight,
+            bounds.max_watchers,
+            standard::streams(self.descriptors)?,
+        );
 
         // The order is the point; outermost first.
         let stack = ServiceBuilder::new()
@@ -221,6 +226,7 @@ fn policy(allow: &BTreeMap<String, Vec<String>>) -> Result<Policy, PolicyError> 
 fn check_bounds(bounds: &config::Server) -> Result<(), ServeError> {
     for (field, is_zero) in [
         ("max_in_flight", bounds.max_in_flight == 0),
+        ("max_watchers", bounds.max_watchers == 0),
         (
             "max_streams_per_connection",
             bounds.max_streams_per_connection == 0,
@@ -347,8 +353,9 @@ mod tests {
     #[test]
     fn a_bound_of_zero_is_refused_by_its_name() {
         type Change = fn(&mut config::Server);
-        let changes: [(&str, Change); 7] = [
+        let changes: [(&str, Change); 8] = [
             ("max_in_flight", |bounds| bounds.max_in_flight = 0),
+            ("max_watchers", |bounds| bounds.max_watchers = 0),
             ("max_streams_per_connection", |bounds| {
                 bounds.max_streams_per_connection = 0;
             }),

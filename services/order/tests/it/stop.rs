@@ -81,7 +81,9 @@ impl Process {
     fn signal(&self, signal: &str) -> Outcome {
         let pid = self.service.id().to_string();
         let sent = Command::new("kill").args(["-s", signal, &pid]).status()?;
-        sent.success().then_some(()).ok_or_else(|| "kill failed".into())
+        sent.success()
+            .then_some(())
+            .ok_or_else(|| "kill failed".into())
     }
 
     /// Reads the log as far as a line with these words.

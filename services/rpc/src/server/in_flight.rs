@@ -1,9 +1,11 @@
 //! Takes on no more calls than it was told to, and says when to come back.
 //!
-//! A call counts until the last byte of its answer, so a stream counts as long as it lasts. What is over the limit is
-//! refused at once, before anything was done for it: RESOURCE_EXHAUSTED with `RetryInfo`. Nothing waits in a queue,
+//! A call counts until the last byte of its answer, so a stream of answers counts as long as it lasts; with the short
+//! calls, those who only watch would keep out those who come to do something, so each kind has a bound of its own. What is
+//! over the limit is refused at once, before anything was done for it: RESOURCE_EXHAUSTED with `RetryInfo`. Nothing waits in a queue,
 //! because a queue in front of a busy server only makes every answer late.
 
+use std::collections::BTreeSet;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -25,6 +27,17 @@ const COME_BACK: Duration = Duration::from_millis(100);
 #[derive(Debug, Clone)]
 pub(super) struct InFlightLayer {
     domain: &'static str,
+    /// As `package.Service/Method`.
+    streams: Arc<BTreeSet<String>>,
+    calls: Places,
+    watchers: Places,
+}
+
+/// For one kind of calls.
+#[derive(Debug, Clone)]
+struct Places {
+    /// What takes one, for the refusal.
+    what: &'static str,
     limit: usize,
     free: Arc<Semaphore>,
 }
@@ -36,35 +49,65 @@ pub(super) struct InFlight<S> {
 }
 
 impl InFlightLayer {
-    pub(super) fn new(domain: &'static str, limit: u32) -> Self {
-        let limit = usize::try_from(limit)
-            .unwrap_or(usize::MAX)
-            .min(Semaphore::MAX_PERMITS);
+    /// `streams` are the methods that answer with a stream, as `package.Service/Method`.
+    pub(super) fn new(
+        domain: &'static str,
+        max_calls: u32,
+        max_watchers: u32,
+        streams: impl IntoIterator<Item = String>,
+    ) -> Self {
         Self {
             domain,
-            limit,
-            free: Arc::new(Semaphore::new(limit)),
+            streams: Arc::new(streams.into_iter().collect()),
+            calls: Places::new("calls", max_calls),
+            watchers: Places::new("streams of answers", max_watchers),
         }
     }
 
-    /// How many calls are in flight now.
+    /// How many calls are in flight now, of both kinds.
     pub(super) fn count(&self) -> usize {
-        self.limit - self.free.available_permits()
+        self.calls.taken() + self.watchers.taken()
     }
 
-    fn refusal(&self) -> http::Response<Body> {
+    fn places(&self, path: &str) -> &Places {
+        let method = path.strip_prefix('/').unwrap_or(path);
+        if self.streams.contains(method) {
+            &self.watchers
+        } else {
+            &self.calls
+        }
+    }
+
+    fn refusal(&self, places: &Places) -> http::Response<Body> {
         let spread = fastrand::f64() + 0.5;
         Failure::ResourceExhausted {
             reason: reason::OVERLOADED,
             message: format!(
-                "{} has {} calls in flight and takes on no more; try again later",
-                self.domain, self.limit
+                "{} has {} {} in flight and takes on no more; try again later",
+                self.domain, places.limit, places.what
             ),
             retry_after: Some(COME_BACK.mul_f64(spread)),
             violations: Vec::new(),
         }
         .into_status(self.domain)
         .into_http()
+    }
+}
+
+impl Places {
+    fn new(what: &'static str, limit: u32) -> Self {
+        let limit = usize::try_from(limit)
+            .unwrap_or(usize::MAX)
+            .min(Semaphore::MAX_PERMITS);
+        Self {
+            what,
+            limit,
+            free: Arc::new(Semaphore::new(limit)),
+        }
+    }
+
+    fn taken(&self) -> usize {
+        self.limit - self.free.available_permits()
     }
 }
 
@@ -97,8 +140,9 @@ where
         if is_standard(request.uri().path()) {
             return Box::pin(self.inner.call(request));
         }
-        let Ok(permit) = self.layer.free.clone().try_acquire_owned() else {
-            let refusal = self.layer.refusal();
+        let places = self.layer.places(request.uri().path());
+        let Ok(permit) = places.free.clone().try_acquire_owned() else {
+            let refusal = self.layer.refusal(places);
             return Box::pin(async move { Ok(refusal) });
         };
         let answer = self.inner.call(request);
