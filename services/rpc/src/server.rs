@@ -174,6 +174,13 @@ impl Server {
         };
         let incoming = Incoming::new(listener, self.tls, handshakes);
 
+        let workers = {
+            let (health, names) = (health.clone(), names.clone());
+            async move {
+                run(workers, &health, &names).await;
+                Ok(())
+            }
+        };
         let server = tonic::transport::Server::builder()
             .max_concurrent_streams(bounds.max_streams_per_connection)
             .http2_keepalive_interval(Some(bounds.keepalive_interval))
@@ -185,10 +192,6 @@ impl Server {
                 incoming,
                 drain(health, names, shutdown.clone(), tell),
             );
-        let workers = async {
-            run(workers).await;
-            Ok(())
-        };
         let everything = async { tokio::try_join!(server, workers) };
         tokio::select! {
             served = everything => match served {
@@ -291,12 +294,16 @@ fn refuse(refusal: &Refusal) -> http::Response<Body> {
 /// `tell` used: a watcher is to read NOT_SERVING before its stream ends.
 async fn drain(health: HealthReporter, names: Vec<&'static str>, shutdown: Shutdown, tell: Stop) {
     shutdown.requested().await;
-    for name in names.into_iter().chain([""]) {
+    not_serving(&health, &names).await;
+    tell.now();
+}
+
+async fn not_serving(health: &HealthReporter, names: &[&'static str]) {
+    for name in names.iter().copied().chain([""]) {
         health
             .set_service_status(name, ServingStatus::NotServing)
             .await;
     }
-    tell.now();
 }
 
 async fn grace(length: Duration, shutdown: Shutdown) {
@@ -304,14 +311,16 @@ async fn grace(length: Duration, shutdown: Shutdown) {
     tokio::time::sleep(length).await;
 }
 
-/// Runs the workers side by side until all have ended.
-async fn run(workers: Vec<Worker>) {
+/// Runs the workers side by side until all have ended. With one of them gone the service does half of its work, which
+/// health says; why it is not started again, [`Services::worker`] says.
+async fn run(workers: Vec<Worker>, health: &HealthReporter, names: &[&'static str]) {
     let watched = workers.into_iter().map(|worker| async move {
         if AssertUnwindSafe(worker.run).catch_unwind().await.is_err() {
             tracing::error!(
                 worker = worker.name,
-                "a worker panicked and is gone; restart the service"
+                "a worker panicked and is gone, and health says NOT_SERVING; restart the service"
             );
+            not_serving(health, names).await;
         }
     });
     futures_util::future::join_all(watched).await;

@@ -132,6 +132,71 @@ async fn a_panic_is_one_calls_internal_and_nobody_elses_trouble() -> Outcome {
 }
 
 #[tokio::test]
+async fn a_panic_in_a_stream_ends_it_with_internal_and_nobody_elses() -> Outcome {
+    let house = House::open(|_| {}).await?;
+    let order = house.peer("order")?;
+    let mut other = order.follow("/test.v1.Test/Follow").await?;
+    let mut follow = order.follow("/test.v1.Test/FollowAndPanic").await?;
+    follow.message().await?.ok_or("a message before it")?;
+    let end = refused(follow.message().await);
+    assert_eq!(end.code, Code::Internal);
+    assert!(end.is("test", &reason::INTERNAL));
+    assert!(!end.message.contains("tea"), "{}", end.message);
+    // On the same connection.
+    other.message().await?.ok_or("a message")?;
+    order.call("/test.v1.Test/Say").await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_worker_that_panicked_is_told_by_health_and_calls_are_answered() -> Outcome {
+    let house = House::open(|_| {}).await?;
+    let mut whole = house.peer("stranger")?.watch("").await?;
+    let mut one = house.peer("stranger")?.watch("test.v1.Test").await?;
+    for watch in [&mut whole, &mut one] {
+        watch.message().await?.ok_or("a first state")?;
+    }
+    house.trip_the_worker();
+    for watch in [&mut whole, &mut one] {
+        let state = watch.message().await?.ok_or("a second state")?;
+        assert_eq!(state.status(), ServingStatus::NotServing);
+    }
+    house.peer("order")?.call("/test.v1.Test/Say").await?;
+    house.ask_to_stop();
+    house.stopped().await
+}
+
+#[tokio::test]
+async fn whoever_watches_keeps_no_call_out_and_has_a_limit_as_well() -> Outcome {
+    let house = House::open(|bounds| {
+        bounds.max_in_flight = 1;
+        bounds.max_watchers = 1;
+    })
+    .await?;
+    let order = house.peer("order")?;
+    let mut watcher = order.follow("/test.v1.Test/Follow").await?;
+    watcher.message().await?.ok_or("a message")?;
+    order.call("/test.v1.Test/Say").await?;
+
+    let impatient = house.impatient_peer("order")?;
+    let refusal = refused(impatient.follow("/test.v1.Test/Follow").await);
+    assert_eq!(refusal.code, Code::ResourceExhausted);
+    assert!(refusal.is("test", &reason::OVERLOADED));
+    assert!(refusal.retry_after.is_some(), "RetryInfo");
+
+    // And a call keeps no watcher out.
+    drop(watcher);
+    let call = order.start("/test.v1.Test/Wait");
+    house.entered().await;
+    // Tried again until the server has seen that the first one is gone.
+    let mut next = order.follow("/test.v1.Test/Follow").await?;
+    next.message().await?.ok_or("a message")?;
+    house.let_go();
+    call.await??;
+    Ok(())
+}
+
+#[tokio::test]
 async fn more_than_the_limit_is_refused_at_once_with_a_time_to_come_back() -> Outcome {
     let house = House::open(|bounds| bounds.max_in_flight = 1).await?;
     let order = house.peer("order")?;

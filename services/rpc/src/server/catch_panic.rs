@@ -1,16 +1,19 @@
 //! Whatever comes out of a handler is a status with details: a panic is that call's INTERNAL and nobody else's trouble,
-//! and a bare refusal of tonic's own gets its reason.
+//! and a bare refusal of tonic's own gets its reason. A stream of answers is its handler's for as long as it lasts, so a
+//! panic in it ends it with the same status, in the trailers.
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use bytes::Bytes;
 use futures_util::FutureExt as _;
+use http_body::{Body as _, Frame, SizeHint};
 use tonic::body::Body;
 use tower::{Layer, Service};
 
-use crate::status::{Failure, complete};
+use crate::status::{Failure, complete, into_trailers};
 
 #[derive(Debug, Clone)]
 pub(super) struct CatchPanicLayer {
@@ -67,14 +70,65 @@ where
             match call.await {
                 Ok(answer) => answer.map(|mut answer| {
                     complete(answer.headers_mut(), domain);
-                    answer
+                    answer.map(|inner| {
+                        // A refusal without a body has nothing left that could panic.
+                        if inner.is_end_stream() {
+                            return inner;
+                        }
+                        Body::new(Guarded {
+                            inner: Some(inner),
+                            domain,
+                        })
+                    })
                 }),
-                Err(panic) => Ok(Failure::internal(Panicked(text(panic.as_ref())))
-                    .into_status(domain)
-                    .into_http()),
+                Err(panic) => Ok(failure(panic.as_ref()).into_status(domain).into_http()),
             }
         })
     }
+}
+
+/// A body whose panic is its last word. It is gone after that.
+struct Guarded {
+    inner: Option<Body>,
+    domain: &'static str,
+}
+
+impl http_body::Body for Guarded {
+    type Data = Bytes;
+    type Error = tonic::Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, tonic::Status>>> {
+        let Some(inner) = &mut self.inner else {
+            return Poll::Ready(None);
+        };
+        // Unwind safety: as for the call.
+        let polled = AssertUnwindSafe(|| Pin::new(inner).poll_frame(context));
+        match std::panic::catch_unwind(polled) {
+            Ok(frame) => frame,
+            Err(panic) => {
+                self.inner = None;
+                let trailers = into_trailers(failure(panic.as_ref()), self.domain);
+                Poll::Ready(Some(Ok(Frame::trailers(trailers))))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner
+            .as_ref()
+            .map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
+    }
+}
+
+fn failure(panic: &(dyn Any + Send)) -> Failure {
+    Failure::internal(Panicked(text(panic)))
 }
 
 fn text(panic: &(dyn Any + Send)) -> String {

@@ -53,7 +53,9 @@ impl Services {
 
     /// Something that runs as long as the service does. It is expected to end by itself soon after
     /// [`Shutdown::requested`](super::Shutdown::requested) completes; it is dropped when the grace of the calls in
-    /// flight is over. A panic in it is logged and does not end the service.
+    /// flight is over. After a panic in it the calls are still answered, and health says NOT_SERVING, so that whoever
+    /// watches over the process starts it anew. It is not started again in place: what it tripped over is most likely
+    /// still there, and a worker that trips again and again would be seen by nobody.
     #[must_use]
     pub fn worker(
         mut self,

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::error::Error;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::task::{Context, Poll};
@@ -58,6 +59,7 @@ struct Events {
     entered: Notify,
     dropped: Notify,
     go: Notify,
+    trip: Notify,
     worker_ended: AtomicBool,
     flaky: AtomicU32,
 }
@@ -101,7 +103,10 @@ impl House {
         let worker = {
             let (events, shutdown) = (events.clone(), shutdown.clone());
             async move {
-                shutdown.requested().await;
+                tokio::select! {
+                    () = shutdown.requested() => {}
+                    () = events.trip.notified() => trip(),
+                }
                 // A step more, to be sure that it is awaited and not only told.
                 tokio::task::yield_now().await;
                 events.worker_ended.store(true, Ordering::SeqCst);
@@ -162,6 +167,11 @@ impl House {
         self.events.go.notify_one();
     }
 
+    /// Lets the worker panic.
+    pub(crate) fn trip_the_worker(&self) {
+        self.events.trip.notify_one();
+    }
+
     /// How often a flaky method was called.
     pub(crate) fn attempts(&self) -> u32 {
         self.events.flaky.load(Ordering::SeqCst)
@@ -199,9 +209,16 @@ async fn within_patience<T>(what: &str, happens: impl Future<Output = T>) -> T {
     }
 }
 
+#[expect(clippy::panic, reason = "it is what is tested")]
+fn trip() {
+    panic!("the worker spilt the tea");
+}
+
 /// The methods of `test.v1.Test`. `Missing` is in its file, and no handler answers it.
-const METHODS: [&str; 7] = [
+const METHODS: [&str; 9] = [
     "Say",
+    "Follow",
+    "FollowAndPanic",
     "Panic",
     "Wait",
     "Flaky",
@@ -220,6 +237,7 @@ fn descriptors() -> Vec<u8> {
         MethodDescriptorProto {
             name: Some(name.to_owned()),
             options: (name == "Flaky").then_some(idempotent),
+            server_streaming: Some(name.starts_with("Follow")),
             ..MethodDescriptorProto::default()
         }
     });
@@ -265,6 +283,20 @@ impl Peer {
     pub(crate) fn start(&self, path: &'static str) -> JoinHandle<Result<(), Status>> {
         let peer = self.clone();
         tokio::spawn(async move { peer.call(path).await })
+    }
+
+    /// A call that is answered with a stream.
+    pub(crate) async fn follow(&self, path: &'static str) -> Result<Watch<()>, Status> {
+        let mut grpc = Grpc::new(self.0.clone());
+        let uri = http::uri::PathAndQuery::from_static(path);
+        let answer = async {
+            grpc.ready().await.map_err(Status::from_error)?;
+            let request = Request::new(());
+            grpc.server_streaming(request, uri, ProstCodec::<(), ()>::default())
+                .await
+        };
+        let answer = within_patience(&format!("{path} was answered"), answer).await?;
+        Ok(Watch(answer.into_inner()))
     }
 
     pub(crate) async fn health(&self, service: &str) -> Result<ServingStatus, Status> {
@@ -330,7 +362,8 @@ pub(crate) fn refused<T: fmt::Debug>(answer: Result<T, Status>) -> Upstream {
     Upstream::read(&answer.expect_err("a refusal"))
 }
 
-/// `test.v1.Test`, written by hand: `Say` answers, `Panic` panics, `Wait` waits.
+/// `test.v1.Test`, written by hand: `Say` answers, `Panic` panics, `Wait` waits, `Follow` is
+/// a stream.
 #[derive(Clone)]
 struct Test(Arc<Events>);
 
@@ -351,9 +384,19 @@ impl tower::Service<http::Request<Body>> for Test {
         let events = self.0.clone();
         let method = request.uri().path().to_owned();
         Box::pin(async move {
+            let mut grpc = tonic::server::Grpc::new(ProstCodec::<(), ()>::default());
+            if method.starts_with("/test.v1.Test/Follow") {
+                let handler = tower::service_fn(move |_: Request<()>| {
+                    let panics = method.ends_with("Panic");
+                    std::future::ready(Ok::<_, Status>(Response::new(Following {
+                        polled: 0,
+                        panics,
+                    })))
+                });
+                return Ok(grpc.server_streaming(handler, request).await);
+            }
             let handler =
                 tower::service_fn(move |_: Request<()>| handle(method.clone(), events.clone()));
-            let mut grpc = tonic::server::Grpc::new(ProstCodec::<(), ()>::default());
             Ok(grpc.unary(handler, request).await)
         })
     }
@@ -395,6 +438,29 @@ async fn handle(method: String, events: Arc<Events>) -> Result<Response<()>, Sta
         _ => {}
     }
     Ok(Response::new(()))
+}
+
+/// One message, and then silence or a panic.
+struct Following {
+    polled: u32,
+    panics: bool,
+}
+
+impl futures_util::Stream for Following {
+    type Item = Result<(), Status>;
+
+    #[expect(clippy::panic, reason = "it is what is tested")]
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.polled += 1;
+        match (self.polled, self.panics) {
+            (1, _) => return Poll::Ready(Some(Ok(()))),
+            // What is ready together is sent together, so the message goes out before the panic only with a pause.
+            (2, true) => context.waker().wake_by_ref(),
+            (_, true) => panic!("the tea is cold in the middle of a stream"),
+            (_, false) => {}
+        }
+        Poll::Pending
+    }
 }
 
 struct Gone<'a>(&'a Events);
