@@ -189,7 +189,7 @@ fn the_certificate_wing_writes_files_in_one_place() {
     for root in ["pki-cli/pki/src", "pki-cli/src"] {
         forbid(
             root,
-            &["folder.rs"],
+            &["folder"],
             &[
                 "fs::write",
                 "File::create",
@@ -199,7 +199,7 @@ fn the_certificate_wing_writes_files_in_one_place() {
                 "create_dir",
                 "OpenOptions",
             ],
-            "folder.rs alone writes files: atomic, durable, with the right permissions from birth",
+            "folder alone writes files: atomic, durable, with the right permissions from birth",
         );
     }
 }

@@ -1,0 +1,99 @@
+//! Why a folder or file could not be read or written.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+use crate::error::ErrorKind;
+
+/// Why a folder or file could not be read or written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FolderError {
+    /// The operating system refused.
+    #[error("{path:?} could not be {action}: {reason}.")]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// `read`, `written`, …
+        action: &'static str,
+        /// What the operating system said.
+        reason: io::Error,
+    },
+    /// There is no such file.
+    #[error("There is no file {0:?}; check the path, which is taken from the current folder.")]
+    Missing(PathBuf),
+    /// The disk, or what of it this user may use, is full.
+    #[error("The disk is full, so {0:?} could not be written; make room and try again.")]
+    Full(PathBuf),
+    /// The file is larger than anything that belongs here.
+    #[error("{0:?} is larger than 16 MiB, which no certificate, key or request is.")]
+    TooLarge(PathBuf),
+    /// The file is there already.
+    #[error("{0:?} exists already; choose another name, or replace it with --force.")]
+    Exists(PathBuf),
+    /// Something else is where a folder should be.
+    #[error("{0:?} is there and is not a folder; choose another one, or take it away.")]
+    NotAFolder(PathBuf),
+    /// A CA lives there.
+    #[error(
+        "{0:?} is the folder of a CA, in which no other key or certificate belongs; choose another one."
+    )]
+    OfAuthority(PathBuf),
+    /// Something else is where a file should be.
+    #[error("{0:?} is there and is not a file; take it away, or choose another folder.")]
+    NotAFile(PathBuf),
+    /// A link that readers depend on has a name that we need.
+    #[error(
+        "{0:?} is there and was not made by this program, which needs this name while it replaces files; choose another folder."
+    )]
+    NotOurs(PathBuf),
+    /// Another process did not let go.
+    #[error(
+        "Another process is writing to {0:?} and did not finish in time; wait for it, or end it."
+    )]
+    Busy(PathBuf),
+}
+
+impl FolderError {
+    pub(super) fn io(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |reason| match reason.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full(path),
+            _ => Self::Io {
+                path,
+                action,
+                reason,
+            },
+        }
+    }
+
+    /// See [`crate::Error::named_after`].
+    pub(crate) fn named_after(mut self, made: &Path, place: &Path) -> Self {
+        if let Self::Full(path) | Self::Io { path, .. } = &mut self
+            && let Ok(rest) = path.strip_prefix(made)
+        {
+            *path = match rest.as_os_str().is_empty() {
+                true => place.to_owned(),
+                false => place.join(rest),
+            };
+        }
+        self
+    }
+
+    /// The kind of this failure.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Missing(_) => ErrorKind::NotFound,
+            Self::OfAuthority(_) => ErrorKind::Usage,
+            Self::Full(_) => ErrorKind::Io,
+            Self::Io { .. } | Self::NotAFolder(_) | Self::NotAFile(_) | Self::NotOurs(_) => {
+                ErrorKind::Io
+            }
+            Self::TooLarge(_) => ErrorKind::Malformed,
+            Self::Exists(_) => ErrorKind::Exists,
+            Self::Busy(_) => ErrorKind::Busy,
+        }
+    }
+}

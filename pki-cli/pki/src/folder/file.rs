@@ -1,0 +1,158 @@
+//! Single files: written durably and with the right permissions from birth, read as far as they are of a size that
+//! belongs here.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Read, Write},
+    os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt},
+    path::Path,
+};
+
+use zeroize::Zeroizing;
+
+use super::{Access, Entry, FolderError, create::parent};
+
+/// No file that we read is larger.
+const MAX_FILE: u64 = 16 << 20;
+
+/// Writes files into a folder and makes them durable.
+pub fn write_entries(folder: &Path, entries: &[Entry]) -> Result<(), FolderError> {
+    for entry in entries {
+        let path = folder.join(entry.name);
+        write_new(&path, entry.access, &entry.content)?;
+    }
+    sync(folder)
+}
+
+/// Writes one file, durable and at once: a reader sees the old content or the new.
+pub fn write_file(
+    path: &Path,
+    access: Access,
+    content: &[u8],
+    overwrite: bool,
+) -> Result<(), FolderError> {
+    let parent = parent(path);
+    let mut temporary = tempfile::Builder::new()
+        .prefix(".pki-")
+        .permissions(fs::Permissions::from_mode(0o600))
+        .tempfile_in(parent)
+        .map_err(FolderError::io(path, "written"))?;
+    temporary
+        .write_all(content)
+        .and_then(|()| {
+            temporary
+                .as_file()
+                .set_permissions(fs::Permissions::from_mode(mode(access)))
+        })
+        .and_then(|()| temporary.as_file().sync_all())
+        .map_err(FolderError::io(path, "written"))?;
+    let persisted = if overwrite {
+        temporary.persist(path).map(drop)
+    } else {
+        temporary.persist_noclobber(path).map(drop)
+    };
+    persisted.map_err(|failure| match failure.error.kind() {
+        io::ErrorKind::AlreadyExists => FolderError::Exists(path.to_owned()),
+        _ => FolderError::io(path, "written")(failure.error),
+    })?;
+    sync(parent)
+}
+
+/// Reads a file, as far as it is of a size that belongs here.
+pub fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, FolderError> {
+    let file = File::open(path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => FolderError::Missing(path.to_owned()),
+        _ => FolderError::io(path, "read")(error),
+    })?;
+    let mut content = Zeroizing::new(Vec::new());
+    // One more than allowed, so that a file of exactly the limit is told from a larger one; a device never ends.
+    file.take(MAX_FILE + 1)
+        .read_to_end(&mut content)
+        .map_err(FolderError::io(path, "read"))?;
+    if content.len() as u64 > MAX_FILE {
+        return Err(FolderError::TooLarge(path.to_owned()));
+    }
+    Ok(content)
+}
+
+/// Reads a file that may be absent.
+pub fn read_if_there(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, FolderError> {
+    match read(path) {
+        Ok(content) => Ok(Some(content)),
+        Err(FolderError::Missing(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Who may do what with a file: the nine bits of `chmod`. `None` when it is absent.
+pub fn mode_of(path: &Path) -> Result<Option<u32>, FolderError> {
+    match fs::metadata(path) {
+        Ok(metadata) => Ok(Some(metadata.mode() & 0o777)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(FolderError::io(path, "read")(error)),
+    }
+}
+
+fn mode(access: Access) -> u32 {
+    match access {
+        Access::Private => 0o600,
+        Access::Public => 0o644,
+    }
+}
+
+fn write_new(path: &Path, access: Access, content: &[u8]) -> Result<(), FolderError> {
+    let failed = |error| FolderError::io(path, "written")(error);
+    // Private from birth; the mode is set once more because the umask may have taken bits away.
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(mode(access))
+        .open(path)
+        .map_err(failed)?;
+    file.set_permissions(fs::Permissions::from_mode(mode(access)))
+        .map_err(failed)?;
+    file.write_all(content).map_err(failed)?;
+    file.sync_all().map_err(failed)
+}
+
+/// Copies a file that is no link, with the mode that it has.
+pub(super) fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    let mut source = File::open(from)?;
+    let opened = source.metadata()?;
+    let named = fs::symlink_metadata(from)?;
+    // Between looking and opening, a link may have taken the name.
+    if !opened.is_file() || (named.dev(), named.ino()) != (opened.dev(), opened.ino()) {
+        return Err(io::Error::other("it is not a plain file"));
+    }
+    let mut content = Zeroizing::new(Vec::new());
+    source.read_to_end(&mut content)?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(to)?;
+    file.write_all(&content)?;
+    file.set_permissions(fs::Permissions::from_mode(opened.mode() & 0o777))?;
+    file.sync_all()
+}
+
+/// A name is durable when the folder that holds it is.
+pub(super) fn sync(folder: &Path) -> Result<(), FolderError> {
+    let path = if folder.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        folder
+    };
+    File::open(path)
+        .and_then(|handle| handle.sync_all())
+        .map_err(FolderError::io(path, "made durable"))
+}
+
+pub(super) fn remove_if_there(path: &Path) -> Result<(), FolderError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(FolderError::io(path, "removed")(error))
+        }
+        _ => Ok(()),
+    }
+}
