@@ -13,6 +13,7 @@ pub mod output;
 mod passphrase;
 mod show;
 mod table;
+mod verdict;
 
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 

@@ -1,16 +1,12 @@
 //! `pki verify`: path validation for people and scripts.
 //!
-//! Reads the files, takes the time, asks `pki::path_validation`, and turns its answer into text, JSON and an exit code.
-//! Where rustls-webpki, which the services use, would decide otherwise, that is said, too.
+//! Reads the files, takes the time, and asks `pki::path_validation`; how the answer is told stands in `verdict`.
 
 use std::path::{Path, PathBuf};
 
 use pki::{
     inspect::{self, BundleError},
-    path_validation::{
-        Accepted, ExpectedName, ExpectedNameError, FailureKind, Purpose, Rejected, Request,
-        rustls_verdict, validate,
-    },
+    path_validation::{ExpectedName, ExpectedNameError, Purpose, Request},
     text,
 };
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
@@ -19,7 +15,8 @@ use crate::{
     Global,
     command_error::{CommandError, Kind},
     input,
-    output::{GOOD, Output},
+    output::Output,
+    verdict::Verdict,
 };
 
 const EXIT_CODES: &str = "\
@@ -122,118 +119,17 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
         request = request.max_depth(depth);
     }
     let request = names.into_iter().fold(request, Request::name);
-    match validate(&request) {
-        Ok(accepted) => {
-            show_accepted(&accepted, &rustls_verdict(&request), output)?;
-            Ok(())
-        }
-        // A bundle that is too much work for us is not given to somebody with a larger limit.
-        Err(rejected) if rejected.kind == FailureKind::WorkLimit => {
-            Err(refusal(&args.leaf, &rejected, None))
-        }
-        Err(rejected) => {
-            let rustls = rustls_verdict(&request);
-            Err(refusal(&args.leaf, &rejected, Some(&rustls)))
-        }
+    let verdict = Verdict::of(&request);
+    if let Some(failure) = verdict.failure(&named(&args.leaf)) {
+        return Err(failure);
     }
-}
-
-/// The exit code of each kind of failure; they never change, since scripts hang on them.
-fn exit_code(kind: FailureKind) -> u8 {
-    match kind {
-        FailureKind::Malformed => 10,
-        FailureKind::WeakAlgorithm => 11,
-        FailureKind::BadSignature => 12,
-        FailureKind::NoPath => 13,
-        FailureKind::Expired => 14,
-        FailureKind::NotYetValid => 15,
-        FailureKind::NotACa => 16,
-        FailureKind::PathTooLong => 17,
-        FailureKind::WrongUsage => 18,
-        FailureKind::NameConstraint => 19,
-        FailureKind::WrongName => 20,
-        FailureKind::UnknownCritical => 21,
-        FailureKind::Policy => 22,
-        FailureKind::Revoked => 23,
-        FailureKind::RevocationUnknown => 24,
-        FailureKind::WorkLimit => 25,
-        // A kind that the library learns later gets a code of its own here.
-        _ => 100,
-    }
-}
-
-fn show_accepted(
-    accepted: &Accepted,
-    rustls: &Result<(), String>,
-    output: &mut Output,
-) -> std::io::Result<()> {
-    let positions: Vec<String> = (0..accepted.subjects.len())
-        .map(|at| match at {
-            0 => "leaf".to_owned(),
-            at if at + 1 == accepted.subjects.len() => "trust anchor".to_owned(),
-            at => format!("intermediate {at}"),
-        })
-        .collect();
     if output.json() {
-        let path: Vec<_> = positions
-            .iter()
-            .zip(&accepted.subjects)
-            .map(|(position, subject)| serde_json::json!({ "position": position, "subject": subject }))
-            .collect();
-        output.document(&serde_json::json!({
-            "accepted": true,
-            "path": path,
-            "notices": accepted.notices,
-            "rustls": rustls_json(rustls),
-        }))?;
+        output.document(&verdict.json())?;
     } else {
-        output.line(format_args!("{GOOD}accepted{GOOD:#}"))?;
-        for (position, subject) in positions.iter().zip(&accepted.subjects) {
-            output.line(format_args!("  {position:<15} {subject}"))?;
-        }
+        verdict.lines(output)?;
     }
-    for notice in &accepted.notices {
-        output.notice(notice);
-    }
-    if let Err(reason) = rustls {
-        output.notice(format_args!(
-            "rustls-webpki, which the services use, would refuse it: {}.",
-            text::escape(reason)
-        ));
-    }
+    verdict.notices(output);
     Ok(())
-}
-
-/// `rustls` is absent when it was not asked.
-fn refusal(leaf: &Path, rejected: &Rejected, rustls: Option<&Result<(), String>>) -> CommandError {
-    let subject = match rejected.subject.as_str() {
-        "" => String::new(),
-        subject => format!(" “{subject}”"),
-    };
-    let message = format!(
-        "{} is rejected ({}): {}{subject}: {} ({}).",
-        named(leaf),
-        rejected.kind.as_str(),
-        rejected.position,
-        rejected.reason,
-        rejected.clause,
-    );
-    let error = CommandError::new(Kind::Rejected(exit_code(rejected.kind)), message)
-        .hint(sentence(&rejected.advice))
-        .details(serde_json::json!({
-            "accepted": false,
-            "rule": rejected.kind.as_str(),
-            "position": rejected.position.to_string(),
-            "subject": rejected.subject,
-            "reason": rejected.reason,
-            "clause": rejected.clause,
-            "advice": rejected.advice,
-            "rustls": rustls.map(rustls_json),
-        }));
-    match rustls {
-        Some(Ok(())) => error.hint("rustls-webpki, which the services use, would accept it: it does not look at this rule."),
-        Some(Err(_)) | None => error,
-    }
 }
 
 /// A file, as a sentence about it begins.
@@ -241,18 +137,6 @@ fn named(path: &Path) -> String {
     match path.to_str() {
         Some("-") => "The standard input".to_owned(),
         _ => text::escape(&path.display().to_string()),
-    }
-}
-
-fn rustls_json(rustls: &Result<(), String>) -> serde_json::Value {
-    serde_json::json!({ "accepted": rustls.is_ok(), "reason": rustls.as_ref().err() })
-}
-
-fn sentence(text: &str) -> String {
-    let mut chars = text.chars();
-    match chars.next() {
-        Some(first) => format!("{}{}.", first.to_uppercase(), chars.as_str()),
-        None => String::new(),
     }
 }
 
@@ -348,7 +232,10 @@ fn not_a_bundle(path: &Path, error: &BundleError) -> CommandError {
 
 #[cfg(test)]
 mod tests {
+    use pki::path_validation::FailureKind;
+
     use super::*;
+    use crate::verdict::exit_code;
 
     #[test]
     fn every_kind_of_failure_has_a_documented_exit_code_of_its_own() {

@@ -1,0 +1,153 @@
+//! What path validation answered, as every command tells it: text, JSON and an exit code; and where rustls-webpki,
+//! which the services use, would decide otherwise.
+
+use std::io;
+
+use pki::{
+    path_validation::{Accepted, FailureKind, Rejected, Request, rustls_verdict, validate},
+    text::escape,
+};
+use serde_json::{Value, json};
+
+use crate::{
+    command_error::{CommandError, Kind},
+    output::{GOOD, Output},
+};
+
+/// Our answer to one question, and that of rustls-webpki.
+pub(crate) struct Verdict {
+    ours: Result<Accepted, Rejected>,
+    /// Absent when it was not asked.
+    rustls: Option<Result<(), String>>,
+}
+
+impl Verdict {
+    /// Asks both.
+    pub(crate) fn of(request: &Request<'_>) -> Self {
+        let ours = validate(request);
+        let rustls = match &ours {
+            // A bundle that is too much work for us is not given to somebody with a larger limit.
+            Err(rejected) if rejected.kind == FailureKind::WorkLimit => None,
+            _ => Some(rustls_verdict(request)),
+        };
+        Self { ours, rustls }
+    }
+
+    /// The answer for machines. The field names are a promise.
+    pub(crate) fn json(&self) -> Value {
+        let rustls = self.rustls.as_ref().map(
+            |verdict| json!({ "accepted": verdict.is_ok(), "reason": verdict.as_ref().err() }),
+        );
+        match &self.ours {
+            Ok(accepted) => {
+                let path: Vec<_> = positions(accepted)
+                    .zip(&accepted.subjects)
+                    .map(|(position, subject)| json!({ "position": position, "subject": subject }))
+                    .collect();
+                json!({ "accepted": true, "path": path, "notices": accepted.notices, "rustls": rustls })
+            }
+            Err(rejected) => json!({
+                "accepted": false,
+                "rule": rejected.kind.as_str(),
+                "position": rejected.position.to_string(),
+                "subject": rejected.subject,
+                "reason": rejected.reason,
+                "clause": rejected.clause,
+                "advice": rejected.advice,
+                "rustls": rustls,
+            }),
+        }
+    }
+
+    /// The path for people, when there is one.
+    pub(crate) fn lines(&self, output: &mut Output) -> io::Result<()> {
+        let Ok(accepted) = &self.ours else {
+            return Ok(());
+        };
+        output.line(format_args!("{GOOD}accepted{GOOD:#}"))?;
+        for (position, subject) in positions(accepted).zip(&accepted.subjects) {
+            output.line(format_args!("  {position:<15} {subject}"))?;
+        }
+        Ok(())
+    }
+
+    /// What is worth knowing about a path that is accepted.
+    pub(crate) fn notices(&self, output: &mut Output) {
+        let Ok(accepted) = &self.ours else {
+            return;
+        };
+        for notice in &accepted.notices {
+            output.notice(notice);
+        }
+        if let Some(Err(reason)) = &self.rustls {
+            output.notice(format_args!(
+                "rustls-webpki, which the services use, would refuse it: {}.",
+                escape(reason)
+            ));
+        }
+    }
+
+    /// The failure of the command, when the answer is no. `named` begins a sentence: what was asked about.
+    pub(crate) fn failure(&self, named: &str) -> Option<CommandError> {
+        let rejected = self.ours.as_ref().err()?;
+        let subject = match rejected.subject.as_str() {
+            "" => String::new(),
+            subject => format!(" “{subject}”"),
+        };
+        let message = format!(
+            "{named} is rejected ({}): {}{subject}: {} ({}).",
+            rejected.kind.as_str(),
+            rejected.position,
+            rejected.reason,
+            rejected.clause,
+        );
+        let error = CommandError::new(Kind::Rejected(exit_code(rejected.kind)), message)
+            .hint(sentence(&rejected.advice))
+            .details(self.json());
+        Some(match self.rustls {
+            Some(Ok(())) => error.hint("rustls-webpki, which the services use, would accept it: it does not look at this rule."),
+            Some(Err(_)) | None => error,
+        })
+    }
+}
+
+fn positions(accepted: &Accepted) -> impl Iterator<Item = String> {
+    let count = accepted.subjects.len();
+    (0..count).map(move |at| match at {
+        0 => "leaf".to_owned(),
+        at if at + 1 == count => "trust anchor".to_owned(),
+        at => format!("intermediate {at}"),
+    })
+}
+
+fn sentence(text: &str) -> String {
+    let mut chars = text.chars();
+    match chars.next() {
+        Some(first) => format!("{}{}.", first.to_uppercase(), chars.as_str()),
+        None => String::new(),
+    }
+}
+
+/// The exit code of each kind of failure; they never change, since scripts hang on them.
+pub(crate) fn exit_code(kind: FailureKind) -> u8 {
+    match kind {
+        FailureKind::Malformed => 10,
+        FailureKind::WeakAlgorithm => 11,
+        FailureKind::BadSignature => 12,
+        FailureKind::NoPath => 13,
+        FailureKind::Expired => 14,
+        FailureKind::NotYetValid => 15,
+        FailureKind::NotACa => 16,
+        FailureKind::PathTooLong => 17,
+        FailureKind::WrongUsage => 18,
+        FailureKind::NameConstraint => 19,
+        FailureKind::WrongName => 20,
+        FailureKind::UnknownCritical => 21,
+        FailureKind::Policy => 22,
+        FailureKind::Revoked => 23,
+        FailureKind::RevocationUnknown => 24,
+        FailureKind::WorkLimit => 25,
+        // A kind that the library learns later gets a code of its own here.
+        _ => 100,
+    }
+}
