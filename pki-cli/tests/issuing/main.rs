@@ -7,6 +7,7 @@
 )]
 
 mod apply;
+mod certtool;
 mod chapter;
 mod crash;
 mod help;
