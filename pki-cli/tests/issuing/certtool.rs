@@ -19,7 +19,6 @@ fn certtool(home: &Home, args: &str) -> Option<Run> {
         Err(error)
             if error.kind() == std::io::ErrorKind::NotFound && std::env::var_os("CI").is_none() =>
         {
-            eprintln!("skipped: there is no certtool");
             None
         }
         Err(error) => panic!("certtool: {error}"),
