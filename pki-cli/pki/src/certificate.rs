@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     der, distinguished_name::DistinguishedName, key::PublicKey, name_constraints::NameConstraints,
-    pem, profile::Profile, subject_alt_name::GeneralName,
+    pem, profile::Profile, serial_number, subject_alt_name::GeneralName,
 };
 
 /// A certificate, read once.
@@ -192,10 +192,9 @@ impl Certificate {
         &self.issuer
     }
 
-    /// The serial number in hexadecimal, as the index keeps it: 40 digits for what we issue.
+    /// The serial number in hexadecimal, as the index keeps it ([`serial_number::text`]).
     pub fn serial(&self) -> String {
-        // The encoding has a leading zero octet where the top bit is set; ours never has, and short ones are padded.
-        format!("{:0>40}", hexadecimal(&self.serial))
+        serial_number::text(&self.serial)
     }
 
     /// The serial number's octets, as encoded.

@@ -26,6 +26,7 @@ mod parse;
 pub mod path_validation;
 mod pem;
 pub mod profile;
+pub mod revocation_reason;
 pub mod serial_number;
 pub mod subject_alt_name;
 pub mod text;

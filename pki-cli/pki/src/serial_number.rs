@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use crate::error::Error;
+use crate::{certificate::hexadecimal, error::Error};
 
 /// A serial number.
 #[derive(Clone, Copy, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -37,11 +37,70 @@ impl SerialNumber {
     }
 }
 
-/// Hexadecimal in small letters, 40 digits: the form in the index.
+/// As [`text`] writes it.
 impl fmt::Display for SerialNumber {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|octet| write!(f, "{octet:02x}"))
+        f.write_str(&text(&self.0))
     }
+}
+
+/// The text of a serial number, from the octets of its encoding: hexadecimal in small letters, whole octets, without
+/// leading zero octets. The form in the index and for people; it has 40 digits for nearly all that is drawn here.
+pub fn text(octets: &[u8]) -> String {
+    // RFC 5280 §4.1.2.2: "Non-conforming CAs may issue certificates with serial numbers that are negative or zero."
+    let is_negative = octets.first().is_some_and(|first| first & 0x80 != 0);
+    let zeros = octets.iter().take_while(|octet| **octet == 0).count();
+    match &octets[zeros.min(octets.len().saturating_sub(1))..] {
+        [] => "00".to_owned(),
+        significant if is_negative => format!("-{}", hexadecimal(&negated(significant))),
+        significant => hexadecimal(significant),
+    }
+}
+
+/// The octets of the positive number, from two's complement.
+fn negated(octets: &[u8]) -> Vec<u8> {
+    let mut carry = true;
+    let mut negated: Vec<u8> = octets
+        .iter()
+        .rev()
+        .map(|octet| {
+            let (sum, overflows) = (!octet).overflowing_add(carry.into());
+            carry = overflows;
+            sum
+        })
+        .collect();
+    negated.reverse();
+    negated
+}
+
+/// The octets of a serial number written by a person: hexadecimal, also with colons, spaces, `0x` and capital letters.
+/// `None` when it is none, or larger than 20 octets.
+pub fn parse(text: &str) -> Option<Vec<u8>> {
+    let text = text.trim();
+    let text = text
+        .strip_prefix("0x")
+        .or_else(|| text.strip_prefix("0X"))
+        .unwrap_or(text);
+    let mut digits = Vec::new();
+    for character in text
+        .chars()
+        .filter(|character| !matches!(character, ':' | ' '))
+    {
+        digits.push(u8::try_from(character.to_digit(16)?).ok()?);
+    }
+    if digits.is_empty() {
+        return None;
+    }
+    let zeros = digits.iter().take_while(|digit| **digit == 0).count();
+    digits.drain(..zeros.min(digits.len() - 1));
+    if digits.len() % 2 == 1 {
+        digits.insert(0, 0);
+    }
+    let octets: Vec<u8> = digits
+        .chunks(2)
+        .map(|pair| pair[0] << 4 | pair[1])
+        .collect();
+    (octets.len() <= 20).then_some(octets)
 }
 
 impl fmt::Debug for SerialNumber {
@@ -80,6 +139,38 @@ mod tests {
     fn zero_is_no_serial_number() {
         assert_eq!(SerialNumber::from_random([0; 20]).octets()[19], 1);
         assert_eq!(SerialNumber::from_random([0x80; 20]).octets()[0], 0);
+    }
+
+    #[test]
+    fn the_text_has_whole_octets_and_no_leading_zeros() {
+        for (octets, expected) in [
+            (&[0x00, 0x8a, 0x0b][..], "8a0b"),
+            (&[0x01], "01"),
+            (&[0x00], "00"),
+            (&[0x00, 0x00], "00"),
+            (&[], "00"),
+            (&[0x80], "-80"),
+            (&[0xff, 0x00], "-0100"),
+        ] {
+            assert_eq!(text(octets), expected);
+        }
+    }
+
+    #[test]
+    fn what_people_write_is_read() {
+        for (written, octets) in [
+            ("0x1B", &[0x1b][..]),
+            ("1:02:03", &[0x01, 0x02, 0x03]),
+            ("00 0A", &[0x0a]),
+            ("0", &[0x00]),
+        ] {
+            assert_eq!(parse(written).as_deref(), Some(octets), "{written}");
+        }
+        for written in ["", "0x", "xyz", "-1", "１", &"ab".repeat(21)] {
+            assert_eq!(parse(written), None, "{written}");
+        }
+        let longest = format!("00{}", "ab".repeat(20));
+        assert_eq!(parse(&longest), Some(vec![0xab; 20]));
     }
 
     proptest! {

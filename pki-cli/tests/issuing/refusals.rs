@@ -304,7 +304,7 @@ fn files_that_are_missing_or_something_else() {
     );
     snapshot!(home.pki("issue x --dns a.dev").fails(7), @r#"error: "certs/ca/index.db" is not an index of this program, or of a later version; restore it from a backup, or update pki."#);
     std::fs::remove_file(home.path("certs/ca/index.db")).expect("removed");
-    snapshot!(home.pki("issue x --dns a.dev").fails(4), @r#"error: The index "certs/ca/index.db" is missing; without it nothing is issued, because serial numbers could repeat. Restore it from a backup."#);
+    snapshot!(home.pki("issue x --dns a.dev").fails(4), @r#"error: The index "certs/ca/index.db" is missing; without it nothing is issued or revoked, because serial numbers could repeat and revocations be forgotten. Restore it from a backup."#);
     assert!(!home.path("certs/x").exists());
 }
 

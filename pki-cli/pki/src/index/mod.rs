@@ -2,20 +2,34 @@
 //! `sqlite3` shell and survives any crash together with what it says.
 //!
 //! A row is born `reserved`, durably, before anything is signed; it becomes `issued`, with the certificate in it, before
-//! the certificate leaves. A process that dies in between leaves a reserved row: a number that is never used again.
-//! Any number of processes may work at once: SQLite's lock dies with its process, and waiting for it is bounded.
+//! the certificate leaves, and `revoked` before a CRL says so. A process that dies in between leaves a reserved row: a
+//! number that is never used again. Any number of processes may work at once: SQLite's lock dies with its process, and
+//! waiting for it is bounded.
+
+mod error;
+mod import;
+mod query;
+mod revocation;
+mod row;
+mod schema;
 
 use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params};
-use time::{OffsetDateTime, UtcOffset};
+use rusqlite::{Connection, OpenFlags, params};
+use time::OffsetDateTime;
+
+pub use error::IndexError;
+pub use import::{Foreign, Imported};
+pub use query::Filter;
+pub use revocation::{CrlRow, Marked, ReservedCrl, RevokedRow};
+pub use row::{Revocation, Row, Status, timestamp};
 
 use crate::{
     certificate::Certificate,
-    error::{Error, ErrorKind},
+    error::Error,
     profile::Profile,
     serial_number::{Reserved, SerialNumber},
 };
@@ -25,113 +39,6 @@ pub const FILE: &str = "index.db";
 
 /// How long a process waits for the others.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// "PKI" and a version, so that another program's database is not taken for an index.
-const APPLICATION_ID: i64 = 0x504b_4901;
-const VERSION: i64 = 1;
-
-const SCHEMA: &str = "
-CREATE TABLE certificate (
-    -- 40 hexadecimal digits.
-    serial TEXT NOT NULL PRIMARY KEY,
-    status TEXT NOT NULL CHECK (status IN ('reserved', 'issued', 'revoked')),
-    -- The folder below --dir, where there is one.
-    name TEXT,
-    profile TEXT NOT NULL,
-    subject TEXT NOT NULL,
-    -- DNS:…, IP:…, URI:…, email:…, one a line.
-    names TEXT NOT NULL,
-    issuer TEXT NOT NULL,
-    -- RFC 3339 in UTC, so that text order is time order.
-    reserved_at TEXT NOT NULL,
-    not_before TEXT,
-    not_after TEXT,
-    -- SHA-256 of the DER, hexadecimal.
-    fingerprint TEXT,
-    certificate BLOB,
-    revoked_at TEXT,
-    revocation_reason TEXT,
-    CHECK ((status = 'reserved') = (certificate IS NULL)),
-    CHECK ((status = 'revoked') = (revoked_at IS NOT NULL))
-) STRICT;
-CREATE INDEX certificate_by_not_after ON certificate (not_after);
-CREATE INDEX certificate_by_name ON certificate (name);
-";
-
-/// Why the index could not be read or written.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum IndexError {
-    /// There is none.
-    #[error(
-        "The index {0:?} is missing; without it nothing is issued, because serial numbers could repeat. Restore it from a backup."
-    )]
-    Missing(PathBuf),
-    /// It is another program's, or of a later version.
-    #[error(
-        "{0:?} is not an index of this program, or of a later version; restore it from a backup, or update pki."
-    )]
-    Foreign(PathBuf),
-    /// Other processes did not let go.
-    #[error(
-        "Other processes have kept the index {0:?} busy for a minute; wait for them, or end them."
-    )]
-    Busy(PathBuf),
-    /// Whoever runs this may only read it.
-    #[error(
-        "The index {0:?} is read-only here, so no serial number can be reserved, and nothing is issued; run this as the owner of the CA's folder, or make the folder and the index writable."
-    )]
-    ReadOnly(PathBuf),
-    /// The disk is full.
-    #[error(
-        "The disk is full, so the index {0:?} could not be written, and nothing was issued; make room and try again."
-    )]
-    Full(PathBuf),
-    /// The file system refused.
-    #[error("The index {path:?} could not be {action}: {reason}.")]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// `read` or `written`.
-        action: &'static str,
-        /// What SQLite said.
-        reason: String,
-    },
-    /// The database is damaged.
-    #[error("The index {path:?} is damaged ({reason}); restore it from a backup.")]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// What SQLite said.
-        reason: String,
-    },
-}
-
-impl IndexError {
-    /// The kind of this failure.
-    pub fn kind(&self) -> ErrorKind {
-        match self {
-            Self::Missing(_) => ErrorKind::NotFound,
-            Self::Foreign(_) | Self::Damaged { .. } => ErrorKind::Malformed,
-            Self::Busy(_) => ErrorKind::Busy,
-            Self::ReadOnly(_) | Self::Full(_) | Self::Io { .. } => ErrorKind::Io,
-        }
-    }
-
-    /// See [`Error::named_after`].
-    pub(crate) fn named_after(mut self, made: &Path, place: &Path) -> Self {
-        let (Self::Missing(path)
-        | Self::Foreign(path)
-        | Self::Busy(path)
-        | Self::ReadOnly(path)
-        | Self::Full(path)
-        | Self::Io { path, .. }
-        | Self::Damaged { path, .. }) = &mut self;
-        if let Ok(rest) = path.strip_prefix(made) {
-            *path = place.join(rest);
-        }
-        self
-    }
-}
 
 /// An open index.
 #[derive(Debug)]
@@ -155,19 +62,6 @@ pub struct Reservation<'a> {
     pub issuer: String,
 }
 
-/// One row.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Row {
-    /// The serial number in hexadecimal.
-    pub serial: String,
-    /// `reserved`, `issued` or `revoked`.
-    pub status: String,
-    /// The folder below `--dir`.
-    pub name: Option<String>,
-    /// The SHA-256 of the certificate, once it is issued.
-    pub fingerprint: Option<String>,
-}
-
 impl Index {
     /// Makes a new index. The file must not be there.
     pub fn create(path: &Path) -> Result<Self, IndexError> {
@@ -175,18 +69,16 @@ impl Index {
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let index = Self::connect(path, flags)?;
-        let wrote = |error| index.error("written", &error);
+        // Write-ahead logging: readers never wait for a writer, and a commit is one sync.
         index
             .connection
-            // Write-ahead logging: readers never wait for a writer, and a commit is one sync.
-            .execute_batch(&format!(
-                "PRAGMA journal_mode = WAL; BEGIN; {SCHEMA} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; COMMIT;"
-            ))
-            .map_err(wrote)?;
+            .execute_batch("PRAGMA journal_mode = WAL;")
+            .and_then(|()| schema::create(&index.connection))
+            .map_err(|error| index.error("written", &error))?;
         Ok(index)
     }
 
-    /// Opens an index that is there.
+    /// Opens an index that is there, and brings it to the present version.
     pub fn open(path: &Path) -> Result<Self, IndexError> {
         if !path.exists() {
             return Err(IndexError::Missing(path.to_owned()));
@@ -195,20 +87,20 @@ impl Index {
             path,
             OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
         )?;
-        let pragma = |name: &str| {
-            index
-                .connection
-                .pragma_query_value(None, name, |row| row.get::<_, i64>(0))
-                .map_err(|error| index.error("read", &error))
+        let version = |index: &Self| {
+            schema::version(&index.connection).map_err(|error| index.error("read", &error))
         };
-        if pragma("application_id")? != APPLICATION_ID || pragma("user_version")? != VERSION {
-            return Err(IndexError::Foreign(path.to_owned()));
+        if version(&index)? == Some(1) {
+            schema::upgrade(&index.connection).map_err(|error| index.error("written", &error))?;
         }
-        Ok(index)
+        match version(&index)? {
+            Some(schema::VERSION) => Ok(index),
+            _ => Err(IndexError::Foreign(path.to_owned())),
+        }
     }
 
     fn connect(path: &Path, flags: OpenFlags) -> Result<Self, IndexError> {
-        let failed = |error: &rusqlite::Error| translate(path, "opened", error);
+        let failed = |error: &rusqlite::Error| error::translate(path, "opened", error);
         let connection =
             Connection::open_with_flags(path, flags).map_err(|error| failed(&error))?;
         connection
@@ -256,13 +148,14 @@ impl Index {
         self.connection
             .execute(
                 "UPDATE certificate SET status = 'issued', not_before = ?2, not_after = ?3, fingerprint = ?4, certificate = ?5
-                 WHERE serial = ?1 AND status = 'reserved'",
+                 WHERE serial = ?1 AND issuer = ?6 AND status = 'reserved'",
                 params![
                     certificate.serial(),
                     timestamp(certificate.not_before()),
                     timestamp(certificate.not_after()),
                     certificate.fingerprint(),
                     certificate.der(),
+                    certificate.issuer().to_string(),
                 ],
             )
             .map_err(|error| self.error("written", &error))
@@ -275,95 +168,17 @@ impl Index {
             })
     }
 
-    /// The row of a serial number.
-    pub fn find(&self, serial: &str) -> Result<Option<Row>, IndexError> {
-        self.connection
-            .query_row(
-                "SELECT serial, status, name, fingerprint FROM certificate WHERE serial = ?1",
-                [serial],
-                Row::from_sql,
-            )
-            .optional()
-            .map_err(|error| self.error("read", &error))
-    }
-
-    /// Every row, in the order of reservation.
-    pub fn rows(&self) -> Result<Vec<Row>, IndexError> {
-        let read = |error| self.error("read", &error);
-        let mut statement = self
-            .connection
-            .prepare("SELECT serial, status, name, fingerprint FROM certificate ORDER BY rowid")
-            .map_err(read)?;
-        let rows = statement.query_map([], Row::from_sql).map_err(read)?;
-        rows.collect::<Result<_, _>>().map_err(read)
-    }
-
-    /// Whether an issuing CA was ever certified below the root.
-    pub(crate) fn knows_issuing_authority(&self) -> Result<bool, IndexError> {
-        self.connection
-            .query_row(
-                "SELECT EXISTS (SELECT 1 FROM certificate WHERE profile = ?1)",
-                [Profile::Intermediate.name()],
-                |row| row.get(0),
-            )
-            .map_err(|error| self.error("read", &error))
-    }
-
     /// Moves everything into the one file, so that a folder can be renamed with nothing of SQLite's beside it.
     pub(crate) fn close(self) -> Result<(), IndexError> {
         let path = self.path.clone();
         self.connection
             .close()
-            .map_err(|(_, error)| translate(&path, "written", &error))
+            .map_err(|(_, error)| error::translate(&path, "written", &error))
     }
 
     fn error(&self, action: &'static str, error: &rusqlite::Error) -> IndexError {
-        translate(&self.path, action, error)
+        error::translate(&self.path, action, error)
     }
-}
-
-impl Row {
-    fn from_sql(row: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
-        Ok(Self {
-            serial: row.get(0)?,
-            status: row.get(1)?,
-            name: row.get(2)?,
-            fingerprint: row.get(3)?,
-        })
-    }
-}
-
-fn translate(path: &Path, action: &'static str, error: &rusqlite::Error) -> IndexError {
-    let path = path.to_owned();
-    match error.sqlite_error_code() {
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => IndexError::Busy(path),
-        Some(ErrorCode::ReadOnly) => IndexError::ReadOnly(path),
-        Some(ErrorCode::DiskFull) => IndexError::Full(path),
-        Some(ErrorCode::NotADatabase) => IndexError::Foreign(path),
-        Some(ErrorCode::DatabaseCorrupt) => IndexError::Damaged {
-            path,
-            reason: error.to_string(),
-        },
-        _ => IndexError::Io {
-            path,
-            action,
-            reason: error.to_string(),
-        },
-    }
-}
-
-/// RFC 3339 in UTC, whole seconds.
-pub fn timestamp(moment: OffsetDateTime) -> String {
-    let utc = moment.to_offset(UtcOffset::UTC);
-    format!(
-        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z",
-        utc.year(),
-        u8::from(utc.month()),
-        utc.day(),
-        utc.hour(),
-        utc.minute(),
-        utc.second()
-    )
 }
 
 #[cfg(test)]
@@ -391,12 +206,12 @@ mod tests {
         let reserved = index.reserve(&reservation(), NOW).expect("reserved");
         let other = Index::open(&path).expect("opened beside");
         let row = other
-            .find(&reserved.serial().to_string())
+            .find(&reserved.serial().to_string(), "CN=CA")
             .expect("read")
             .expect("there");
         assert_eq!(
-            (row.status.as_str(), row.name.as_deref(), row.fingerprint),
-            ("reserved", Some("order"), None)
+            (row.status, row.name.as_deref(), row.fingerprint),
+            (Status::Reserved, Some("order"), None)
         );
     }
 
@@ -463,18 +278,10 @@ mod tests {
                 "\"certs/ca/index.db\" could not be written",
             ),
         ] {
-            let error = translate(&made.join(FILE), "written", &failure(code))
+            let error = error::translate(&made.join(FILE), "written", &failure(code))
                 .named_after(made, Path::new("certs/ca"))
                 .to_string();
             assert!(error.contains(expected), "{error}");
         }
-    }
-
-    #[test]
-    fn timestamps_sort_as_time_does() {
-        assert_eq!(
-            timestamp(datetime!(2026-01-02 03:04:05 +2)),
-            "2026-01-02T01:04:05Z"
-        );
     }
 }

@@ -1,0 +1,126 @@
+//! Why the index could not be read or written.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::ErrorCode;
+
+use crate::error::ErrorKind;
+
+/// Why the index could not be read or written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum IndexError {
+    /// There is none.
+    #[error(
+        "The index {0:?} is missing; without it nothing is issued or revoked, because serial numbers could repeat and revocations be forgotten. Restore it from a backup."
+    )]
+    Missing(PathBuf),
+    /// It is another program's, or of a later version.
+    #[error(
+        "{0:?} is not an index of this program, or of a later version; restore it from a backup, or update pki."
+    )]
+    Foreign(PathBuf),
+    /// Other processes did not let go.
+    #[error(
+        "Other processes have kept the index {0:?} busy for a minute; wait for them, or end them."
+    )]
+    Busy(PathBuf),
+    /// Whoever runs this may only read it.
+    #[error(
+        "The index {0:?} is read-only here, so nothing can be issued or revoked; run this as the owner of the CA's folder, or make the folder and the index writable."
+    )]
+    ReadOnly(PathBuf),
+    /// The disk is full.
+    #[error(
+        "The disk is full, so the index {0:?} could not be written, and nothing was issued or revoked; make room and try again."
+    )]
+    Full(PathBuf),
+    /// The file system refused.
+    #[error("The index {path:?} could not be {action}: {reason}.")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// `read` or `written`.
+        action: &'static str,
+        /// What SQLite said.
+        reason: String,
+    },
+    /// What is imported says something else than what is there.
+    #[error(
+        "The certificate with the serial number {serial} of {issuer:?} is in the index {path:?} already, with another {what}; two certificates of one CA must not have one number, so nothing was imported."
+    )]
+    Conflict {
+        /// The file.
+        path: PathBuf,
+        /// The serial number.
+        serial: String,
+        /// The issuer.
+        issuer: String,
+        /// What differs.
+        what: &'static str,
+    },
+    /// The database is damaged.
+    #[error("The index {path:?} is damaged ({reason}); restore it from a backup.")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite said.
+        reason: String,
+    },
+}
+
+impl IndexError {
+    /// The kind of this failure.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Missing(_) => ErrorKind::NotFound,
+            Self::Foreign(_) | Self::Damaged { .. } => ErrorKind::Malformed,
+            Self::Busy(_) => ErrorKind::Busy,
+            Self::Conflict { .. } => ErrorKind::Exists,
+            Self::ReadOnly(_) | Self::Full(_) | Self::Io { .. } => ErrorKind::Io,
+        }
+    }
+
+    /// See [`Error::named_after`].
+    pub(crate) fn named_after(mut self, made: &Path, place: &Path) -> Self {
+        let (Self::Missing(path)
+        | Self::Foreign(path)
+        | Self::Busy(path)
+        | Self::ReadOnly(path)
+        | Self::Full(path)
+        | Self::Io { path, .. }
+        | Self::Conflict { path, .. }
+        | Self::Damaged { path, .. }) = &mut self;
+        if let Ok(rest) = path.strip_prefix(made) {
+            *path = place.join(rest);
+        }
+        self
+    }
+}
+
+/// What SQLite said, as a sentence with the file in it.
+pub(super) fn translate(path: &Path, action: &'static str, error: &rusqlite::Error) -> IndexError {
+    let path = path.to_owned();
+    // A value that is none of its column's.
+    if let rusqlite::Error::FromSqlConversionFailure(_, _, reason) = error {
+        return IndexError::Damaged {
+            path,
+            reason: reason.to_string(),
+        };
+    }
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => IndexError::Busy(path),
+        Some(ErrorCode::ReadOnly) => IndexError::ReadOnly(path),
+        Some(ErrorCode::DiskFull) => IndexError::Full(path),
+        Some(ErrorCode::NotADatabase) => IndexError::Foreign(path),
+        Some(ErrorCode::DatabaseCorrupt) => IndexError::Damaged {
+            path,
+            reason: error.to_string(),
+        },
+        _ => IndexError::Io {
+            path,
+            action,
+            reason: error.to_string(),
+        },
+    }
+}
