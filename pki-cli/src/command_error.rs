@@ -3,6 +3,8 @@
 
 use std::{fmt, io};
 
+use pki::path_validation::FailureKind;
+
 /// The kinds of failure; each has an exit code of its own, so that scripts can tell them apart.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
@@ -32,6 +34,19 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Every kind with one exit code of its own, in their order.
+    const ALL: [Self; 9] = [
+        Self::Internal,
+        Self::Usage,
+        Self::Refused,
+        Self::NotFound,
+        Self::Exists,
+        Self::Io,
+        Self::Malformed,
+        Self::Passphrase,
+        Self::Busy,
+    ];
+
     /// The exit code of the process.
     pub fn exit_code(self) -> u8 {
         match self {
@@ -65,6 +80,105 @@ impl Kind {
             Self::Rejected(_) => "rejected",
         }
     }
+
+    /// What the exit code says to whoever reads the table.
+    fn meaning(self) -> &'static str {
+        match self {
+            Self::BrokenPipe => "whoever reads the output went away, which is no failure",
+            Self::Internal => "a defect of this program, or something that no other code describes",
+            Self::Usage => "the command line does not make sense",
+            Self::Refused => "the request was understood and is against the rules",
+            Self::NotFound => "a file, folder or CA that is needed is not there",
+            Self::Exists => "what should be made exists already",
+            Self::Io => "the operating system refused to read or write: no right, disk full",
+            Self::Malformed => "a file is there, and is not what it should be",
+            Self::Passphrase => "a passphrase is missing, empty or wrong",
+            Self::Busy => "another process holds what is needed, and did not let go in time",
+            Self::Rejected(_) => "path validation rejected a certificate",
+        }
+    }
+}
+
+/// Each rule by which path validation rejects has an exit code of its own; they never change, since scripts hang on them.
+impl From<FailureKind> for Kind {
+    fn from(rule: FailureKind) -> Self {
+        Self::Rejected(match rule {
+            FailureKind::Malformed => 10,
+            FailureKind::WeakAlgorithm => 11,
+            FailureKind::BadSignature => 12,
+            FailureKind::NoPath => 13,
+            FailureKind::Expired => 14,
+            FailureKind::NotYetValid => 15,
+            FailureKind::NotACa => 16,
+            FailureKind::PathTooLong => 17,
+            FailureKind::WrongUsage => 18,
+            FailureKind::NameConstraint => 19,
+            FailureKind::WrongName => 20,
+            FailureKind::UnknownCritical => 21,
+            FailureKind::Policy => 22,
+            FailureKind::Revoked => 23,
+            FailureKind::RevocationUnknown => 24,
+            FailureKind::WorkLimit => 25,
+            // A kind that the library learns later gets a code of its own here.
+            _ => 100,
+        })
+    }
+}
+
+fn meaning_of(rule: FailureKind) -> &'static str {
+    match rule {
+        FailureKind::Malformed => "a certificate breaks the profile of RFC 5280 section 4",
+        FailureKind::WeakAlgorithm => "a key or signature algorithm is unknown or too weak",
+        FailureKind::BadSignature => "a signature does not fit the issuer's key",
+        FailureKind::NoPath => "no path leads to a trust anchor",
+        FailureKind::Expired => "a validity is over (also the root's)",
+        FailureKind::NotYetValid => "a validity has not begun",
+        FailureKind::NotACa => "an issuer is not a CA",
+        FailureKind::PathTooLong => "a path length or --max-depth is exceeded",
+        FailureKind::WrongUsage => "key usage or extended key usage do not allow it",
+        FailureKind::NameConstraint => "a name is outside of what a CA may issue for",
+        FailureKind::WrongName => "the certificate is not for --host, --ip, --uri or --email",
+        FailureKind::UnknownCritical => "a critical extension is not understood",
+        FailureKind::Policy => "a demanded certificate policy is missing",
+        FailureKind::Revoked => "a certificate is revoked",
+        FailureKind::RevocationUnknown => "--crl was given and does not cover a certificate",
+        FailureKind::WorkLimit => "the bundle asks for more work than any honest one",
+        _ => "a rule that has no code of its own",
+    }
+}
+
+/// One row of the table of exit codes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct ExitCode {
+    /// The exit code of the process.
+    pub code: u8,
+    /// The `kind` of JSON output, or the `rule` of a rejection.
+    pub name: &'static str,
+    /// What happened, half a sentence.
+    pub meaning: &'static str,
+}
+
+/// The table of exit codes, which every command uses; manual pages and docs/COMMANDS.md show it.
+pub fn exit_codes() -> Vec<ExitCode> {
+    let done = ExitCode {
+        code: 0,
+        name: "done",
+        meaning: "done, or accepted; also when whoever reads the output went away",
+    };
+    let failures = Kind::ALL.into_iter().map(|kind| ExitCode {
+        code: kind.exit_code(),
+        name: kind.name(),
+        meaning: kind.meaning(),
+    });
+    let rejections = FailureKind::ALL.into_iter().map(|rule| ExitCode {
+        code: Kind::from(rule).exit_code(),
+        name: rule.as_str(),
+        meaning: meaning_of(rule),
+    });
+    std::iter::once(done)
+        .chain(failures)
+        .chain(rejections)
+        .collect()
 }
 
 impl From<pki::ErrorKind> for Kind {
@@ -185,5 +299,26 @@ impl From<io::Error> for CommandError {
                 format_args!("The output could not be written: {error}."),
             ),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_exit_code_stands_once_in_the_table_and_in_the_help() {
+        let codes: Vec<_> = exit_codes().iter().map(|row| row.code).collect();
+        assert_eq!(
+            codes,
+            (0..26).collect::<Vec<u8>>(),
+            "no code twice, none left out, in order"
+        );
+        let named = EXIT_CODES_HELP
+            .split(|c: char| !c.is_ascii_digit())
+            .filter_map(|word| word.parse().ok())
+            .collect::<Vec<u8>>();
+        let general = Kind::ALL.map(Kind::exit_code);
+        assert_eq!(named, [&[0], &general[..], &[10, 100]].concat());
     }
 }

@@ -101,7 +101,7 @@ impl Verdict {
             rejected.reason,
             rejected.clause,
         );
-        let error = CommandError::new(Kind::Rejected(exit_code(rejected.kind)), message)
+        let error = CommandError::new(Kind::from(rejected.kind), message)
             .hint(sentence(&rejected.advice))
             .details(self.json());
         Some(match self.rustls {
@@ -125,29 +125,5 @@ fn sentence(text: &str) -> String {
     match chars.next() {
         Some(first) => format!("{}{}.", first.to_uppercase(), chars.as_str()),
         None => String::new(),
-    }
-}
-
-/// The exit code of each kind of failure; they never change, since scripts hang on them.
-pub(crate) fn exit_code(kind: FailureKind) -> u8 {
-    match kind {
-        FailureKind::Malformed => 10,
-        FailureKind::WeakAlgorithm => 11,
-        FailureKind::BadSignature => 12,
-        FailureKind::NoPath => 13,
-        FailureKind::Expired => 14,
-        FailureKind::NotYetValid => 15,
-        FailureKind::NotACa => 16,
-        FailureKind::PathTooLong => 17,
-        FailureKind::WrongUsage => 18,
-        FailureKind::NameConstraint => 19,
-        FailureKind::WrongName => 20,
-        FailureKind::UnknownCritical => 21,
-        FailureKind::Policy => 22,
-        FailureKind::Revoked => 23,
-        FailureKind::RevocationUnknown => 24,
-        FailureKind::WorkLimit => 25,
-        // A kind that the library learns later gets a code of its own here.
-        _ => 100,
     }
 }

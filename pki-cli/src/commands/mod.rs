@@ -2,10 +2,12 @@
 //! commands take stands in `shared`.
 
 mod apply;
+mod completions;
 mod csr;
 mod init;
 mod inspect;
 mod issue;
+mod man;
 mod shared;
 mod sign;
 mod verify;
@@ -23,6 +25,8 @@ pub(crate) enum Command {
     Apply(apply::Args),
     Inspect(inspect::Args),
     Verify(verify::Args),
+    Completions(completions::Args),
+    Man(man::Args),
 }
 
 pub(crate) fn run(
@@ -38,5 +42,7 @@ pub(crate) fn run(
         Command::Apply(args) => apply::run(global, &args, output),
         Command::Inspect(args) => inspect::run(global, &args, output),
         Command::Verify(args) => verify::run(global, &args, output),
+        Command::Completions(args) => completions::run(global, &args, output),
+        Command::Man(args) => man::run(global, &args, output),
     }
 }

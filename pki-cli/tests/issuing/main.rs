@@ -9,8 +9,10 @@
 mod apply;
 mod certtool;
 mod chapter;
+mod completions;
 mod crash;
 mod help;
+mod manual;
 mod passphrases;
 mod refusals;
 mod strangers;

@@ -123,6 +123,19 @@ impl Home {
     }
 }
 
+/// Says that a program is missing that a test needs. In CI it must be there.
+#[expect(
+    clippy::print_stderr,
+    reason = "whoever reads the results should know what was not looked at"
+)]
+pub(crate) fn skipped(program: &str) {
+    assert!(
+        std::env::var_os("CI").is_none(),
+        "{program} is missing; .ci/run installs it"
+    );
+    eprintln!("skipped: there is no {program}");
+}
+
 pub(crate) fn pair_fits(folder: &Path) -> bool {
     let read = |name: &str| fs::read(folder.join(name)).unwrap_or_default();
     let key = PrivateKey::read(&read("tls.key"), None);
