@@ -250,7 +250,13 @@ impl Certificate {
 
     /// The SHA-256 of the encoding, in hexadecimal.
     pub fn fingerprint(&self) -> String {
-        hexadecimal(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &self.der).as_ref())
+        hexadecimal(&self.fingerprint_octets())
+    }
+
+    /// The SHA-256 of the encoding.
+    pub(crate) fn fingerprint_octets(&self) -> Vec<u8> {
+        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &self.der);
+        digest.as_ref().to_vec()
     }
 
     /// Whether this certificate names `issuer` as its issuer and carries its signature.

@@ -89,6 +89,11 @@ impl Passphrase {
     pub fn new(bytes: Zeroizing<Vec<u8>>) -> Option<Self> {
         (!bytes.is_empty()).then_some(Self(bytes))
     }
+
+    /// The octets, for a key derivation.
+    pub(crate) fn octets(&self) -> &[u8] {
+        &self.0
+    }
 }
 
 impl fmt::Debug for Passphrase {
@@ -268,6 +273,11 @@ impl PrivateKey {
     /// The public half.
     pub fn public(&self) -> &PublicKey {
         &self.public
+    }
+
+    /// PKCS#8.
+    pub(crate) fn pkcs8(&self) -> &[u8] {
+        &self.pkcs8
     }
 
     /// PKCS#8 as PEM.

@@ -25,6 +25,7 @@ mod name_constraints;
 mod parse;
 pub mod path_validation;
 mod pem;
+pub mod pkcs12;
 pub mod profile;
 pub mod revocation_reason;
 pub mod serial_number;

@@ -36,7 +36,7 @@ const EXAMPLES: &str = "\
 JSON: {\"files\": [{\"file\", \"objects\": [{\"kind\", …}], \"problems\": [text]}]} for files, and
 {\"folders\": [{\"folder\", \"certificates\": [{\"file\", \"subject\", \"used_for\", \"signed_by\",
 \"signed_by_file\", \"days_left\", \"standing\", \"key\", \"key_file\", \"sha256\"}], \"others\": [{\"file\", \"what\"}], \"passed_over\"}]} for folders.
-When something could not be read, `error` stands beside them. `kind` is certificate, certificate_request, crl, private_key or public_key. Octets are hexadecimal.
+When something could not be read, `error` stands beside them. `kind` is certificate, certificate_request, crl, private_key, public_key or pkcs12. Octets are hexadecimal.
 Field names do not change; new ones may come.
 
 Exit codes: 0 all was shown, 7 something could not be read, or the signature of a certificate request is wrong (the
@@ -50,9 +50,9 @@ Examples:
 
 /// Show what certificates, certificate requests, CRLs and keys hold
 ///
-/// Takes files in PEM or DER, with one object or many, and folders, of which it gives an overview. Every field and every
-/// extension is shown, decoded, and with its octets where its meaning is not known. Of a private key only the public
-/// half is shown.
+/// Takes files in PEM, DER or PKCS#12, with one object or many, and folders, of which it gives an overview. Every field
+/// and every extension is shown, decoded, and with its octets where its meaning is not known. Of a private key only the
+/// public half is shown.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -62,7 +62,7 @@ pub(crate) struct Args {
     /// One line for each object
     #[arg(long)]
     short: bool,
-    /// Open encrypted private keys with a passphrase, to show which keys they are
+    /// Open encrypted private keys and PKCS#12 files with a passphrase, to show what is in them
     #[arg(long)]
     unlock: bool,
     #[command(flatten)]

@@ -253,7 +253,7 @@ fn algorithm(octets: &[u8], container: Container) -> Result<String> {
 }
 
 /// The scheme of an encrypted PKCS#8 key (RFC 8018), as far as it can be told without the passphrase.
-fn encryption(scheme: &AlgorithmIdentifier<'_>) -> Node {
+pub(super) fn encryption(scheme: &AlgorithmIdentifier<'_>) -> Node {
     let mut fields = vec![("scheme", Node::safe(scheme.oid.name_and_numbers()))];
     if scheme.oid == known::PBES2
         && let Some(parameters) = scheme.parameters
@@ -277,6 +277,8 @@ fn describe_pbes2(parameters: &[u8], fields: &mut Vec<(&'static str, Node)>) -> 
     let mut inner = Reader::new(derivation.parameters.unwrap_or_default()).sequence(what)?;
     inner.octet_string(what)?;
     fields.push(("cost", Node::Number(inner.unsigned(what)?)));
+    // The length of the key may stand between.
+    inner.optional(tag::INTEGER, what)?;
     if inner.peek() == Some(tag::SEQUENCE) {
         let hash = AlgorithmIdentifier::read(&mut inner, what)?;
         fields.push(("hash", Node::safe(hash.oid.name_and_numbers())));

@@ -18,6 +18,7 @@ mod hierarchy;
 mod key;
 mod node;
 mod overview;
+mod pkcs12;
 mod public_key;
 mod request;
 #[cfg(test)]
@@ -40,12 +41,13 @@ use crate::{
         public_key::PublicKey,
         request::Request,
     },
+    pkcs12::Pkcs12,
 };
 use key::Container;
 use node::Node;
 
 /// One thing found in a file, ready to be shown. Its JSON is an object whose field `kind` tells what it is:
-/// `certificate`, `certificate_request`, `crl`, `private_key` or `public_key`.
+/// `certificate`, `certificate_request`, `crl`, `private_key`, `public_key` or `pkcs12`.
 #[derive(Clone, Debug)]
 pub struct Object {
     kind: &'static str,
@@ -76,7 +78,7 @@ enum PublicHalf {
 }
 
 impl Object {
-    /// What it is: `certificate`, `certificate_request`, `crl`, `private_key` or `public_key`.
+    /// What it is: `certificate`, `certificate_request`, `crl`, `private_key`, `public_key` or `pkcs12`.
     pub fn kind(&self) -> &'static str {
         self.kind
     }
@@ -295,6 +297,11 @@ impl File<'_> {
             };
             Some(match reader.any("the outermost value") {
                 Ok(value) => self.value(value.raw, place),
+                Err(_) if Pkcs12::is_ber(reader.rest()) => {
+                    let octets = reader.rest();
+                    rest = None;
+                    pkcs12::object(octets, place, None, self.now)
+                }
                 Err(error) => {
                     rest = None;
                     Err(InspectError::Unknown {
@@ -311,6 +318,9 @@ impl File<'_> {
             Ok(certificate) => return Ok(certificate::object(&certificate, self.now)),
             Err(error) => error,
         };
+        if Pkcs12::is_one(der) {
+            return pkcs12::object(der, place, self.passphrase, self.now);
+        }
         if let Ok(crl) = Crl::from_der(der) {
             return Ok(crl::object(&crl, self.now));
         }
@@ -350,21 +360,15 @@ impl File<'_> {
 /// Containers that are known by their first values.
 fn container(der: &[u8]) -> Option<(&'static str, &'static str)> {
     let mut reader = Reader::new(der).sequence("it").ok()?;
-    match reader.peek()? {
-        tag::INTEGER => {
-            reader.unsigned("it").ok()?;
-            let content = reader.sequence("it").ok()?.oid("it").ok()?;
-            content.name().starts_with("PKCS#7").then_some((
-                "PKCS#12",
-                "take the PEM out of it with openssl pkcs12 -in FILE -nodes",
-            ))
-        }
-        tag::OID => reader.oid("it").ok()?.name().starts_with("PKCS#7").then_some((
+    reader
+        .oid("it")
+        .ok()?
+        .name()
+        .starts_with("PKCS#7")
+        .then_some((
             "PKCS#7",
             "take the certificates out of it with openssl pkcs7 -inform DER -in FILE -print_certs",
-        )),
-        _ => None,
-    }
+        ))
 }
 
 fn fingerprints(der: &[u8]) -> Node {
