@@ -11,6 +11,7 @@ mod commands;
 mod input;
 pub mod output;
 mod passphrase;
+mod period;
 mod show;
 mod table;
 mod verdict;

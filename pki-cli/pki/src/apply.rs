@@ -174,6 +174,15 @@ pub fn write_pair(folder: Folder, issued: &Issued, key_pem: &[u8]) -> Result<(),
     Ok(folder.replace(&files, &[folder::REQUEST])?)
 }
 
+/// Writes a certificate beside the key that is there, or that is kept elsewhere.
+pub fn write_certificate(folder: Folder, issued: &Issued) -> Result<(), Error> {
+    let files = [
+        File::public(folder::CERTIFICATE, issued.chain_pem()),
+        File::public(folder::ANCHOR, issued.anchor_pem()),
+    ];
+    Ok(folder.replace(&files, &[])?)
+}
+
 /// The CA that is there.
 #[derive(Clone, Copy)]
 struct Chain<'a> {

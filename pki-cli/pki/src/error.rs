@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::{
     certificate_request::RequestError, distinguished_name::DistinguishedNameError,
     folder::FolderError, index::IndexError, issuer::Refusal, key::KeyError,
-    manifest::ManifestError, subject_alt_name::NameRefused,
+    manifest::ManifestError, renewal::RenewalRefused, subject_alt_name::NameRefused,
 };
 
 /// A failure of the issuing side.
@@ -48,6 +48,9 @@ pub enum Error {
     /// The rules do not allow this certificate.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// The certificate is not renewed.
+    #[error(transparent)]
+    Renewal(#[from] RenewalRefused),
     /// The folder, or a file in it.
     #[error(transparent)]
     Folder(#[from] FolderError),
@@ -147,6 +150,7 @@ impl Error {
             Self::CertificateFile { .. } | Self::Request { .. } | Self::Manifest(_) => {
                 ErrorKind::Malformed
             }
+            Self::Renewal(error) => error.kind(),
             Self::Folder(error) => error.kind(),
             Self::Index(error) => error.kind(),
             Self::NoAuthority(_) | Self::AuthorityIncomplete(_) => ErrorKind::NotFound,

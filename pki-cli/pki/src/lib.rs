@@ -27,6 +27,7 @@ pub mod path_validation;
 mod pem;
 pub mod pkcs12;
 pub mod profile;
+pub mod renewal;
 pub mod revocation_reason;
 pub mod serial_number;
 pub mod subject_alt_name;

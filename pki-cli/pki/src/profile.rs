@@ -152,6 +152,20 @@ impl Profile {
         extensions
     }
 
+    /// Whether a certificate of an end entity with this profile may have the extension, given in numbers.
+    pub(crate) fn gives(self, oid: &str) -> bool {
+        [
+            &BASIC_CONSTRAINTS,
+            &KEY_USAGE,
+            &EXTENDED_KEY_USAGE,
+            &SUBJECT_KEY_IDENTIFIER,
+            &AUTHORITY_KEY_IDENTIFIER,
+            &SUBJECT_ALT_NAME,
+        ]
+        .into_iter()
+        .any(|given| der::dotted(given) == oid)
+    }
+
     fn basic_constraints(self, path_length: u8) -> Vec<u8> {
         if self.is_ca() {
             der::sequence([der::boolean(true), der::unsigned(&[path_length])])

@@ -8,6 +8,9 @@ mod init;
 mod inspect;
 mod issue;
 mod man;
+mod rekey;
+mod renew;
+mod renewal;
 mod shared;
 mod sign;
 mod verify;
@@ -23,6 +26,8 @@ pub(crate) enum Command {
     Sign(sign::Args),
     Issue(issue::Args),
     Apply(apply::Args),
+    Renew(renew::Args),
+    Rekey(rekey::Args),
     Inspect(inspect::Args),
     Verify(verify::Args),
     Completions(completions::Args),
@@ -40,6 +45,8 @@ pub(crate) fn run(
         Command::Sign(args) => sign::run(global, &args, output),
         Command::Issue(args) => issue::run(global, &args, output),
         Command::Apply(args) => apply::run(global, &args, output),
+        Command::Renew(args) => renew::run(global, &args, output),
+        Command::Rekey(args) => rekey::run(global, &args, output),
         Command::Inspect(args) => inspect::run(global, &args, output),
         Command::Verify(args) => verify::run(global, &args, output),
         Command::Completions(args) => completions::run(global, &args, output),

@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 
 use pki::{
     Error,
+    apply::write_certificate,
     authority::{Issued, Order},
     certificate_request::{CertificateRequest, Decision},
     distinguished_name::DistinguishedName,
-    folder::{self, Entry, Folder},
+    folder::{self, Folder},
     issuer::Refusal,
     key::{KeyError, PrivateKey},
     manifest::{DEFAULT_DAYS, check_name},
@@ -90,11 +91,7 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
         days: args.days,
     };
     let issued = authority.issue(&order, now())?;
-    let files = [
-        Entry::public(folder::CERTIFICATE, issued.chain_pem()),
-        Entry::public(folder::ANCHOR, issued.anchor_pem()),
-    ];
-    folder.replace(&files, &[]).map_err(Error::from)?;
+    write_certificate(folder, &issued)?;
     show(args, &path, &issued, &decision, output)
 }
 

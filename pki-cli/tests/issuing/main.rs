@@ -15,6 +15,7 @@ mod help;
 mod manual;
 mod passphrases;
 mod refusals;
+mod renewal;
 mod strangers;
 mod support;
 mod together;
