@@ -4,18 +4,24 @@
 //! `root.key` is needed only to make another issuing CA and may be kept elsewhere. With a single tier there is no
 //! `issuing.*`, and the root issues.
 
-use std::path::{Path, PathBuf};
+mod create;
+mod files;
+
+use std::path::Path;
 
 use time::OffsetDateTime;
+
+pub use create::{Created, NewAuthority};
+use files::read_certificates;
+pub use files::{pem_of, read_certificate, read_key};
 
 use crate::{
     certificate::Certificate,
     distinguished_name::DistinguishedName,
     error::Error,
-    folder::{self, Entry, Wait},
     index::{self, Index, Reservation},
-    issuer::{Issuer, Notice, Prepared, Refusal, Request},
-    key::{KeyAlgorithm, KeyError, Passphrase, PrivateKey, PublicKey},
+    issuer::{Issuer, Notice, Prepared, Request},
+    key::{Passphrase, PublicKey},
     parse::{der::Reader, name::Name},
     path_validation::{self, Purpose},
     profile::Profile,
@@ -38,23 +44,6 @@ pub type Unlock<'a> = dyn FnMut(&Path) -> Result<Passphrase, Error> + 'a;
 pub struct Authority {
     issuer: Issuer,
     index: Option<Index>,
-}
-
-/// What a new CA is to be.
-#[derive(Clone, Debug)]
-pub struct NewAuthority {
-    /// The root's subject.
-    pub subject: DistinguishedName,
-    /// The issuing CA's subject; `None` for a root that issues itself.
-    pub issuing_subject: Option<DistinguishedName>,
-    /// The keys of both.
-    pub key: KeyAlgorithm,
-    /// The root's validity.
-    pub days: u32,
-    /// The issuing CA's validity, clamped to the root's.
-    pub issuing_days: u32,
-    /// The DNS domains that the CA is bound to.
-    pub permitted_dns: Vec<String>,
 }
 
 /// What is to be issued to an end entity.
@@ -87,105 +76,10 @@ pub struct Issued {
     pub notices: Vec<Notice>,
 }
 
-/// The certificates of a CA that was just made.
-#[derive(Clone, Debug)]
-pub struct Created {
-    /// Where it is.
-    pub folder: PathBuf,
-    /// The root.
-    pub root: Certificate,
-    /// The issuing CA, unless the root issues itself.
-    pub issuing: Option<Certificate>,
-    /// What the person should know.
-    pub notices: Vec<Notice>,
-}
-
 impl Authority {
     /// Whether there is a CA below this folder.
     pub fn exists(dir: &Path) -> bool {
         dir.join(FOLDER).join(ROOT_CERTIFICATE).exists()
-    }
-
-    /// Makes a new CA below `dir`. The folder appears complete or not at all, and an existing one is never touched.
-    pub fn create(
-        dir: &Path,
-        new: &NewAuthority,
-        passphrase: Option<&Passphrase>,
-        now: OffsetDateTime,
-        wait: &mut Wait<'_>,
-    ) -> Result<Created, Error> {
-        let folder = dir.join(FOLDER);
-        if Self::exists(dir) {
-            return Err(Error::AuthorityExists(folder));
-        }
-        if let Some(issuing) = &new.issuing_subject
-            && have_one_name(issuing, &new.subject)
-        {
-            return Err(Refusal::SameName(new.subject.to_string()).into());
-        }
-        // Everything that takes long or can be refused comes before the first file.
-        let root_key = PrivateKey::generate(new.key)?;
-        let root_public_key = root_key.public().clone();
-        let root_request = Request {
-            profile: Profile::Root,
-            subject: &new.subject,
-            names: &[],
-            public_key: &root_public_key,
-            days: new.days,
-            path_length: new.issuing_subject.is_some().into(),
-            permitted_dns: &new.permitted_dns,
-        };
-        let issuing_key = match new.issuing_subject {
-            Some(_) => Some(PrivateKey::generate(new.key)?),
-            None => None,
-        };
-        let mut created = None;
-        let is_new = folder::create(&folder, wait, |folder| {
-            let index = Index::create(&folder.join(index::FILE))?;
-            let prepared = Prepared::root(&root_key, &root_request, now)?;
-            let root = issue_recorded(&index, prepared, &root_request, &new.subject, now)?;
-            let mut notices = Vec::new();
-            let mut entries = vec![
-                Entry::public(ROOT_CERTIFICATE, root.to_pem()),
-                Entry::private(ROOT_KEY, pem_of(&root_key, passphrase)?.as_bytes()),
-            ];
-            let mut issuing = None;
-            if let (Some(subject), Some(key)) = (&new.issuing_subject, &issuing_key) {
-                let issuer = Issuer::new(root.clone(), root_key, [])?;
-                let request = Request {
-                    profile: Profile::Intermediate,
-                    subject,
-                    names: &[],
-                    public_key: key.public(),
-                    days: new.issuing_days,
-                    path_length: 0,
-                    permitted_dns: &new.permitted_dns,
-                };
-                let prepared = issuer.prepare(&request, now)?;
-                notices.extend_from_slice(prepared.notices());
-                let certificate = issue_recorded(&index, prepared, &request, &new.subject, now)?;
-                validate(&certificate, &[], &root, None, now)?;
-                entries.push(Entry::public(ISSUING_CERTIFICATE, certificate.to_pem()));
-                entries.push(Entry::private(
-                    ISSUING_KEY,
-                    pem_of(key, passphrase)?.as_bytes(),
-                ));
-                issuing = Some(certificate);
-            }
-            index.close()?;
-            folder::write_entries(folder, &entries)?;
-            created = Some((root, issuing, notices));
-            Ok(())
-        })?;
-        match created {
-            Some((root, issuing, notices)) if is_new => Ok(Created {
-                folder,
-                root,
-                issuing,
-                notices,
-            }),
-            _ => Err(Error::AuthorityExists(folder)),
-        }
     }
 
     /// Opens the CA below `dir`, ready to issue.
@@ -336,45 +230,6 @@ pub fn have_one_name(one: &DistinguishedName, other: &DistinguishedName) -> bool
     match (canonical(one), canonical(other)) {
         (Ok(one), Ok(other)) => one == other,
         _ => one == other,
-    }
-}
-
-/// Reads a private key and asks for the passphrase only when the key is encrypted.
-pub fn read_key(path: &Path, unlock: &mut Unlock<'_>) -> Result<PrivateKey, Error> {
-    let bytes = folder::read(path)?;
-    let failed = |reason| Error::KeyFile {
-        path: path.to_owned(),
-        reason,
-    };
-    match PrivateKey::read(&bytes, None) {
-        Err(KeyError::Encrypted) => PrivateKey::read(&bytes, Some(&unlock(path)?)).map_err(failed),
-        other => other.map_err(failed),
-    }
-}
-
-/// Reads the first certificate of a file.
-pub fn read_certificate(path: &Path) -> Result<Certificate, Error> {
-    let first = read_certificates(path)?.into_iter().next();
-    // `read_certificates` returns at least one.
-    first.ok_or_else(|| Error::NoAuthority(path.to_owned()))
-}
-
-fn read_certificates(path: &Path) -> Result<Vec<Certificate>, Error> {
-    let bytes = folder::read(path)?;
-    Certificate::read_all(&bytes).map_err(|error| Error::CertificateFile {
-        path: path.to_owned(),
-        reason: error.to_string(),
-    })
-}
-
-/// A key as it is written: encrypted when there is a passphrase.
-pub fn pem_of(
-    key: &PrivateKey,
-    passphrase: Option<&Passphrase>,
-) -> Result<zeroize::Zeroizing<String>, KeyError> {
-    match passphrase {
-        Some(passphrase) => key.to_encrypted_pem(passphrase),
-        None => Ok(key.to_pem()),
     }
 }
 
