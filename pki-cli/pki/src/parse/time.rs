@@ -8,8 +8,11 @@ use super::der::{DerError, Reader, Result, Value, tag};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Timestamp {
     pub(crate) at: OffsetDateTime,
-    /// UTCTime through 2049 and GeneralizedTime from 2050 on; only certificates and CRLs are bound to it.
+    /// UTCTime through 2049 and GeneralizedTime from 2050 on; whoever issues certificates and CRLs is bound to it, and
+    /// whoever reads them must understand both (RFC 5280 section 4.1.2.5).
     pub(crate) form_is_right: bool,
+    /// RFC 5280 section 4.1.2.5.1: the seconds are always written.
+    pub(crate) has_seconds: bool,
 }
 
 /// The next value, which must be a UTCTime or a GeneralizedTime.
@@ -61,7 +64,8 @@ pub(crate) fn from_value(value: Value<'_>, what: &'static str) -> Result<Timesta
     let time = Time::from_hms(two(2), two(3), seconds).map_err(impossible)?;
     Ok(Timestamp {
         at: OffsetDateTime::new_utc(date, time),
-        form_is_right: has_seconds && (value.tag == tag::GENERALIZED_TIME) == (year >= 2050),
+        form_is_right: (value.tag == tag::GENERALIZED_TIME) == (year >= 2050),
+        has_seconds,
     })
 }
 

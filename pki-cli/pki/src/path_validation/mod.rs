@@ -34,8 +34,6 @@ use build::{Pool, Search, Work};
 use candidate::Candidate;
 use profile::Role;
 
-use crate::parse::oid::known;
-
 /// The answer yes, with the path that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -87,18 +85,7 @@ fn validate_within(request: &Request<'_>, work: &mut Work) -> Result<Accepted, R
         ));
     }
     for node in &path {
-        // The clause that `profile` lets go.
-        let constraints = node
-            .candidate
-            .certificate
-            .extension(known::NAME_CONSTRAINTS);
-        if constraints.is_some_and(|extension| !extension.critical) {
-            notices.push(format!(
-                "The name constraints of “{}” are not critical, as RFC 5280 section 4.2.1.10 asks; they were enforced \
-                 here, and a verifier that does not know them would overlook them.",
-                node.candidate.label()
-            ));
-        }
+        notices.extend(profile::notices(node.candidate));
     }
     if request.purpose.is_some() && leaf.extensions.extended_key_usage.is_none() {
         notices.push("The leaf has no extendedKeyUsage: it may be used for anything (RFC 5280 section 4.2.1.12).".to_owned());

@@ -1,5 +1,7 @@
 //! Certificate policies (RFC 5280 sections 6.1.3 (d) to (f), 6.1.4 (a), (b), (h) to (j), and 6.1.5).
 //!
+//! The constraints of the trust anchor hold for everything below it, as do its path length and its names (RFC 5937).
+//!
 //! The caller accepts any policy, so the question is only whether a path that demands an explicit policy has one. For
 //! that it is enough to keep the policies that are expected of the next certificate: the leaves of the valid policy
 //! tree, without the branches. This also takes away the exponential growth that RFC 9618 describes.
@@ -23,6 +25,9 @@ pub(super) fn check(path: &[Node<'_, '_>], work: &mut Work) -> Result<(), (usize
         inhibit_any: n + 1,
         mapping: n + 1,
     };
+    if let Some(anchor) = path.last() {
+        state.limit(anchor.candidate);
+    }
     for (at, node) in certificates.iter().enumerate().rev() {
         let is_last = at == 0;
         // What the certificate says is looked at once, and what is expected may be copied.
@@ -114,6 +119,12 @@ impl<'a> State<'a> {
                 *counter = counter.saturating_sub(1);
             }
         }
+        self.limit(candidate);
+        Ok(())
+    }
+
+    /// Section 6.1.4 (i) and (j).
+    fn limit(&mut self, candidate: &Candidate<'a>) {
         let extensions = &candidate.extensions;
         for (counter, limit) in [
             (&mut self.explicit, extensions.require_explicit_policy),
@@ -122,7 +133,6 @@ impl<'a> State<'a> {
         ] {
             *counter = limit.map_or(*counter, |limit| limit.min(*counter));
         }
-        Ok(())
     }
 
     /// Section 6.1.5 (a) and (b).

@@ -1,11 +1,14 @@
 //! The certificate profile of RFC 5280 section 4: what a single certificate must be, wherever it stands in a path.
 //!
-//! Strict: what “conforming CAs MUST” is asked of every certificate. One clause is let go on purpose: name constraints
-//! that are not marked critical (section 4.2.1.10) are enforced all the same, because refusing them protects nobody.
+//! Strict: what “conforming CAs MUST” is asked of every certificate. What is let go, because refusing would protect
+//! nobody, is told in a notice ([`notices`]): constraints that are not marked critical (sections 4.2.1.10, 4.2.1.11 and
+//! 4.2.1.14) are enforced all the same; an intermediate's basicConstraints count also when they are not critical, since
+//! section 6.1.4 (k) asks only what they say, while a trust anchor, which is chosen by whoever asks, is held to section
+//! 4.2.1.9; and a time is read in either of its two forms, as section 4.1.2.5 asks of applications.
 
 use super::{FailureKind, build::Work, candidate::Candidate, error::Finding, names, signature};
 use crate::parse::{
-    extensions::{Extension, key_usage},
+    extensions::{Extension, Qualifier, key_usage},
     general_name::{GeneralName, ip_address},
     oid::{Oid, known},
 };
@@ -28,6 +31,7 @@ pub(super) fn check(candidate: &Candidate<'_>, role: Role, work: &mut Work) -> R
     check_key_identifiers(candidate, role, work)?;
     check_ca_and_usage(candidate, role)?;
     check_alternative_names(candidate)?;
+    check_policies(candidate)?;
     if let Some(constraints) = &candidate.extensions.name_constraints {
         super::name_constraints::check_form(constraints)?;
     }
@@ -93,11 +97,11 @@ fn check_form(candidate: &Candidate<'_>, role: Role) -> Result<(), Finding> {
         ));
     }
     if role != Role::TrustAnchor
-        && !(certificate.not_before.form_is_right && certificate.not_after.form_is_right)
+        && !(certificate.not_before.has_seconds && certificate.not_after.has_seconds)
     {
         return Err(Finding::profile(
-            "RFC 5280 section 4.1.2.5",
-            "its validity is not written as UTCTime through 2049 and GeneralizedTime from 2050 on",
+            "RFC 5280 section 4.1.2.5.1",
+            "its validity is written without seconds",
         ));
     }
     Ok(())
@@ -163,10 +167,59 @@ const MUST_NOT_BE_CRITICAL: [(Oid<'static>, &str); 6] = [
     (known::SUBJECT_INFO_ACCESS, "RFC 5280 section 4.2.2.2"),
 ];
 
-const MUST_BE_CRITICAL: [(Oid<'static>, &str); 2] = [
-    (known::POLICY_CONSTRAINTS, "RFC 5280 section 4.2.1.11"),
-    (known::INHIBIT_ANY_POLICY, "RFC 5280 section 4.2.1.14"),
+/// Constraints that are enforced, critical or not.
+const OUGHT_TO_BE_CRITICAL: [(Oid<'static>, &str, &str); 3] = [
+    (
+        known::NAME_CONSTRAINTS,
+        "name constraints",
+        "RFC 5280 section 4.2.1.10",
+    ),
+    (
+        known::POLICY_CONSTRAINTS,
+        "policy constraints",
+        "RFC 5280 section 4.2.1.11",
+    ),
+    (
+        known::INHIBIT_ANY_POLICY,
+        "limits on anyPolicy",
+        "RFC 5280 section 4.2.1.14",
+    ),
 ];
+
+/// What is wrong with a certificate that was accepted, as sentences.
+pub(super) fn notices(candidate: &Candidate<'_>) -> Vec<String> {
+    let label = candidate.label();
+    let not_critical = |oid| {
+        let extension = candidate.certificate.extension(oid);
+        extension.is_some_and(|extension| !extension.critical)
+    };
+    let mut notices = Vec::new();
+    for (oid, words, clause) in OUGHT_TO_BE_CRITICAL {
+        if not_critical(oid) {
+            notices.push(format!(
+                "The {words} of “{label}” are not critical, as {clause} asks; they were enforced here, and a verifier \
+                 that does not know them would overlook them."
+            ));
+        }
+    }
+    if candidate.is_ca() && not_critical(known::BASIC_CONSTRAINTS) {
+        notices.push(format!(
+            "The basicConstraints of “{label}” are not critical, as RFC 5280 section 4.2.1.9 asks of a CA; they were \
+             heeded here."
+        ));
+    }
+    let validity = [
+        candidate.certificate.not_before,
+        candidate.certificate.not_after,
+    ];
+    if validity.iter().any(|time| !time.form_is_right) {
+        notices.push(format!(
+            "The validity of “{label}” is not written as UTCTime through 2049 and GeneralizedTime from 2050 on, as RFC \
+             5280 section 4.1.2.5 asks of CAs."
+        ));
+    }
+    notices
+}
 
 fn check_criticality(candidate: &Candidate<'_>) -> Result<(), Finding> {
     let find = |oid| candidate.certificate.extension(oid);
@@ -175,14 +228,6 @@ fn check_criticality(candidate: &Candidate<'_>) -> Result<(), Finding> {
             return Err(Finding::profile(
                 clause,
                 format!("its extension {} is critical and must not be", oid.name()),
-            ));
-        }
-    }
-    for (oid, clause) in MUST_BE_CRITICAL {
-        if find(oid).is_some_and(|extension| !extension.critical) {
-            return Err(Finding::profile(
-                clause,
-                format!("its extension {} must be critical and is not", oid.name()),
             ));
         }
     }
@@ -273,10 +318,11 @@ fn check_ca_and_usage(candidate: &Candidate<'_>, role: Role) -> Result<(), Findi
             }
             Some(_) => {}
         }
-        if !candidate
-            .certificate
-            .extension(known::BASIC_CONSTRAINTS)
-            .is_some_and(|extension| extension.critical)
+        if role == Role::TrustAnchor
+            && candidate
+                .certificate
+                .extension(known::BASIC_CONSTRAINTS)
+                .is_some_and(|extension| !extension.critical)
         {
             return Err(Finding::profile(
                 "RFC 5280 section 4.2.1.9",
@@ -291,22 +337,14 @@ fn check_ca_and_usage(candidate: &Candidate<'_>, role: Role) -> Result<(), Findi
         }
     }
     let contradiction = |clause, reason| Err(Finding::profile(clause, reason));
-    match (candidate.is_ca(), key_cert_sign) {
-        (false, Some(true)) => {
+    // The reverse is allowed: a CA's key may sign CRLs only (section 4.2.1.9).
+    if !candidate.is_ca() {
+        if key_cert_sign == Some(true) {
             return contradiction(
                 "RFC 5280 section 4.2.1.9",
                 "its keyUsage has keyCertSign and it is not a CA",
             );
         }
-        (true, Some(false)) => {
-            return contradiction(
-                "RFC 5280 section 4.2.1.3",
-                "it says CA and its keyUsage lacks keyCertSign",
-            );
-        }
-        _ => {}
-    }
-    if !candidate.is_ca() {
         if extensions
             .basic_constraints
             .is_some_and(|constraints| constraints.path_length.is_some())
@@ -324,6 +362,46 @@ fn check_ca_and_usage(candidate: &Candidate<'_>, role: Role) -> Result<(), Findi
         }
     }
     Ok(())
+}
+
+/// RFC 5280 section 4.2.1.4: no policy twice; and who reads a critical extension must know its qualifiers, too.
+fn check_policies(candidate: &Candidate<'_>) -> Result<(), Finding> {
+    let clause = "RFC 5280 section 4.2.1.4";
+    let policies = candidate.extensions.policies.as_deref().unwrap_or_default();
+    let mut oids: Vec<_> = policies.iter().map(|policy| policy.oid).collect();
+    oids.sort_unstable();
+    if let Some(pair) = oids.windows(2).find(|pair| pair[0] == pair[1]) {
+        return Err(Finding::profile(
+            clause,
+            format!(
+                "it has the policy {} twice",
+                crate::text::escape(&pair[0].name())
+            ),
+        ));
+    }
+    let critical = candidate
+        .certificate
+        .extension(known::CERTIFICATE_POLICIES)
+        .is_some_and(|extension| extension.critical);
+    let qualifiers = policies.iter().flat_map(|policy| &policy.qualifiers);
+    let unknown = qualifiers
+        .filter_map(|qualifier| match qualifier {
+            Qualifier::Other { oid, .. } => Some(oid),
+            _ => None,
+        })
+        .next();
+    match unknown {
+        Some(oid) if critical => Err(Finding::new(
+            FailureKind::UnknownCritical,
+            clause,
+            format!(
+                "its certificate policies are critical and have the qualifier {}, which is not understood here",
+                oid.name_and_numbers()
+            ),
+            "have it issued without that qualifier, or with the extension not critical",
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// RFC 5280 section 4.2.1.6: each name in the syntax of its kind.

@@ -45,6 +45,12 @@ fn bits(octets: &[u8], unused: u8) -> Vec<u8> {
     tlv(3, &[&[unused], octets].concat())
 }
 
+/// A UTCTime, or a GeneralizedTime when the year has four digits.
+fn time_value(time: &str) -> Vec<u8> {
+    let tag = if time.len() == 15 { 0x18 } else { 0x17 };
+    tlv(tag, time.as_bytes())
+}
+
 const ECDSA_SHA256: &[u8] = &[0x30, 0x0a, 6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 2];
 const ECDSA_SHA384: &[u8] = &[0x30, 0x0a, 6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 3];
 const ECDSA_SHA1: &[u8] = &[0x30, 0x09, 6, 7, 0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 1];
@@ -120,10 +126,7 @@ impl Spec {
             &tlv(2, &self.serial),
             self.inner_algorithm.unwrap_or(self.algorithm),
             &cn(&self.issuer),
-            &sequence(&[
-                &tlv(0x17, self.not_before.as_bytes()),
-                &tlv(0x17, self.not_after.as_bytes()),
-            ]),
+            &sequence(&[&time_value(self.not_before), &time_value(self.not_after)]),
             &cn(&self.subject),
             &sequence(&[&p256, &bits(self.key.public_key().as_ref(), 0)]),
             &if extensions.is_empty() {
@@ -688,14 +691,57 @@ fn one_broken_rule_is_told_with_its_certificate_and_clause() {
             "6.1.3 (f)",
         ),
         (
-            "policy constraints not critical",
+            "the root's demand for an explicit policy",
+            |h| {
+                h.root
+                    .set(known::POLICY_CONSTRAINTS, true, sequence(&[&[0x80, 1, 0]]))
+            },
+            Policy,
+            intermediate,
+            "6.1.3 (f)",
+        ),
+        (
+            "a demand that is not critical",
             |h| {
                 h.issuing
-                    .set(known::POLICY_CONSTRAINTS, false, sequence(&[&[0x80, 1, 3]]))
+                    .set(known::POLICY_CONSTRAINTS, false, sequence(&[&[0x80, 1, 0]]))
+            },
+            Policy,
+            Position::Leaf,
+            "6.1.3 (f)",
+        ),
+        (
+            "a policy twice",
+            |h| {
+                let policy = sequence(&[&tlv(6, &[0x2a, 3])]);
+                h.leaf.set(
+                    known::CERTIFICATE_POLICIES,
+                    false,
+                    sequence(&[&policy, &policy]),
+                );
             },
             Malformed,
-            intermediate,
-            "4.2.1.11",
+            Position::Leaf,
+            "4.2.1.4",
+        ),
+        (
+            "critical policies with a qualifier that nobody knows",
+            |h| {
+                let qualifier = sequence(&[&tlv(6, &[0x2a, 9]), &tlv(5, &[])]);
+                let policy = sequence(&[&tlv(6, &[0x2a, 3]), &sequence(&[&qualifier])]);
+                h.leaf
+                    .set(known::CERTIFICATE_POLICIES, true, sequence(&[&policy]));
+            },
+            UnknownCritical,
+            Position::Leaf,
+            "4.2.1.4",
+        ),
+        (
+            "validity without seconds",
+            |h| h.leaf.not_after = "2701010000Z",
+            Malformed,
+            Position::Leaf,
+            "4.1.2.5.1",
         ),
     ];
     for (what, change, kind, position, clause) in cases {
@@ -765,6 +811,33 @@ fn what_a_clause_allows_is_accepted() {
             h.root
                 .set(known::NAME_CONSTRAINTS, false, permitted_dns("example.dev"))
         }),
+        ("policy constraints not critical", |h| {
+            h.issuing
+                .set(known::POLICY_CONSTRAINTS, false, sequence(&[&[0x80, 1, 3]]))
+        }),
+        ("an intermediate's basicConstraints not critical", |h| {
+            h.issuing
+                .set(known::BASIC_CONSTRAINTS, false, ca_constraints(Some(0)))
+        }),
+        ("GeneralizedTime before 2050", |h| {
+            h.leaf.not_before = "20260101000000Z"
+        }),
+        ("a CA that signs CRLs only, in the place of the leaf", |h| {
+            h.leaf
+                .set(known::BASIC_CONSTRAINTS, false, ca_constraints(None));
+            h.leaf.set(known::KEY_USAGE, true, bits(&[0x02], 1));
+            let key_id = tlv(4, &h.leaf.key_id());
+            h.leaf.set(known::SUBJECT_KEY_IDENTIFIER, false, key_id);
+        }),
+        (
+            "an unknown qualifier of policies that are not critical",
+            |h| {
+                let qualifier = sequence(&[&tlv(6, &[0x2a, 9]), &tlv(5, &[])]);
+                let policy = sequence(&[&tlv(6, &[0x2a, 3]), &sequence(&[&qualifier])]);
+                h.leaf
+                    .set(known::CERTIFICATE_POLICIES, false, sequence(&[&policy]));
+            },
+        ),
         ("issuer's name in other case", |h| {
             h.leaf.issuer = "  ISSUING ".to_owned()
         }),
