@@ -13,6 +13,7 @@ const BIT_STRING: u8 = 0x03;
 const OCTET_STRING: u8 = 0x04;
 const NULL: u8 = 0x05;
 const OBJECT_IDENTIFIER: u8 = 0x06;
+const ENUMERATED: u8 = 0x0a;
 const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
 const SEQUENCE: u8 = 0x30;
@@ -79,6 +80,11 @@ pub(crate) fn unsigned(bytes: &[u8]) -> Vec<u8> {
 
 pub(crate) fn boolean(truth: bool) -> Vec<u8> {
     value(BOOLEAN, &[if truth { 0xff } else { 0x00 }])
+}
+
+/// An enumerated value; below 128, so one octet.
+pub(crate) fn enumerated(number: u8) -> Vec<u8> {
+    value(ENUMERATED, &[number & 0x7f])
 }
 
 pub(crate) fn null() -> Vec<u8> {
@@ -161,25 +167,30 @@ pub(crate) fn dotted(content: &[u8]) -> String {
 /// of UTC.
 pub(crate) fn time(moment: OffsetDateTime) -> Vec<u8> {
     let utc = moment.to_offset(time::UtcOffset::UTC);
-    let rest = format!(
+    if (1950..2050).contains(&utc.year()) {
+        let text = format!("{:02}{}", utc.year() % 100, after_the_year(utc));
+        value(UTC_TIME, text.as_bytes())
+    } else {
+        generalized_time(utc)
+    }
+}
+
+/// GeneralizedTime in whole seconds of UTC, where a standard wants no other form.
+pub(crate) fn generalized_time(moment: OffsetDateTime) -> Vec<u8> {
+    let utc = moment.to_offset(time::UtcOffset::UTC);
+    let text = format!("{:04}{}", utc.year(), after_the_year(utc));
+    value(GENERALIZED_TIME, text.as_bytes())
+}
+
+fn after_the_year(utc: OffsetDateTime) -> String {
+    format!(
         "{:02}{:02}{:02}{:02}{:02}Z",
         u8::from(utc.month()),
         utc.day(),
         utc.hour(),
         utc.minute(),
         utc.second()
-    );
-    if (1950..2050).contains(&utc.year()) {
-        value(
-            UTC_TIME,
-            format!("{:02}{rest}", utc.year() % 100).as_bytes(),
-        )
-    } else {
-        value(
-            GENERALIZED_TIME,
-            format!("{:04}{rest}", utc.year()).as_bytes(),
-        )
-    }
+    )
 }
 
 pub(crate) fn concat<T: AsRef<[u8]>>(parts: impl IntoIterator<Item = T>) -> Vec<u8> {

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use crate::{
     certificate_request::RequestError, distinguished_name::DistinguishedNameError,
     folder::FolderError, index::IndexError, issuer::Refusal, key::KeyError,
-    manifest::ManifestError, renewal::RenewalRefused, subject_alt_name::NameRefused,
+    manifest::ManifestError, renewal::RenewalRefused, revocation::RevocationRefused,
+    subject_alt_name::NameRefused,
 };
 
 /// A failure of the issuing side.
@@ -94,10 +95,33 @@ pub enum Error {
     /// The system's randomness failed.
     #[error("The operating system gave no randomness; without it no serial number can be drawn.")]
     Randomness,
-    /// The path validator refused what was just signed: nothing was written.
+    /// A certificate is not revoked.
+    #[error(transparent)]
+    Revocation(#[from] RevocationRefused),
+    /// A CRL without which nothing can be verified was never signed, and its key is not here.
     #[error(
-        "The certificate that was just signed was refused by path validation, so it was thrown away: {0}"
+        "The CRL of {issuer:?} is missing, and its key {key:?} is not here to sign it. Verifiers would refuse everything without it, so no crl.pem was written; bring the key there and run \"pki crl\"."
     )]
+    CrlKeyMissing {
+        /// The CA.
+        issuer: String,
+        /// The key.
+        key: PathBuf,
+    },
+    /// A CRL should be signed again, and its key is not here.
+    #[error(
+        "The CRL of {issuer:?} should be signed again ({reason}), and its key {key:?} is not here; bring the key there and run \"pki crl\"."
+    )]
+    CrlOutdated {
+        /// The CA.
+        issuer: String,
+        /// The key.
+        key: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// The path validator refused what was just signed: nothing was written.
+    #[error("What was just signed was refused by our own validation, so it was thrown away: {0}")]
     OwnOutputRefused(String),
 }
 
@@ -153,7 +177,17 @@ impl Error {
             Self::Renewal(error) => error.kind(),
             Self::Folder(error) => error.kind(),
             Self::Index(error) => error.kind(),
-            Self::NoAuthority(_) | Self::AuthorityIncomplete(_) => ErrorKind::NotFound,
+            Self::NoAuthority(_)
+            | Self::AuthorityIncomplete(_)
+            | Self::CrlKeyMissing { .. }
+            | Self::CrlOutdated { .. } => ErrorKind::NotFound,
+            Self::Revocation(refused) => match refused {
+                RevocationRefused::UnknownName(_) | RevocationRefused::UnknownSerial(_) => {
+                    ErrorKind::NotFound
+                }
+                RevocationRefused::NoSerial(_) => ErrorKind::Usage,
+                _ => ErrorKind::Refused,
+            },
             Self::AuthorityExists(_) | Self::PairExists(_) => ErrorKind::Exists,
             Self::Passphrase(_) | Self::ClearKey(_) => ErrorKind::Passphrase,
             Self::Key(_) | Self::Randomness | Self::OwnOutputRefused(_) => ErrorKind::Internal,

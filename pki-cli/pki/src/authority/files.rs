@@ -30,7 +30,7 @@ pub fn read_certificate(path: &Path) -> Result<Certificate, Error> {
     first.ok_or_else(|| Error::NoAuthority(path.to_owned()))
 }
 
-pub(super) fn read_certificates(path: &Path) -> Result<Vec<Certificate>, Error> {
+pub(crate) fn read_certificates(path: &Path) -> Result<Vec<Certificate>, Error> {
     let bytes = folder::read(path)?;
     Certificate::read_all(&bytes).map_err(|error| Error::CertificateFile {
         path: path.to_owned(),

@@ -12,7 +12,7 @@ use std::path::Path;
 use time::OffsetDateTime;
 
 pub use create::{Created, NewAuthority};
-use files::read_certificates;
+pub(crate) use files::read_certificates;
 pub use files::{pem_of, read_certificate, read_key};
 
 use crate::{

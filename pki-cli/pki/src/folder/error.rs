@@ -69,6 +69,12 @@ impl FolderError {
         }
     }
 
+    /// A folder that cannot be read.
+    pub(crate) fn unreadable(path: &Path) -> impl Fn(io::Error) -> Self {
+        let path = path.to_owned();
+        move |reason| Self::io(&path, "read")(reason)
+    }
+
     /// See [`crate::Error::named_after`].
     pub(crate) fn named_after(mut self, made: &Path, place: &Path) -> Self {
         if let Self::Full(path) | Self::Io { path, .. } = &mut self

@@ -21,17 +21,17 @@ use crate::{authority, index};
 /// Where one of these is, a CA lives.
 const AUTHORITY: [&str; 3] = [authority::ROOT_KEY, authority::ISSUING_KEY, index::FILE];
 pub(super) const DATA: &str = "..data";
-const FILE: &str = "..file";
+pub(super) const FILE: &str = "..file";
 const LINK: &str = "..link-";
 
 /// A folder that this process alone may write to, as long as the value lives.
 #[derive(Debug)]
 pub struct Folder {
-    path: PathBuf,
+    pub(super) path: PathBuf,
     /// The folder itself, opened: the lock is on it, so there is no lock file that could stay behind.
-    handle: File,
+    pub(super) handle: File,
     /// Whether the folder was made for the pair that is to come.
-    is_new: bool,
+    pub(super) is_new: bool,
 }
 
 impl Folder {

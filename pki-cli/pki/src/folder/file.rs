@@ -100,7 +100,7 @@ fn mode(access: Access) -> u32 {
     }
 }
 
-fn write_new(path: &Path, access: Access, content: &[u8]) -> Result<(), FolderError> {
+pub(super) fn write_new(path: &Path, access: Access, content: &[u8]) -> Result<(), FolderError> {
     let failed = |error| FolderError::io(path, "written")(error);
     // Private from birth; the mode is set once more because the umask may have taken bits away.
     let mut file = OpenOptions::new()

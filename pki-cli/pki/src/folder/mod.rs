@@ -25,6 +25,7 @@ mod create;
 mod error;
 mod exchange;
 mod file;
+mod single;
 #[cfg(test)]
 mod tests;
 
@@ -43,6 +44,8 @@ pub const KEY: &str = "tls.key";
 pub const ANCHOR: &str = "ca.crt";
 /// What `pki csr` leaves beside its key until the certificate comes.
 pub const REQUEST: &str = "tls.csr";
+/// The CRLs of every CA that a peer's certificate may come from, once there are any.
+pub const REVOCATION_LISTS: &str = "crl.pem";
 
 /// Called when another process holds a lock: lets a moment pass and says whether to try again. Patience and clock are
 /// the caller's.

@@ -5,6 +5,7 @@
 //! not checked, or has no reserved serial number, cannot be signed.
 
 mod chain;
+mod crl;
 mod notice;
 mod refusal;
 

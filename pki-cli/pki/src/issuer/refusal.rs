@@ -16,6 +16,17 @@ pub enum Refusal {
         "The CA {0:?} may not sign certificates (its key usage lacks keyCertSign); give a CA certificate that has it."
     )]
     NoKeyCertSign(String),
+    /// The issuer may not sign CRLs.
+    #[error(
+        "The CA {0:?} may not sign CRLs (its key usage lacks cRLSign), so nobody would accept its CRL; have its certificate issued again with cRLSign."
+    )]
+    NoCrlSign(String),
+    /// The life of a CRL.
+    #[error("A CRL cannot live {0}; ask for 1h to 36500d.")]
+    CrlLife(String),
+    /// The throw-away signed CRL breaks a rule.
+    #[error("The CRL would break a rule, so it was not signed: {0}.")]
+    CrlLint(String),
     /// The key is of another certificate.
     #[error(
         "The CA key does not belong to the CA certificate {0:?}; give the key that was made with it."

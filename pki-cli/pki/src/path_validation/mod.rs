@@ -27,6 +27,7 @@ pub(crate) mod tests;
 
 pub use error::{FailureKind, Position, Rejected};
 pub use request::{ExpectedName, ExpectedNameError, Purpose, Request};
+pub(crate) use revocation::judge as judge_crl;
 pub use rustls::rustls_verdict;
 pub(crate) use signature::{SignatureVerdict, verify_signature};
 

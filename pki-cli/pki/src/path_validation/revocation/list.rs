@@ -77,6 +77,11 @@ impl<'a> List<'a> {
         }
     }
 
+    /// How many certificates it lists, each counted once.
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
     pub(super) fn is_indirect(&self) -> bool {
         self.scope.as_ref().is_some_and(|scope| scope.indirect)
     }

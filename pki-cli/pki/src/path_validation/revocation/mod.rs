@@ -7,9 +7,13 @@
 //! belongs to the same CA and has not been revoked itself: any CA under the root could make a certificate with that
 //! name, and the thief of an old key has one.
 
+mod judge;
 mod list;
 mod scope;
 
+use time::OffsetDateTime;
+
+pub(crate) use judge::judge;
 pub(super) use list::List;
 use scope::{ALL_REASONS, reasons_covered};
 
@@ -30,6 +34,39 @@ use crate::parse::{
 
 /// A CRL whose signer's status hangs on a CRL whose signer's status hangs on a CRL … ends here.
 const LONGEST_DELEGATION: usize = 4;
+
+/// Whether a list is of use to anybody at this time (section 6.3.3 (a) and (c)).
+fn is_current(list: &List<'_>, now: OffsetDateTime) -> Result<(), Finding> {
+    if let Some((clause, reason)) = &list.broken {
+        return Err(unknown(
+            clause,
+            format!("the CRL of its issuer cannot be used: {reason}"),
+        ));
+    }
+    if list.is_delta {
+        return Err(unknown(
+            "RFC 5280 section 5.2.4",
+            "a delta CRL was given, and no complete one",
+        ));
+    }
+    if now < list.crl.this_update.at {
+        return Err(unknown(
+            "RFC 5280 section 5.1.2.4",
+            "the CRL of its issuer was issued later than the time asked for",
+        ));
+    }
+    if list
+        .crl
+        .next_update
+        .is_none_or(|next| now.unix_timestamp() > next.at.unix_timestamp())
+    {
+        return Err(unknown(
+            "RFC 5280 section 5.1.2.5",
+            "the CRL of its issuer is out of date: its next update has passed",
+        ));
+    }
+    Ok(())
+}
 
 /// Checks every certificate of the path but the trust anchor.
 pub(super) fn check<'a>(
@@ -125,35 +162,7 @@ impl<'a> Status<'_, '_, 'a> {
 
     /// Section 6.3.3 (a), (c), (f) and (g).
     fn usable(&mut self, number: usize, list: &List<'a>) -> Result<(), Finding> {
-        if let Some((clause, reason)) = &list.broken {
-            return Err(unknown(
-                clause,
-                format!("the CRL of its issuer cannot be used: {reason}"),
-            ));
-        }
-        if list.is_delta {
-            return Err(unknown(
-                "RFC 5280 section 5.2.4",
-                "a delta CRL was given, and no complete one",
-            ));
-        }
-        let now = self.given.request.time;
-        if now < list.crl.this_update.at {
-            return Err(unknown(
-                "RFC 5280 section 5.1.2.4",
-                "the CRL of its issuer was issued later than the time asked for",
-            ));
-        }
-        if list
-            .crl
-            .next_update
-            .is_none_or(|next| now.unix_timestamp() > next.at.unix_timestamp())
-        {
-            return Err(unknown(
-                "RFC 5280 section 5.1.2.5",
-                "the CRL of its issuer is out of date: its next update has passed",
-            ));
-        }
+        is_current(list, self.given.request.time)?;
         let mut failure = unknown(
             "RFC 5280 section 6.3.3 (g)",
             "the CRL that bears its issuer's name was not signed by a key that may sign it",
