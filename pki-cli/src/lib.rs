@@ -16,7 +16,12 @@ mod show;
 mod table;
 mod verdict;
 
-use std::{ffi::OsString, path::PathBuf, process::ExitCode};
+use std::{
+    ffi::OsString,
+    path::PathBuf,
+    process::ExitCode,
+    sync::{Arc, atomic::AtomicBool},
+};
 
 use clap::{CommandFactory, FromArgMatches, Parser};
 
@@ -59,6 +64,7 @@ pub(crate) struct Global {
 
 /// Runs `pki` with these arguments (the first is the program's name) and returns the exit code of the process.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    outlive_the_file_size_limit();
     let mut output = Output::from_process();
     let arguments = match parse(args) {
         Ok(arguments) => arguments,
@@ -76,6 +82,16 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             ExitCode::from(error.kind().exit_code())
         }
     }
+}
+
+/// Beyond the limit of `ulimit -f` the kernel sends a signal that ends a process without a word. With a handler the write
+/// fails instead (EFBIG), which becomes a sentence and is cleaned up after like every other failure.
+fn outlive_the_file_size_limit() {
+    // Without it nothing is worse than before.
+    let _ = signal_hook::flag::register(
+        signal_hook::consts::SIGXFSZ,
+        Arc::new(AtomicBool::new(false)),
+    );
 }
 
 fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Arguments, clap::Error> {

@@ -419,7 +419,7 @@ fn a_disk_that_takes_no_more_names_what_was_to_be_written() {
     );
     let error = limited("0", "init --dir other").fails(6);
     assert!(
-        error.starts_with("error: The index \"other/ca/index.db\" could not be written: "),
+        error.starts_with("error: The index \"other/ca/index.db\" could not grow, "),
         "{error}"
     );
     assert!(!home.path("certs/x").exists() && !home.path("other/ca").exists());

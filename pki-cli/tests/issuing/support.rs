@@ -123,17 +123,22 @@ impl Home {
     }
 }
 
-/// Says that a program is missing that a test needs. In CI it must be there.
+/// Says something to whoever reads the results.
 #[expect(
     clippy::print_stderr,
     reason = "whoever reads the results should know what was not looked at"
 )]
+pub(crate) fn note(text: &str) {
+    eprintln!("{text}");
+}
+
+/// Says that a program is missing that a test needs. In CI it must be there.
 pub(crate) fn skipped(program: &str) {
     assert!(
         std::env::var_os("CI").is_none(),
         "{program} is missing; .ci/run installs it"
     );
-    eprintln!("skipped: there is no {program}");
+    note(&format!("skipped: there is no {program}"));
 }
 
 pub(crate) fn pair_fits(folder: &Path) -> bool {

@@ -27,6 +27,11 @@ pub enum FolderError {
     /// The disk, or what of it this user may use, is full.
     #[error("The disk is full, so {0:?} could not be written; make room and try again.")]
     Full(PathBuf),
+    /// The process may not write files as large as this one (`ulimit -f`).
+    #[error(
+        "{0:?} could not be written: it would be larger than this process may make files; raise the limit (ulimit -f) and try again."
+    )]
+    Limited(PathBuf),
     /// The file is larger than anything that belongs here.
     #[error("{0:?} is larger than 16 MiB, which no certificate, key or request is.")]
     TooLarge(PathBuf),
@@ -61,6 +66,7 @@ impl FolderError {
         let path = path.to_owned();
         move |reason| match reason.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full(path),
+            io::ErrorKind::FileTooLarge => Self::Limited(path),
             _ => Self::Io {
                 path,
                 action,
@@ -77,7 +83,7 @@ impl FolderError {
 
     /// See [`crate::Error::named_after`].
     pub(crate) fn named_after(mut self, made: &Path, place: &Path) -> Self {
-        if let Self::Full(path) | Self::Io { path, .. } = &mut self
+        if let Self::Full(path) | Self::Limited(path) | Self::Io { path, .. } = &mut self
             && let Ok(rest) = path.strip_prefix(made)
         {
             *path = match rest.as_os_str().is_empty() {
@@ -93,7 +99,7 @@ impl FolderError {
         match self {
             Self::Missing(_) => ErrorKind::NotFound,
             Self::OfAuthority(_) => ErrorKind::Usage,
-            Self::Full(_) => ErrorKind::Io,
+            Self::Full(_) | Self::Limited(_) => ErrorKind::Io,
             Self::Io { .. } | Self::NotAFolder(_) | Self::NotAFile(_) | Self::NotOurs(_) => {
                 ErrorKind::Io
             }

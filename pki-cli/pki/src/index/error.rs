@@ -2,7 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use rusqlite::ErrorCode;
+use rusqlite::{
+    ErrorCode,
+    ffi::{SQLITE_IOERR_SHMOPEN, SQLITE_IOERR_SHMSIZE, SQLITE_IOERR_TRUNCATE, SQLITE_IOERR_WRITE},
+};
 
 use crate::error::ErrorKind;
 
@@ -35,6 +38,11 @@ pub enum IndexError {
         "The disk is full, so the index {0:?} could not be written, and nothing was issued or revoked; make room and try again."
     )]
     Full(PathBuf),
+    /// The index could not grow.
+    #[error(
+        "The index {0:?} could not grow, because the disk is full or files may not be as large (ulimit -f), so nothing was issued or revoked; make room and try again."
+    )]
+    NoRoom(PathBuf),
     /// The file system refused.
     #[error("The index {path:?} could not be {action}: {reason}.")]
     Io {
@@ -77,7 +85,7 @@ impl IndexError {
             Self::Foreign(_) | Self::Damaged { .. } => ErrorKind::Malformed,
             Self::Busy(_) => ErrorKind::Busy,
             Self::Conflict { .. } => ErrorKind::Exists,
-            Self::ReadOnly(_) | Self::Full(_) | Self::Io { .. } => ErrorKind::Io,
+            Self::ReadOnly(_) | Self::Full(_) | Self::NoRoom(_) | Self::Io { .. } => ErrorKind::Io,
         }
     }
 
@@ -88,6 +96,7 @@ impl IndexError {
         | Self::Busy(path)
         | Self::ReadOnly(path)
         | Self::Full(path)
+        | Self::NoRoom(path)
         | Self::Io { path, .. }
         | Self::Conflict { path, .. }
         | Self::Damaged { path, .. }) = &mut self;
@@ -97,6 +106,14 @@ impl IndexError {
         self
     }
 }
+
+/// A write that failed, or a helper file of SQLite's that could not be made larger.
+const CANNOT_GROW: [i32; 4] = [
+    SQLITE_IOERR_WRITE,
+    SQLITE_IOERR_SHMOPEN,
+    SQLITE_IOERR_SHMSIZE,
+    SQLITE_IOERR_TRUNCATE,
+];
 
 /// What SQLite said, as a sentence with the file in it.
 pub(super) fn translate(path: &Path, action: &'static str, error: &rusqlite::Error) -> IndexError {
@@ -108,7 +125,16 @@ pub(super) fn translate(path: &Path, action: &'static str, error: &rusqlite::Err
             reason: reason.to_string(),
         };
     }
-    match error.sqlite_error_code() {
+    // A statement that cannot be prepared has the failure in another place.
+    let failure = match error {
+        rusqlite::Error::SqlInputError { error, .. } => Some(error),
+        _ => error.sqlite_error(),
+    };
+    // SQLite tells a full disk from other failures for its main file only, not for the files beside it.
+    if failure.is_some_and(|failure| CANNOT_GROW.contains(&failure.extended_code)) {
+        return IndexError::NoRoom(path);
+    }
+    match failure.map(|failure| failure.code) {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => IndexError::Busy(path),
         Some(ErrorCode::ReadOnly) => IndexError::ReadOnly(path),
         Some(ErrorCode::DiskFull) => IndexError::Full(path),

@@ -19,6 +19,7 @@ use std::{
 };
 
 use rusqlite::{Connection, OpenFlags, params};
+use rustix::fs::Access;
 use time::OffsetDateTime;
 
 pub use error::IndexError;
@@ -82,6 +83,10 @@ impl Index {
     pub fn open(path: &Path) -> Result<Self, IndexError> {
         if !path.exists() {
             return Err(IndexError::Missing(path.to_owned()));
+        }
+        // SQLite would open it all the same, and leave files beside it that are read-only as well.
+        if rustix::fs::access(path, Access::WRITE_OK).is_err() {
+            return Err(IndexError::ReadOnly(path.to_owned()));
         }
         let index = Self::connect(
             path,
