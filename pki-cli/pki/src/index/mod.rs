@@ -280,6 +280,10 @@ mod tests {
             ),
             (
                 rusqlite::ffi::SQLITE_IOERR_WRITE,
+                "\"certs/ca/index.db\" could not grow",
+            ),
+            (
+                rusqlite::ffi::SQLITE_IOERR_FSYNC,
                 "\"certs/ca/index.db\" could not be written",
             ),
         ] {
