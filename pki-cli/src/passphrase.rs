@@ -76,10 +76,28 @@ pub(crate) struct NewKeysArgs {
     key_passphrase_fd: Option<u32>,
 }
 
+/// Where the passphrase of an exported file comes from.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(crate) struct ExportPassphraseArgs {
+    /// Read the passphrase of the exported file from this file
+    #[arg(long, value_name = "FILE", help_heading = "Passphrase")]
+    export_passphrase_file: Option<PathBuf>,
+    /// Read the passphrase of the exported file from this open file descriptor
+    #[arg(
+        long,
+        value_name = "FD",
+        help_heading = "Passphrase",
+        conflicts_with = "export_passphrase_file"
+    )]
+    export_passphrase_fd: Option<u32>,
+}
+
 /// The environment variable with the passphrase of existing keys and of a new CA.
 const VARIABLE: &str = "PKI_PASSPHRASE";
 /// The environment variable with the passphrase of new end entities' keys.
 const KEY_VARIABLE: &str = "PKI_KEY_PASSPHRASE";
+/// The environment variable with the passphrase of an exported file.
+const EXPORT_VARIABLE: &str = "PKI_EXPORT_PASSPHRASE";
 /// More than anybody types, and little enough to read from anything.
 const MAX_LENGTH: usize = 64 << 10;
 
@@ -156,6 +174,28 @@ impl KeyPassphraseArgs {
             "The new key is to be encrypted",
             true,
         )?))
+    }
+}
+
+impl ExportPassphraseArgs {
+    /// Whether one was given by an option.
+    pub(crate) fn are_given(&self) -> bool {
+        self.export_passphrase_file.is_some() || self.export_passphrase_fd.is_some()
+    }
+
+    /// The passphrase of a new file.
+    pub(crate) fn choose(&self) -> Result<Passphrase, CommandError> {
+        let sources = Sources {
+            file: self.export_passphrase_file.as_deref(),
+            descriptor: self.export_passphrase_fd,
+            variable: EXPORT_VARIABLE,
+            file_option: "--export-passphrase-file",
+        };
+        Ok(sources.read(
+            "New passphrase of the exported file: ",
+            "The exported file is to be encrypted",
+            true,
+        )?)
     }
 }
 

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use crate::{
     certificate_request::RequestError, distinguished_name::DistinguishedNameError,
-    folder::FolderError, index::IndexError, issuer::Refusal, key::KeyError,
-    manifest::ManifestError, renewal::RenewalRefused, revocation::RevocationRefused,
-    subject_alt_name::NameRefused,
+    export::ExportRefused, folder::FolderError, index::IndexError, issuer::Refusal, key::KeyError,
+    manifest::ManifestError, pkcs12::Pkcs12Error, renewal::RenewalRefused,
+    revocation::RevocationRefused, subject_alt_name::NameRefused,
 };
 
 /// A failure of the issuing side.
@@ -45,6 +45,17 @@ pub enum Error {
         path: PathBuf,
         /// Why.
         reason: RequestError,
+    },
+    /// A pair cannot be handed out in this form.
+    #[error(transparent)]
+    Export(#[from] ExportRefused),
+    /// A PKCS#12 file cannot be used.
+    #[error("The PKCS#12 file {path:?} cannot be used: {reason}.")]
+    Pkcs12File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: Pkcs12Error,
     },
     /// The rules do not allow this certificate.
     #[error(transparent)]
@@ -175,6 +186,11 @@ impl Error {
                 ErrorKind::Malformed
             }
             Self::Renewal(error) => error.kind(),
+            Self::Export(error) => error.kind(),
+            Self::Pkcs12File { reason, .. } if reason.is_about_passphrase() => {
+                ErrorKind::Passphrase
+            }
+            Self::Pkcs12File { .. } => ErrorKind::Malformed,
             Self::Folder(error) => error.kind(),
             Self::Index(error) => error.kind(),
             Self::NoAuthority(_)

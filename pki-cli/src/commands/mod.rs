@@ -4,6 +4,7 @@
 mod apply;
 mod completions;
 mod csr;
+mod export;
 mod init;
 mod inspect;
 mod issue;
@@ -29,6 +30,7 @@ pub(crate) enum Command {
     Renew(renew::Args),
     Rekey(rekey::Args),
     Inspect(inspect::Args),
+    Export(export::Args),
     Verify(verify::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -47,6 +49,7 @@ pub(crate) fn run(
         Command::Apply(args) => apply::run(global, &args, output),
         Command::Renew(args) => renew::run(global, &args, output),
         Command::Rekey(args) => rekey::run(global, &args, output),
+        Command::Export(args) => export::run(global, &args, output),
         Command::Inspect(args) => inspect::run(global, &args, output),
         Command::Verify(args) => verify::run(global, &args, output),
         Command::Completions(args) => completions::run(global, &args, output),

@@ -10,7 +10,10 @@ use std::{
 
 use zeroize::Zeroizing;
 
-use super::{Access, Entry, FolderError, create::parent};
+use super::{
+    Access, Entry, FolderError, Wait,
+    create::{acquire, hidden, parent, parent_and_name, private_folder, remove_leftovers},
+};
 
 /// No file that we read is larger.
 const MAX_FILE: u64 = 16 << 20;
@@ -56,6 +59,37 @@ pub fn write_file(
         _ => FolderError::io(path, "written")(failure.error),
     })?;
     sync(parent)
+}
+
+/// Writes one file into a folder that is not ours, durable and at once. A process that dies on the way leaves nothing in
+/// place but a hidden folder that the next writer of the same file takes away.
+pub fn place_file(
+    path: &Path,
+    access: Access,
+    content: &[u8],
+    overwrite: bool,
+    wait: &mut Wait<'_>,
+) -> Result<(), FolderError> {
+    let Some((parent, name)) = parent_and_name(path) else {
+        return Err(FolderError::NotAFile(path.to_owned()));
+    };
+    let prefix = hidden(&name);
+    let lock = File::open(&parent).map_err(FolderError::io(&parent, "opened"))?;
+    acquire(&lock, &parent, wait)?;
+    match fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.is_dir() => return Err(FolderError::NotAFile(path.to_owned())),
+        Ok(_) if !overwrite => return Err(FolderError::Exists(path.to_owned())),
+        _ => {}
+    }
+    remove_leftovers(&parent, &prefix);
+    let beside =
+        private_folder(&prefix, &parent).map_err(FolderError::io(&parent, "written to"))?;
+    let made = beside.path().join(&name);
+    write_new(&made, access, content)
+        .and_then(|()| sync(beside.path()))
+        .map_err(|error| error.named_after(beside.path(), &parent))?;
+    fs::rename(&made, path).map_err(FolderError::io(path, "written"))?;
+    sync(&parent)
 }
 
 /// Reads a file, as far as it is of a size that belongs here.

@@ -34,7 +34,7 @@ use zeroize::Zeroizing;
 pub use create::{create, create_folder, parent};
 pub use error::FolderError;
 pub use exchange::Folder;
-pub use file::{mode_of, read, read_if_there, write_entries, write_file};
+pub use file::{mode_of, place_file, read, read_if_there, write_entries, write_file};
 
 /// The certificate, followed by the intermediates.
 pub const CERTIFICATE: &str = "tls.crt";
