@@ -102,14 +102,17 @@ mod tests {
             (tag::GENERALIZED_TIME, "20491231235959Z", false),
             (tag::GENERALIZED_TIME, "20500101000000Z", true),
             (tag::UTC_TIME, "500101000000Z", true),
-            (tag::UTC_TIME, "4912312359Z", false),
         ] {
             assert_eq!(
-                parse(tag, content).map(|t| t.form_is_right),
-                Ok(right),
+                parse(tag, content).map(|t| (t.form_is_right, t.has_seconds)),
+                Ok((right, true)),
                 "{content}"
             );
         }
+        assert_eq!(
+            parse(tag::UTC_TIME, "4912312359Z").map(|t| t.has_seconds),
+            Ok(false)
+        );
     }
 
     #[test]

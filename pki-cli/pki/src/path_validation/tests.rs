@@ -11,6 +11,9 @@ use time::{OffsetDateTime, macros::datetime};
 use super::*;
 use crate::parse::oid::{Oid, known};
 
+mod crls;
+mod policies;
+
 const NOW: OffsetDateTime = datetime!(2026-11-24 12:00 UTC);
 
 /// One value in DER.
@@ -103,18 +106,7 @@ impl Spec {
     }
 
     fn signed_by(&self, signer: &EcdsaKeyPair) -> Vec<u8> {
-        let extensions: Vec<u8> = self
-            .extensions
-            .iter()
-            .flat_map(|(oid, critical, value)| {
-                let critical = if *critical {
-                    tlv(1, &[0xff])
-                } else {
-                    Vec::new()
-                };
-                sequence(&[&tlv(6, oid.0), &critical, &tlv(4, value)])
-            })
-            .collect();
+        let extensions = encoded(&self.extensions);
         let version = if self.version == 0 {
             Vec::new()
         } else {
@@ -141,6 +133,20 @@ impl Spec {
         }
         sequence(&[&tbs, self.algorithm, &bits(&signature, 0)])
     }
+}
+
+fn encoded(extensions: &[(Oid<'static>, bool, Vec<u8>)]) -> Vec<u8> {
+    extensions
+        .iter()
+        .flat_map(|(oid, critical, value)| {
+            let critical = if *critical {
+                tlv(1, &[0xff])
+            } else {
+                Vec::new()
+            };
+            sequence(&[&tlv(6, oid.0), &critical, &tlv(4, value)])
+        })
+        .collect()
 }
 
 fn sign(signer: &EcdsaKeyPair, message: &[u8]) -> Vec<u8> {
@@ -1054,7 +1060,8 @@ fn every_distribution_point_is_counted_for_every_list() {
     let mut work = Work::new();
     validate_within(&request, &mut work).expect("accepted");
     // Two certificates by four lists; four points with three names in the leaf by the two lists of its issuer.
-    assert_eq!(spent(&work).points, 2 * 4 + 2 * 4 * 3);
+    // Three lists that were used look for a delta CRL among the four.
+    assert_eq!(spent(&work).points, 2 * 4 + 2 * 4 * 3 + 3 * 4);
 
     let mut work = Work {
         points: 20,
@@ -1154,6 +1161,10 @@ fn every_cut_and_every_flipped_octet_of_a_certificate_is_refused() {
 /// A CRL, as it should be, with changes.
 struct CrlSpec {
     issuer: &'static str,
+    /// Version 1 has no extensions, neither its own nor its entries'.
+    is_v1: bool,
+    /// Extensions of every entry behind the reason.
+    of_entries: Vec<(Oid<'static>, bool, Vec<u8>)>,
     this_update: &'static str,
     next_update: &'static str,
     revoked: Vec<(Vec<u8>, u8)>,
@@ -1170,6 +1181,8 @@ impl CrlSpec {
         );
         Self {
             issuer,
+            is_v1: false,
+            of_entries: Vec::new(),
             this_update: "261101000000Z",
             next_update: "261201000000Z",
             revoked: Vec::new(),
@@ -1184,42 +1197,37 @@ impl CrlSpec {
             .flat_map(|(serial, reason)| {
                 let reason =
                     sequence(&[&tlv(6, known::REASON_CODE.0), &tlv(4, &[0x0a, 1, *reason])]);
-                sequence(&[
-                    &tlv(2, serial),
-                    &tlv(0x17, b"261110000000Z"),
-                    &sequence(&[&reason]),
-                ])
-            })
-            .collect();
-        let extensions: Vec<u8> = self
-            .extensions
-            .iter()
-            .flat_map(|(oid, critical, value)| {
-                let critical = if *critical {
-                    tlv(1, &[0xff])
-                } else {
-                    Vec::new()
+                let extensions = match self.is_v1 {
+                    true => Vec::new(),
+                    false => sequence(&[&reason, &encoded(&self.of_entries)]),
                 };
-                sequence(&[&tlv(6, oid.0), &critical, &tlv(4, value)])
+                sequence(&[&tlv(2, serial), &tlv(0x17, b"261110000000Z"), &extensions])
             })
             .collect();
         let next = if self.next_update.is_empty() {
             Vec::new()
         } else {
-            tlv(0x17, self.next_update.as_bytes())
+            time_value(self.next_update)
+        };
+        let (version, extensions) = match self.is_v1 {
+            true => (Vec::new(), Vec::new()),
+            false => (
+                tlv(2, &[1]),
+                tlv(0xa0, &tlv(0x30, &encoded(&self.extensions))),
+            ),
         };
         let tbs = sequence(&[
-            &tlv(2, &[1]),
+            &version,
             ECDSA_SHA256,
             &cn(self.issuer),
-            &tlv(0x17, self.this_update.as_bytes()),
+            &time_value(self.this_update),
             &next,
             &if entries.is_empty() {
                 Vec::new()
             } else {
                 tlv(0x30, &entries)
             },
-            &tlv(0xa0, &tlv(0x30, &extensions)),
+            &extensions,
         ]);
         sequence(&[&tbs, ECDSA_SHA256, &bits(&sign(signer, &tbs), 0)])
     }

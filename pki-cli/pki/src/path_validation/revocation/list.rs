@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use time::OffsetDateTime;
+
 use super::super::candidate::Candidate;
 use crate::parse::{
     crl::{Crl, Revoked},
@@ -14,7 +16,10 @@ pub(in super::super) struct List<'a> {
     pub(super) crl: Crl<'a>,
     pub(super) issuer: Vec<Vec<u8>>,
     pub(super) scope: Option<IssuingDistributionPoint<'a>>,
-    pub(super) is_delta: bool,
+    /// The CRL number (section 5.2.3); a list of version 1 has none.
+    number: Option<&'a [u8]>,
+    /// The number of the complete list that a delta CRL starts from (section 5.2.4).
+    base: Option<&'a [u8]>,
     /// The place of each entry, by the number of its issuer in `issuers`, and by serial number.
     entries: HashMap<(usize, &'a [u8]), usize>,
     /// Whose certificates are in it: the list's own issuer first.
@@ -40,13 +45,13 @@ impl<'a> List<'a> {
     }
 
     fn new(crl: Crl<'a>) -> Self {
-        let mut scope = None;
-        let mut is_delta = false;
+        let (mut scope, mut number, mut base) = (None, None, None);
         let mut broken = check_form(&crl).err();
         for extension in &crl.extensions {
             match extension.decode() {
                 Ok(Content::IssuingDistributionPoint(point)) => scope = Some(point),
-                Ok(Content::DeltaCrlIndicator(_)) => is_delta = true,
+                Ok(Content::CrlNumber(octets)) => number = Some(octets),
+                Ok(Content::DeltaCrlIndicator(octets)) => base = Some(octets),
                 Ok(_) => {}
                 Err(error) => {
                     broken.get_or_insert_with(|| ("RFC 5280 section 5.2", error.to_string()));
@@ -59,10 +64,22 @@ impl<'a> List<'a> {
         let mut entries = HashMap::new();
         let mut issuer_of_entry = 0;
         for (at, entry) in crl.revoked.iter().enumerate() {
-            if is_indirect && let Some(name) = certificate_issuer(entry) {
+            match certificate_issuer(entry) {
+                Ok(None) => {}
                 // It holds for the entries that follow, too (section 5.3.3).
-                let next = issuers.len();
-                issuer_of_entry = *issuers.entry(name).or_insert(next);
+                Ok(Some(name)) if is_indirect => {
+                    let next = issuers.len();
+                    issuer_of_entry = *issuers.entry(name).or_insert(next);
+                }
+                Ok(Some(_)) => {
+                    broken.get_or_insert_with(|| {
+                        let text = "an entry is about another issuer's certificate, and the list is not indirect";
+                        ("RFC 5280 section 5.3.3", text.to_owned())
+                    });
+                }
+                Err(problem) => {
+                    broken.get_or_insert(("RFC 5280 section 5.3", problem));
+                }
             }
             entries.entry((issuer_of_entry, entry.serial)).or_insert(at);
         }
@@ -70,7 +87,8 @@ impl<'a> List<'a> {
             issuer,
             crl,
             scope,
-            is_delta,
+            number,
+            base,
             entries,
             issuers,
             broken,
@@ -80,6 +98,40 @@ impl<'a> List<'a> {
     /// How many certificates it lists, each counted once.
     pub(super) fn len(&self) -> usize {
         self.entries.len()
+    }
+
+    pub(super) fn is_delta(&self) -> bool {
+        self.base.is_some()
+    }
+
+    /// Whether `delta` brings this complete list up to date (sections 5.2.4 and 6.3.3 (c)): the same issuer, scope and
+    /// key; it starts from this list or an earlier one, and is later than it.
+    pub(super) fn is_updated_by(&self, delta: &List<'_>) -> bool {
+        let same = |oid| {
+            let (one, other) = (self.crl.extension(oid), delta.crl.extension(oid));
+            one.map(|extension| extension.value) == other.map(|extension| extension.value)
+        };
+        let (Some(number), Some(base), Some(later)) = (self.number, delta.base, delta.number)
+        else {
+            return false;
+        };
+        delta.broken.is_none()
+            && self.issuer == delta.issuer
+            && same(known::ISSUING_DISTRIBUTION_POINT)
+            && same(known::AUTHORITY_KEY_IDENTIFIER)
+            && magnitude(base) <= magnitude(number)
+            && magnitude(number) < magnitude(later)
+    }
+
+    /// A key to order lists by their number.
+    pub(super) fn order(&self) -> (usize, &'a [u8]) {
+        self.number.map_or((0, &[]), magnitude)
+    }
+
+    /// Not later than its own nextUpdate.
+    pub(super) fn is_current(&self, now: OffsetDateTime) -> bool {
+        let next = self.crl.next_update;
+        next.is_some_and(|next| now.unix_timestamp() <= next.at.unix_timestamp())
     }
 
     pub(super) fn is_indirect(&self) -> bool {
@@ -94,17 +146,29 @@ impl<'a> List<'a> {
     }
 }
 
-fn certificate_issuer(entry: &Revoked<'_>) -> Option<Vec<Vec<u8>>> {
-    let extension = entry
-        .extensions
-        .iter()
-        .find(|extension| extension.oid == known::CERTIFICATE_ISSUER)?;
-    match extension.decode() {
-        Ok(Content::CertificateIssuer(names)) => {
-            directory_name(&names).map(|name| name.canonical())
+/// The name in certificateIssuer, if an entry has one. Every extension of an entry must be readable, since what cannot be
+/// read may change what the entry is about.
+fn certificate_issuer(entry: &Revoked<'_>) -> Result<Option<Vec<Vec<u8>>>, String> {
+    let mut issuer = None;
+    for extension in &entry.extensions {
+        match extension.decode() {
+            Ok(Content::CertificateIssuer(names)) => {
+                let name = directory_name(&names)
+                    .ok_or("an entry gives a certificate issuer without a directory name")?;
+                issuer = Some(name.canonical());
+            }
+            Ok(_) => {}
+            Err(error) => return Err(format!("an entry cannot be read: {error}")),
         }
-        _ => None,
     }
+    Ok(issuer)
+}
+
+/// A non-negative INTEGER's octets in a form that orders as the numbers do: by length, then by octets.
+fn magnitude(octets: &[u8]) -> (usize, &[u8]) {
+    let zeros = octets.iter().take_while(|octet| **octet == 0).count();
+    let octets = &octets[zeros..];
+    (octets.len(), octets)
 }
 
 /// What makes a CRL useless for everybody (sections 5.1 to 5.3).
@@ -116,8 +180,20 @@ fn check_form(crl: &Crl<'_>) -> Result<(), (&'static str, String)> {
             "the signature algorithm that is signed and the one outside differ",
         );
     }
-    if crl.version != Some(1) {
-        return wrong("RFC 5280 section 5.1.2.1", "it is not of version 2");
+    // “Conforming applications that support CRLs are REQUIRED to process both version 1 and version 2 complete CRLs”
+    // (section 5); version 1, which is absent, has no extensions.
+    let has_extensions =
+        !crl.extensions.is_empty() || crl.revoked.iter().any(|entry| !entry.extensions.is_empty());
+    match crl.version {
+        Some(1) => {}
+        None if !has_extensions => {}
+        None => {
+            return wrong(
+                "RFC 5280 section 5.1.2.1",
+                "it has extensions and does not say that it is of version 2",
+            );
+        }
+        Some(_) => return wrong("RFC 5280 section 5.1.2.1", "its version does not exist"),
     }
     if crl.next_update.is_none() {
         return wrong(
@@ -125,11 +201,14 @@ fn check_form(crl: &Crl<'_>) -> Result<(), (&'static str, String)> {
             "it does not say when the next one comes",
         );
     }
-    if !crl.this_update.form_is_right || crl.next_update.is_some_and(|next| !next.form_is_right) {
+    if !crl.this_update.has_seconds || crl.next_update.is_some_and(|next| !next.has_seconds) {
         return wrong(
             "RFC 5280 section 5.1.2.4",
-            "its times are not UTCTime through 2049 and GeneralizedTime from 2050 on",
+            "its times are written without seconds",
         );
+    }
+    if crl.version.is_none() {
+        return Ok(());
     }
     match crl.extension(known::CRL_NUMBER) {
         None => return wrong("RFC 5280 section 5.2.3", "it has no CRL number"),
@@ -139,7 +218,21 @@ fn check_form(crl: &Crl<'_>) -> Result<(), (&'static str, String)> {
                 "its CRL number is critical and must not be",
             );
         }
-        Some(_) => {}
+        Some(extension) => {
+            // tag, length, and the first octet of the number
+            if extension.value.get(2).is_some_and(|first| *first >= 0x80) {
+                return wrong("RFC 5280 section 5.2.3", "its CRL number is negative");
+            }
+        }
+    }
+    if crl
+        .extension(known::DELTA_CRL_INDICATOR)
+        .is_some_and(|extension| !extension.critical)
+    {
+        return wrong(
+            "RFC 5280 section 5.2.4",
+            "its delta CRL indicator is not critical",
+        );
     }
     if crl.extension(known::AUTHORITY_KEY_IDENTIFIER).is_none() {
         return wrong("RFC 5280 section 5.2.1", "it has no authorityKeyIdentifier");

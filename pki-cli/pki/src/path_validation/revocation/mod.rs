@@ -1,7 +1,7 @@
 //! Revocation by CRLs (RFC 5280 section 6.3), failing closed: a certificate that no valid CRL covers is not accepted.
 //!
-//! Complete CRLs, also divided by distribution point, by kind of certificate or by reason, and indirect ones. Delta CRLs
-//! are not combined with their base; one that is given is left out, and says so if nothing else covers the certificate.
+//! Complete CRLs, also divided by distribution point, by kind of certificate or by reason, and indirect ones, each with
+//! the newest delta CRL that was given for it.
 //!
 //! A CRL is believed when the key of the path's own issuer signed it. Another key of the same name may sign only when it
 //! belongs to the same CA and has not been revoked itself: any CA under the root could make a certificate with that
@@ -30,6 +30,7 @@ use super::{
 use crate::parse::{
     crl::Revoked,
     extensions::{Content, REASONS, key_usage},
+    general_name::GeneralName,
 };
 
 /// A CRL whose signer's status hangs on a CRL whose signer's status hangs on a CRL … ends here.
@@ -43,7 +44,7 @@ fn is_current(list: &List<'_>, now: OffsetDateTime) -> Result<(), Finding> {
             format!("the CRL of its issuer cannot be used: {reason}"),
         ));
     }
-    if list.is_delta {
+    if list.is_delta() {
         return Err(unknown(
             "RFC 5280 section 5.2.4",
             "a delta CRL was given, and no complete one",
@@ -55,11 +56,7 @@ fn is_current(list: &List<'_>, now: OffsetDateTime) -> Result<(), Finding> {
             "the CRL of its issuer was issued later than the time asked for",
         ));
     }
-    if list
-        .crl
-        .next_update
-        .is_none_or(|next| now.unix_timestamp() > next.at.unix_timestamp())
-    {
+    if !list.is_current(now) {
         return Err(unknown(
             "RFC 5280 section 5.1.2.5",
             "the CRL of its issuer is out of date: its next update has passed",
@@ -86,7 +83,7 @@ pub(super) struct Given<'s, 'a> {
     pub(super) pool: &'s Pool<'a>,
 }
 
-/// The same, without the lists whose signers are being judged: nobody vouches for himself.
+/// The same, without the lists whose signers are being judged: nobody vouches for himself, unless the CA says so.
 fn check_without<'a>(
     path: &[Node<'_, 'a>],
     given: Given<'_, 'a>,
@@ -99,6 +96,7 @@ fn check_without<'a>(
             issuers: &path[at + 1..],
             given,
             under_judgement,
+            is_signer: at == 0 && !under_judgement.is_empty(),
             work,
         };
         status.check().map_err(|finding| (at, finding))?;
@@ -113,27 +111,42 @@ struct Status<'s, 'p, 'a> {
     issuers: &'s [Node<'p, 'a>],
     given: Given<'s, 'a>,
     under_judgement: &'s [usize],
+    /// It is the signer of the last list under judgement.
+    is_signer: bool,
     work: &'s mut Work,
 }
 
-impl<'a> Status<'_, '_, 'a> {
+impl<'s, 'p: 's, 'a> Status<'s, 'p, 'a> {
     fn check(&mut self) -> Result<(), Finding> {
         let candidate = self.candidate;
         let mut covered = 0;
         let mut problem = None;
         for (number, list) in self.given.lists.iter().enumerate() {
-            if self.under_judgement.contains(&number) {
+            if self.under_judgement.contains(&number) && !self.may_vouch(number, list) {
                 continue;
             }
             let Some(reasons) = reasons_covered(candidate, list, self.work)? else {
                 continue;
             };
-            if let Err(finding) = self.usable(number, list) {
-                if finding.kind == FailureKind::WorkLimit {
-                    return Err(finding);
+            let signer = match self.usable(number, list) {
+                Ok(signer) => signer,
+                Err(finding) if finding.kind == FailureKind::WorkLimit => return Err(finding),
+                Err(finding) => {
+                    problem.get_or_insert(finding);
+                    continue;
                 }
-                problem.get_or_insert(finding);
-                continue;
+            };
+            // What has changed since comes first (section 6.3.3 (i) to (k)).
+            if let Some(delta) = self.newest_delta(list, signer)?
+                && let Some(entry) = delta.entry(candidate)
+            {
+                if !is_removal(entry) {
+                    return Err(revoked(entry));
+                }
+                if delta.is_current(self.given.request.time) {
+                    covered |= reasons;
+                    continue;
+                }
             }
             if let Some(entry) = list.entry(candidate) {
                 return Err(revoked(entry));
@@ -144,6 +157,49 @@ impl<'a> Status<'_, '_, 'a> {
             return Ok(());
         }
         Err(problem.unwrap_or_else(|| self.not_covered(covered)))
+    }
+
+    /// A CA may say that a CRL signer's own status stands in the list that it signs: the signer's certificate then names
+    /// itself as the CRL issuer of its distribution point (section 4.2.1.13). The key is the one that is asked about, as
+    /// with any CA's own CRL, and the CA took that upon itself.
+    fn may_vouch(&self, number: usize, list: &List<'a>) -> bool {
+        self.is_signer
+            && self.under_judgement.last() == Some(&number)
+            && self.candidate.subject == list.issuer
+            && self
+                .candidate
+                .extensions
+                .distribution_points
+                .iter()
+                .flat_map(|point| point.crl_issuer.as_deref().unwrap_or_default())
+                .any(|name| {
+                    matches!(name, GeneralName::Directory(name) if name.canonical() == list.issuer)
+                })
+    }
+
+    /// The latest delta CRL to `list`, signed by the same key. One that is out of date is still believed when it says
+    /// that a certificate is revoked.
+    fn newest_delta(
+        &mut self,
+        list: &List<'a>,
+        signer: &Candidate<'a>,
+    ) -> Result<Option<&'s List<'a>>, Finding> {
+        let lists = self.given.lists;
+        self.work.compare_points(lists.len())?;
+        let now = self.given.request.time;
+        let mut deltas: Vec<_> = lists
+            .iter()
+            .filter(|delta| list.is_updated_by(delta) && delta.crl.this_update.at <= now)
+            .collect();
+        deltas.sort_by_key(|delta| std::cmp::Reverse(delta.order()));
+        for delta in deltas {
+            match self.signed_by(delta, signer) {
+                Ok(()) => return Ok(Some(delta)),
+                Err(finding) if finding.kind == FailureKind::WorkLimit => return Err(finding),
+                Err(_) => {}
+            }
+        }
+        Ok(None)
     }
 
     fn not_covered(&self, covered: u16) -> Finding {
@@ -160,19 +216,24 @@ impl<'a> Status<'_, '_, 'a> {
         unknown("RFC 5280 section 6.3.3", reason)
     }
 
-    /// Section 6.3.3 (a), (c), (f) and (g).
-    fn usable(&mut self, number: usize, list: &List<'a>) -> Result<(), Finding> {
+    /// Section 6.3.3 (a), (f) and (g): who signed a complete list that may be used.
+    fn usable(&mut self, number: usize, list: &List<'a>) -> Result<&'s Candidate<'a>, Finding> {
         is_current(list, self.given.request.time)?;
         let mut failure = unknown(
             "RFC 5280 section 6.3.3 (g)",
             "the CRL that bears its issuer's name was not signed by a key that may sign it",
         );
+        if self.under_judgement.contains(&number) {
+            return self
+                .signed_by(list, self.candidate)
+                .map(|()| self.candidate);
+        }
         let issuer = self.issuers.first().map(|node| node.candidate);
         if let Some(issuer) = issuer
             && issuer.subject == list.issuer
         {
             match self.signed_by(list, issuer) {
-                Ok(()) => return Ok(()),
+                Ok(()) => return Ok(issuer),
                 Err(finding) if finding.kind == FailureKind::WorkLimit => return Err(finding),
                 Err(finding) => failure = finding,
             }
@@ -186,7 +247,7 @@ impl<'a> Status<'_, '_, 'a> {
                 .signed_by(list, signer.candidate)
                 .and_then(|()| self.may_sign(number, list, signer));
             match verdict {
-                Ok(()) => return Ok(()),
+                Ok(()) => return Ok(signer.candidate),
                 Err(finding) if finding.kind == FailureKind::WorkLimit => return Err(finding),
                 Err(finding) => failure = finding,
             }
@@ -348,14 +409,24 @@ fn unknown(clause: &'static str, reason: impl Into<String>) -> Finding {
     )
 }
 
-fn revoked(entry: &Revoked<'_>) -> Finding {
-    let reason = entry
+/// `removeFromCRL`, which only a delta CRL may say (section 5.3.1).
+fn is_removal(entry: &Revoked<'_>) -> bool {
+    reason_code(entry) == Some(8)
+}
+
+fn reason_code(entry: &Revoked<'_>) -> Option<u8> {
+    entry
         .extensions
         .iter()
         .find_map(|extension| match extension.decode() {
-            Ok(Content::ReasonCode(code)) => REASONS.get(usize::from(code)).copied(),
+            Ok(Content::ReasonCode(code)) => Some(code),
             _ => None,
         })
+}
+
+fn revoked(entry: &Revoked<'_>) -> Finding {
+    let reason = reason_code(entry)
+        .and_then(|code| REASONS.get(usize::from(code)).copied())
         .unwrap_or("unspecified");
     Finding::new(
         FailureKind::Revoked,
