@@ -15,6 +15,7 @@ mod certificate;
 mod crl;
 mod extensions;
 mod hierarchy;
+mod identity;
 mod key;
 mod node;
 mod overview;
@@ -28,6 +29,7 @@ use ::time::{OffsetDateTime, UtcOffset};
 use serde::Serialize;
 
 pub use bundle::{BundleError, certificates, crls};
+pub use identity::{Identity, distinguished_name};
 pub use overview::{KeyBeside, Leftover, Line, Overview, Relation, Standing};
 
 use crate::{
