@@ -14,6 +14,7 @@ mod passphrase;
 mod period;
 mod show;
 mod table;
+mod trust;
 mod verdict;
 
 use std::{

@@ -2,10 +2,9 @@
 //!
 //! Reads the files, takes the time, and asks `pki::path_validation`; how the answer is told stands in `verdict`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use pki::{
-    inspect::{self, BundleError},
     path_validation::{ExpectedName, ExpectedNameError, Purpose, Request},
     text,
 };
@@ -14,8 +13,8 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use crate::{
     Global,
     command_error::{CommandError, Kind},
-    input,
     output::Output,
+    trust::{Trust, certificates, named},
     verdict::Verdict,
 };
 
@@ -53,7 +52,7 @@ pub(crate) struct Args {
     /// The certificate, in PEM or DER; - is stdin
     #[arg(value_name = "LEAF")]
     leaf: PathBuf,
-    /// Trust anchors, a PEM bundle or DER [default: the root of the CA in --dir]
+    /// Trust anchors, a PEM bundle or DER; system is the operating system's [default: the root of the CA in --dir]
     #[arg(long, value_name = "FILE")]
     trust: Vec<PathBuf>,
     /// Certificates to build a path from, in any order [default: the issuing CA in --dir]
@@ -95,7 +94,7 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
     let time = time(args.at.as_deref())?;
     let names = expected_names(args)?;
     let chain = certificates(&args.leaf)?;
-    let files = Files::of(global, args)?;
+    let files = Trust::read(&global.dir, &args.trust, &args.intermediates, &args.crl)?;
     let Some((leaf, rest)) = chain.split_first() else {
         return Err(CommandError::new(
             Kind::Malformed,
@@ -103,7 +102,7 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
         ));
     };
     let mut request = Request::new(leaf, time)
-        .trust(&files.trust)
+        .trust(&files.anchors)
         .intermediates(rest)
         .intermediates(&files.intermediates);
     if let Some(crls) = &files.crls {
@@ -130,14 +129,6 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
     }
     verdict.notices(output);
     Ok(())
-}
-
-/// A file, as a sentence about it begins.
-fn named(path: &Path) -> String {
-    match path.to_str() {
-        Some("-") => "The standard input".to_owned(),
-        _ => text::escape(&path.display().to_string()),
-    }
 }
 
 fn time(at: Option<&str>) -> Result<OffsetDateTime, CommandError> {
@@ -168,68 +159,6 @@ fn expected_names(args: &Args) -> Result<Vec<ExpectedName>, CommandError> {
         .collect()
 }
 
-/// What stands in the files, given or of the CA in `--dir`.
-struct Files {
-    trust: Vec<Vec<u8>>,
-    intermediates: Vec<Vec<u8>>,
-    crls: Option<Vec<Vec<u8>>>,
-}
-
-impl Files {
-    fn of(global: &Global, args: &Args) -> Result<Self, CommandError> {
-        let ca = global.dir.join("ca");
-        let own_ca = args.trust.is_empty();
-        let given_or = |given: &[PathBuf], own: &str| -> Vec<PathBuf> {
-            let own = ca.join(own);
-            match given.is_empty() {
-                true if own_ca && own.exists() => vec![own],
-                _ => given.to_vec(),
-            }
-        };
-        let trust = given_or(&args.trust, "root.crt");
-        if trust.is_empty() {
-            return Err(CommandError::new(
-                Kind::NotFound,
-                format_args!("There is nothing to trust: no --trust was given, and there is no CA in {}.", text::escape(&ca.to_string_lossy())),
-            )
-            .hint("Give the root's certificate with --trust FILE, or the folder of your CA with --dir."));
-        }
-        let crl = given_or(&args.crl, "crl.pem");
-        Ok(Self {
-            trust: all(&trust, certificates)?,
-            intermediates: all(&given_or(&args.intermediates, "issuing.crt"), certificates)?,
-            crls: if crl.is_empty() {
-                None
-            } else {
-                Some(all(&crl, crls)?)
-            },
-        })
-    }
-}
-
-fn all(
-    paths: &[PathBuf],
-    read: fn(&Path) -> Result<Vec<Vec<u8>>, CommandError>,
-) -> Result<Vec<Vec<u8>>, CommandError> {
-    paths
-        .iter()
-        .map(|path| read(path))
-        .collect::<Result<Vec<_>, _>>()
-        .map(|lists| lists.concat())
-}
-
-fn certificates(path: &Path) -> Result<Vec<Vec<u8>>, CommandError> {
-    inspect::certificates(&input::read(path)?).map_err(|error| not_a_bundle(path, &error))
-}
-
-fn crls(path: &Path) -> Result<Vec<Vec<u8>>, CommandError> {
-    inspect::crls(&input::read(path)?).map_err(|error| not_a_bundle(path, &error))
-}
-
-fn not_a_bundle(path: &Path, error: &BundleError) -> CommandError {
-    CommandError::new(Kind::Malformed, format_args!("{}: {error}.", named(path)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -237,7 +166,9 @@ mod tests {
 
     #[test]
     fn every_rule_stands_in_the_help_with_its_exit_code() {
-        let rows = exit_codes().into_iter().filter(|row| row.code >= 10);
+        let rows = exit_codes()
+            .into_iter()
+            .filter(|row| row.code >= 10);
         let lines: Vec<_> = rows
             .map(|row| format!("  {} {:<18}  {}", row.code, row.name, row.meaning))
             .collect();

@@ -1,0 +1,152 @@
+//! What path validation is given besides the certificate: trust anchors, intermediates and CRLs, from the files that
+//! were named, or else from the CA in `--dir`.
+
+use std::path::{Path, PathBuf};
+
+use pki::{
+    folder,
+    inspect::{self, BundleError},
+    text::escape,
+};
+
+use crate::{
+    command_error::{CommandError, Kind},
+    input,
+};
+
+/// In place of a file of trust anchors: those of the operating system.
+const SYSTEM: &str = "system";
+
+/// Where systems keep the trust anchors of TLS as one file, the most common first: Debian and its relatives, Fedora and
+/// its relatives, openSUSE, the BSDs and macOS.
+const SYSTEM_FILES: [&str; 5] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+];
+
+/// The variable by which OpenSSL, and what is built on it, finds another file.
+const SYSTEM_VARIABLE: &str = "SSL_CERT_FILE";
+
+/// Certificates and CRLs, in DER.
+#[derive(Debug, Default)]
+pub(crate) struct Trust {
+    /// The trust anchors.
+    pub(crate) anchors: Vec<Vec<u8>>,
+    /// Certificates from which a path may be built.
+    pub(crate) intermediates: Vec<Vec<u8>>,
+    /// The CRLs; absent when revocation is not asked for.
+    pub(crate) crls: Option<Vec<Vec<u8>>>,
+}
+
+impl Trust {
+    /// Reads the files that were named. Where no trust anchor was, the CA in `dir` is taken: its root, its issuing CA
+    /// and, if there are any, its CRLs.
+    pub(crate) fn read(
+        dir: &Path,
+        trust: &[PathBuf],
+        intermediates: &[PathBuf],
+        crl: &[PathBuf],
+    ) -> Result<Self, CommandError> {
+        let ca = dir.join(pki::authority::FOLDER);
+        let given_or = |given: &[PathBuf], own: &str| -> Vec<PathBuf> {
+            let own = ca.join(own);
+            match given.is_empty() {
+                true if trust.is_empty() && own.exists() => vec![own],
+                _ => given.to_vec(),
+            }
+        };
+        let anchors = given_or(trust, "root.crt");
+        if anchors.is_empty() {
+            return Err(CommandError::new(
+                Kind::NotFound,
+                format_args!(
+                    "There is nothing to trust: no --trust was given, and there is no CA in {}.",
+                    escape(&ca.to_string_lossy())
+                ),
+            )
+            .hint("Give the root's certificate with --trust FILE, or the folder of your CA with --dir; --trust system takes what the operating system trusts."));
+        }
+        Self::of_files(
+            &anchors,
+            &given_or(intermediates, "issuing.crt"),
+            &given_or(crl, folder::REVOCATION_LISTS),
+        )
+    }
+
+    fn of_files(
+        anchors: &[PathBuf],
+        intermediates: &[PathBuf],
+        crl: &[PathBuf],
+    ) -> Result<Self, CommandError> {
+        let anchors: Vec<_> = anchors
+            .iter()
+            .map(|path| match path == Path::new(SYSTEM) {
+                true => system(),
+                false => Ok(path.clone()),
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            anchors: all(&anchors, certificates)?,
+            intermediates: all(intermediates, certificates)?,
+            crls: if crl.is_empty() {
+                None
+            } else {
+                Some(all(crl, crls)?)
+            },
+        })
+    }
+}
+
+/// The certificates (DER) of a file, in its order.
+pub(crate) fn certificates(path: &Path) -> Result<Vec<Vec<u8>>, CommandError> {
+    inspect::certificates(&input::read(path)?).map_err(|error| not_a_bundle(path, &error))
+}
+
+/// A file, as a sentence about it begins.
+pub(crate) fn named(path: &Path) -> String {
+    match path.to_str() {
+        Some("-") => "The standard input".to_owned(),
+        _ => escape(&path.display().to_string()),
+    }
+}
+
+fn system() -> Result<PathBuf, CommandError> {
+    if let Some(file) = std::env::var_os(SYSTEM_VARIABLE).filter(|file| !file.is_empty()) {
+        return Ok(file.into());
+    }
+    let found = SYSTEM_FILES
+        .iter()
+        .map(Path::new)
+        .find(|file| file.exists());
+    found.map(Path::to_owned).ok_or_else(|| {
+        CommandError::new(
+            Kind::NotFound,
+            "The operating system's trust anchors are in none of the usual files.",
+        )
+        .hint(format_args!(
+            "Install them (ca-certificates), name their file in {SYSTEM_VARIABLE}, or give one with --trust."
+        ))
+    })
+}
+
+fn all(
+    paths: &[PathBuf],
+    read: fn(&Path) -> Result<Vec<Vec<u8>>, CommandError>,
+) -> Result<Vec<Vec<u8>>, CommandError> {
+    paths
+        .iter()
+        .map(|path| read(path))
+        .collect::<Result<Vec<_>, _>>()
+        .map(|lists| lists.concat())
+}
+
+fn crls(path: &Path) -> Result<Vec<Vec<u8>>, CommandError> {
+    inspect::crls(&input::read(path)?).map_err(|error| not_a_bundle(path, &error))
+}
+
+fn not_a_bundle(path: &Path, error: &BundleError) -> CommandError {
+    CommandError::new(Kind::Malformed, format_args!("{}: {error}.", named(path)))
+}
