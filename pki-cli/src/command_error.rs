@@ -29,13 +29,21 @@ pub enum Kind {
     Busy,
     /// `pki verify` refused the certificate; the code, 10 to 100, names the rule that failed.
     Rejected(u8),
+    /// The network has no way there: no such name, nobody listens, no route.
+    Unreachable,
+    /// The other side of a connection did not answer in time.
+    TimedOut,
+    /// A connection, and no TLS on it: something else is spoken there, or nothing is in common.
+    Handshake,
+    /// The other side of a connection refused our certificate, or demanded one.
+    PeerRefused,
     /// Whoever reads our output went away. Not a failure.
     BrokenPipe,
 }
 
 impl Kind {
     /// Every kind with one exit code of its own, in their order.
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 13] = [
         Self::Internal,
         Self::Usage,
         Self::Refused,
@@ -45,6 +53,10 @@ impl Kind {
         Self::Malformed,
         Self::Passphrase,
         Self::Busy,
+        Self::Unreachable,
+        Self::TimedOut,
+        Self::Handshake,
+        Self::PeerRefused,
     ];
 
     /// The exit code of the process.
@@ -61,6 +73,10 @@ impl Kind {
             Self::Passphrase => 8,
             Self::Busy => 9,
             Self::Rejected(code) => code,
+            Self::Unreachable => 110,
+            Self::TimedOut => 111,
+            Self::Handshake => 112,
+            Self::PeerRefused => 113,
         }
     }
 
@@ -78,6 +94,10 @@ impl Kind {
             Self::Passphrase => "passphrase",
             Self::Busy => "busy",
             Self::Rejected(_) => "rejected",
+            Self::Unreachable => "unreachable",
+            Self::TimedOut => "timed-out",
+            Self::Handshake => "handshake",
+            Self::PeerRefused => "peer-refused",
         }
     }
 
@@ -95,6 +115,16 @@ impl Kind {
             Self::Passphrase => "a passphrase is missing, empty or wrong",
             Self::Busy => "another process holds what is needed, and did not let go in time",
             Self::Rejected(_) => "path validation rejected a certificate",
+            Self::Unreachable => {
+                "the network has no way there: no such name, nobody listens, no route"
+            }
+            Self::TimedOut => "the other side of a connection did not answer in time",
+            Self::Handshake => {
+                "a connection, and no TLS on it: something else is spoken, or nothing in common"
+            }
+            Self::PeerRefused => {
+                "the other side of a connection refused our certificate, or demanded one"
+            }
         }
     }
 }
@@ -175,10 +205,12 @@ pub fn exit_codes() -> Vec<ExitCode> {
         name: rule.as_str(),
         meaning: meaning_of(rule),
     });
-    std::iter::once(done)
+    let mut all: Vec<_> = std::iter::once(done)
         .chain(failures)
         .chain(rejections)
-        .collect()
+        .collect();
+    all.sort_by_key(|row| row.code);
+    all
 }
 
 impl From<pki::ErrorKind> for Kind {
@@ -200,7 +232,8 @@ impl From<pki::ErrorKind> for Kind {
 /// The same table for `pki --help`.
 pub(crate) const EXIT_CODES_HELP: &str = "\
 Exit codes: 0 done, 1 defect, 2 usage, 3 refused, 4 not found, 5 exists already, 6 input/output, \
-7 malformed file, 8 passphrase, 9 busy, 10 to 100 the rule by which `pki verify` rejects";
+7 malformed file, 8 passphrase, 9 busy, 10 to 100 the rule by which `pki verify` rejects, \
+110 unreachable, 111 timed out, 112 no TLS handshake, 113 refused by the other side";
 
 /// One failure of one command.
 #[derive(Debug)]
@@ -311,14 +344,16 @@ mod tests {
         let codes: Vec<_> = exit_codes().iter().map(|row| row.code).collect();
         assert_eq!(
             codes,
-            (0..26).collect::<Vec<u8>>(),
+            (0..26).chain(110..114).collect::<Vec<u8>>(),
             "no code twice, none left out, in order"
         );
         let named = EXIT_CODES_HELP
             .split(|c: char| !c.is_ascii_digit())
             .filter_map(|word| word.parse().ok())
             .collect::<Vec<u8>>();
-        let general = Kind::ALL.map(Kind::exit_code);
-        assert_eq!(named, [&[0], &general[..], &[10, 100]].concat());
+        let mut expected = Kind::ALL.map(Kind::exit_code).to_vec();
+        expected.extend([0, 10, 100]);
+        expected.sort_unstable();
+        assert_eq!(named, expected);
     }
 }

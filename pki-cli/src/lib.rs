@@ -8,6 +8,7 @@
 
 pub mod command_error;
 mod commands;
+mod connection;
 mod input;
 pub mod output;
 mod passphrase;

@@ -76,6 +76,20 @@ impl Trust {
         )
     }
 
+    /// Reads what an end entity's folder holds for judging its peers: `ca.crt`, the intermediates behind its own
+    /// certificate and, if it is there, `crl.pem`. CRLs that were named are taken in its place.
+    pub(crate) fn of_folder(path: &Path, crl: &[PathBuf]) -> Result<Self, CommandError> {
+        let own = path.join(folder::REVOCATION_LISTS);
+        let crl = match crl.is_empty() && own.exists() {
+            true => vec![own],
+            false => crl.to_vec(),
+        };
+        let mut found = Self::of_files(&[path.join(folder::ANCHOR)], &[], &crl)?;
+        let own = certificates(&path.join(folder::CERTIFICATE))?;
+        found.intermediates = own.into_iter().skip(1).collect();
+        Ok(found)
+    }
+
     fn of_files(
         anchors: &[PathBuf],
         intermediates: &[PathBuf],

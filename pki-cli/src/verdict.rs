@@ -33,6 +33,11 @@ impl Verdict {
         Self { ours, rustls }
     }
 
+    /// The rule that failed, when the answer is no.
+    pub(crate) fn rule(&self) -> Option<FailureKind> {
+        self.ours.as_ref().err().map(|rejected| rejected.kind)
+    }
+
     /// The answer for machines. The field names are a promise.
     pub(crate) fn json(&self) -> Value {
         let rustls = self.rustls.as_ref().map(

@@ -133,6 +133,55 @@ fn the_pki_library_knows_no_network_thread_terminal_environment_or_clock() {
 }
 
 #[test]
+fn the_command_pki_is_lean_and_speaks_to_servers_in_one_place() -> Result<()> {
+    // One connection at a time needs no runtime; what a command does not need delays the start of every command.
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let tree = Command::new(cargo)
+        .args([
+            "tree",
+            "--package=pki-cli",
+            "--edges=normal",
+            "--prefix=none",
+        ])
+        .args(["--format={p}", "--offline"])
+        .current_dir(root())
+        .output()
+        .context("cargo tree does not start")?;
+    let tree = String::from_utf8(tree.stdout)?;
+    let crates: BTreeSet<&str> = tree
+        .lines()
+        .filter_map(|line| line.split(' ').next())
+        .collect();
+    assert!(crates.contains("rustls"), "{tree}");
+    for foreign in [
+        "ring",
+        "tokio",
+        "tokio-rustls",
+        "hyper",
+        "tonic",
+        "openssl-sys",
+    ] {
+        assert!(
+            !crates.contains(foreign),
+            "{foreign} is linked into the command pki: see `cargo tree -p pki-cli -e normal -i {foreign}`"
+        );
+    }
+    forbid(
+        "pki-cli/src",
+        &["connection"],
+        &[
+            "std::net::Tcp",
+            "TcpStream",
+            "TcpListener",
+            "UdpSocket",
+            "ClientConnection",
+        ],
+        "only pki-cli/src/connection speaks to other machines",
+    );
+    Ok(())
+}
+
+#[test]
 fn libraries_neither_print_nor_exit() {
     for root in ["services/mtls/src", "services/resilience/src"] {
         forbid(

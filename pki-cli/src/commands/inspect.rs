@@ -1,4 +1,5 @@
-//! `pki inspect`: shows what is in files and folders. It reads; the library `pki::inspect` says what it is.
+//! `pki inspect`: shows what is in files and folders, and what servers show. It reads; the library `pki::inspect` says
+//! what it is.
 
 use std::{
     io,
@@ -18,6 +19,7 @@ use time::OffsetDateTime;
 use crate::{
     Global,
     command_error::{CommandError, Kind},
+    connection::{Address, chain, objects},
     input,
     output::{ERROR, GOOD, NOTICE, Output},
     passphrase::PassphraseArgs,
@@ -46,7 +48,8 @@ relied on is for pki verify to say.
 Examples:
   pki inspect certs/order/tls.crt          everything, as openssl x509 -text shows it, and more
   pki inspect --short certs/order/ca.crt   one line each
-  pki inspect certs                        who signed whom, how long it is valid, and the keys";
+  pki inspect certs                        who signed whom, how long it is valid, and the keys
+  pki inspect order.example.org:443        the chain that a server sends";
 
 /// Show what certificates, certificate requests, CRLs and keys hold
 ///
@@ -56,7 +59,7 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// Files and folders; - is stdin
+    /// Files, folders, and servers as HOST:PORT; - is stdin
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
     /// One line for each object
@@ -75,6 +78,11 @@ pub(crate) fn run(_global: &Global, args: &Args, output: &mut Output) -> Result<
     for path in &args.paths {
         if path.is_dir() {
             report.folders.push(Folder::read(path, now)?);
+        } else if let Some(address) = server(path, output) {
+            report.files.push(Shown {
+                path: address.to_string(),
+                found: objects(&chain(&address)?, now),
+            });
         } else {
             report.files.push(read_file(path, args, now)?);
         }
@@ -121,6 +129,18 @@ fn read_file(path: &Path, args: &Args, now: OffsetDateTime) -> Result<Shown, Com
         path: shown(path),
         found: inspect(&octets, now, passphrase.as_ref()),
     })
+}
+
+/// The server that is meant, unless there is a file of that name.
+fn server(path: &Path, output: &mut Output) -> Option<Address> {
+    let address = Address::parse(path.to_str()?).ok()?;
+    if path.symlink_metadata().is_err() {
+        return Some(address);
+    }
+    output.notice(format_args!(
+        "{address} is a file here, and was read; pki connect {address} --text asks the server of that name."
+    ));
+    None
 }
 
 fn shown(path: &Path) -> String {

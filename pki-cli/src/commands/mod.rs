@@ -3,6 +3,7 @@
 
 mod apply;
 mod completions;
+mod connect;
 mod csr;
 mod export;
 mod init;
@@ -32,6 +33,7 @@ pub(crate) enum Command {
     Inspect(inspect::Args),
     Export(export::Args),
     Verify(verify::Args),
+    Connect(connect::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -52,6 +54,7 @@ pub(crate) fn run(
         Command::Export(args) => export::run(global, &args, output),
         Command::Inspect(args) => inspect::run(global, &args, output),
         Command::Verify(args) => verify::run(global, &args, output),
+        Command::Connect(args) => connect::run(global, &args, output),
         Command::Completions(args) => completions::run(global, &args, output),
         Command::Man(args) => man::run(global, &args, output),
     }
