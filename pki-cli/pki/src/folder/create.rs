@@ -117,6 +117,25 @@ pub(super) fn hidden(name: &OsString) -> OsString {
     hidden
 }
 
+/// `.NAME~new`: where a folder is made that takes its place when it is complete.
+pub(super) fn staging(parent: &Path, name: &OsStr) -> PathBuf {
+    let mut hidden = OsString::from(".");
+    hidden.push(name);
+    hidden.push("~new");
+    parent.join(hidden)
+}
+
+/// Of which folder this is the name as long as it is staged.
+pub fn name_of_staged(name: &OsStr) -> Option<&OsStr> {
+    let name = name.to_str()?.strip_prefix('.')?.strip_suffix("~new")?;
+    Some(OsStr::new(name))
+}
+
+/// Whether somebody is about to put a folder in this place.
+pub fn is_staged(path: &Path) -> bool {
+    parent_and_name(path).is_some_and(|(parent, name)| staging(&parent, &name).exists())
+}
+
 fn leftovers(parent: &Path, prefix: &OsString) -> Vec<PathBuf> {
     let entries = fs::read_dir(parent).into_iter().flatten().flatten();
     let ours = |name: OsString| {

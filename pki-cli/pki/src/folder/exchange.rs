@@ -1,124 +1,87 @@
-//! A folder whose files change together: the lock, the exchange by one rename of `..data`, and what puts a folder in
-//! order after a process that died. The steps stand in the documentation of the folder above this file.
+//! Files that change together: the steps of a change, and what puts a folder in order after a process that died. What
+//! the steps are for stands in the documentation of the module above.
 
 use std::{
-    fs::{self, File},
-    io,
+    fs, io,
     os::unix::fs::symlink,
     path::{Path, PathBuf},
 };
 
-use super::{
-    CERTIFICATE, Entry, FolderError, KEY, Wait,
-    create::{
-        acquire, create_folder, hidden, is_at, is_empty, parent_and_name, private_folder,
-        remove_leftovers,
-    },
-    file::{copy, remove_if_there, sync, write_entries},
-};
-use crate::{authority, index};
+use tempfile::TempDir;
 
-/// Where one of these is, a CA lives.
-const AUTHORITY: [&str; 3] = [authority::ROOT_KEY, authority::ISSUING_KEY, index::FILE];
+use super::{
+    Entry, Folder, FolderError,
+    create::{hidden, is_empty, parent, parent_and_name, private_folder, remove_leftovers},
+    file::{copy, remove_if_there, sync, write_entries_as},
+};
+
 pub(super) const DATA: &str = "..data";
 pub(super) const FILE: &str = "..file";
 const LINK: &str = "..link-";
 
-/// A folder that this process alone may write to, as long as the value lives.
-#[derive(Debug)]
-pub struct Folder {
-    pub(super) path: PathBuf,
-    /// The folder itself, opened: the lock is on it, so there is no lock file that could stay behind.
-    pub(super) handle: File,
-    /// Whether the folder was made for the pair that is to come.
-    pub(super) is_new: bool,
-}
-
 impl Folder {
-    /// Waits until no other process writes to the folder, makes it if need be, and cleans up after a process that died.
-    pub fn lock(path: &Path, wait: &mut Wait<'_>) -> Result<Self, FolderError> {
-        loop {
-            let is_new = !path.exists();
-            create_folder(path, 0o755)?;
-            // A folder behind a link stays behind it: only the folder itself can be replaced by another.
-            let path = match fs::symlink_metadata(path) {
-                Ok(metadata) if metadata.is_symlink() => {
-                    &fs::canonicalize(path).map_err(FolderError::io(path, "opened"))?
-                }
-                _ => path,
-            };
-            let handle = match File::open(path) {
-                Ok(handle) => handle,
-                // Somebody took it away between the two calls.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                Err(error) => return Err(FolderError::io(path, "opened")(error)),
-            };
-            acquire(&handle, path, wait)?;
-            // While we waited, a complete folder may have taken the place of the one that we hold.
-            if is_at(&handle, path) {
-                let folder = Self {
-                    path: path.to_owned(),
-                    handle,
-                    is_new,
-                };
-                if AUTHORITY.iter().any(|name| folder.holds(name)) {
-                    return Err(FolderError::OfAuthority(path.to_owned()));
-                }
-                folder.settle()?;
-                return Ok(folder);
-            }
-        }
-    }
-
-    /// Where it is.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// Whether a file of this name is there.
-    pub fn holds(&self, name: &str) -> bool {
-        self.path.join(name).exists()
-    }
-
-    /// Whether a certificate or a key is there.
-    pub fn holds_pair(&self) -> bool {
-        self.holds(CERTIFICATE) || self.holds(KEY)
-    }
-
     /// Makes these files, and no others of the same names, appear at once. `remove` are files that disappear in the same
     /// moment.
     pub fn replace(self, entries: &[Entry], remove: &[&'static str]) -> Result<(), FolderError> {
-        if is_empty(&self.path)? && self.take_place_of_empty(entries)? {
-            return Ok(());
-        }
-        let new = self.helper("new", entries)?;
-        let present: Vec<&'static str> = entries
-            .iter()
-            .map(|entry| entry.name)
-            .chain(remove.iter().copied())
-            .filter(|name| self.holds(name))
-            .collect();
-        let old = self.keep_old(&present)?;
-        self.point_data_at(&old)?;
-        for name in entries
-            .iter()
-            .map(|entry| entry.name)
-            .chain(remove.iter().copied())
-        {
-            // A name that is not there yet becomes a link to nothing, which is not there either for every reader.
-            self.put_link(name)?;
-        }
-        sync(&self.path)?;
-        self.point_data_at(&new)?;
-        sync(&self.path)?;
-        self.settle()
+        let mut change = self.begin(entries, remove, Durable::AtOnce)?;
+        while change.advance()? {}
+        Ok(())
     }
 
-    /// Makes the folder beside this one and lets it take the place of this one, which is empty. `false` when the folder
-    /// cannot be replaced, because something is mounted on it.
-    fn take_place_of_empty(&self, entries: &[Entry]) -> Result<bool, FolderError> {
+    /// The first step of [`Folder::replace`]: the files are written where no reader looks for them.
+    pub fn begin(
+        self,
+        entries: &[Entry],
+        remove: &[&'static str],
+        durable: Durable,
+    ) -> Result<Change, FolderError> {
+        let next = if let Some(staged) = &self.staged {
+            write_entries_as(staged, entries, durable)
+                .map_err(|error| error.named_after(staged, &self.path))?;
+            Step::TakePlace
+        } else if is_empty(&self.path)?
+            && let Some(beside) = self.beside(entries, durable)?
+        {
+            Step::TakePlaceOfEmpty {
+                beside,
+                entries: entries.to_vec(),
+                remove: remove.to_vec(),
+            }
+        } else {
+            self.begin_exchange(entries, remove, durable)?
+        };
+        Ok(Change {
+            folder: self,
+            durable,
+            next,
+        })
+    }
+
+    fn begin_exchange(
+        &self,
+        entries: &[Entry],
+        remove: &[&'static str],
+        durable: Durable,
+    ) -> Result<Step, FolderError> {
+        let new = self.helper("new", entries, durable)?;
+        let names: Vec<_> = entries
+            .iter()
+            .map(|entry| entry.name)
+            .chain(remove.iter().copied())
+            .collect();
+        let present: Vec<_> = names
+            .iter()
+            .copied()
+            .filter(|name| self.holds(name))
+            .collect();
+        let old = self.keep_old(&present, durable)?;
+        Ok(Step::Link { old, new, names })
+    }
+
+    /// The files in a folder beside this one, which is empty. `None` when nothing can be made there.
+    fn beside(&self, entries: &[Entry], durable: Durable) -> Result<Option<TempDir>, FolderError> {
         let Some((parent, name)) = parent_and_name(&self.path) else {
-            return Ok(false);
+            return Ok(None);
         };
         let prefix = hidden(&name);
         // Only the holder of the lock makes these, so what is there was left by a process that died.
@@ -126,7 +89,7 @@ impl Folder {
         let beside = match private_folder(&prefix, &parent) {
             Ok(beside) => beside,
             // A parent that we may not write to does not forbid writing to the folder.
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Ok(None),
             Err(error) => return Err(FolderError::io(&parent, "written to")(error)),
         };
         let mode = self
@@ -136,29 +99,18 @@ impl Folder {
             .permissions();
         fs::set_permissions(beside.path(), mode)
             .map_err(FolderError::io(beside.path(), "changed"))?;
-        write_entries(beside.path(), entries)
+        write_entries_as(beside.path(), entries, durable)
             .map_err(|error| error.named_after(beside.path(), &self.path))?;
-        match fs::rename(beside.path(), &self.path) {
-            Ok(()) => {
-                // What it named is in place now; there is nothing to clean up.
-                let _ = beside.keep();
-                sync(&parent)?;
-                Ok(true)
-            }
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    io::ErrorKind::ResourceBusy | io::ErrorKind::CrossesDevices
-                ) =>
-            {
-                Ok(false)
-            }
-            Err(error) => Err(FolderError::io(&self.path, "written")(error)),
-        }
+        Ok(Some(beside))
     }
 
     /// A folder of files within this one.
-    pub(super) fn helper(&self, kind: &str, entries: &[Entry]) -> Result<PathBuf, FolderError> {
+    pub(super) fn helper(
+        &self,
+        kind: &str,
+        entries: &[Entry],
+        durable: Durable,
+    ) -> Result<PathBuf, FolderError> {
         let made = private_folder(format!("..{kind}-").as_ref(), &self.path)
             .map_err(FolderError::io(&self.path, "written to"))?;
         // Whoever may enter the folder may enter this one: readers pass through it for a moment.
@@ -168,15 +120,19 @@ impl Folder {
             .map_err(FolderError::io(&self.path, "read"))?
             .permissions();
         fs::set_permissions(made.path(), mode).map_err(FolderError::io(made.path(), "changed"))?;
-        write_entries(made.path(), entries)
+        write_entries_as(made.path(), entries, durable)
             .map_err(|error| error.named_after(made.path(), &self.path))?;
         Ok(made.keep())
     }
 
     /// The present files once more, as they are: the same file, or the same link to another place. What a link leads to
     /// is not looked at, for it is none of ours and may be nothing that readers of this folder may see.
-    pub(super) fn keep_old(&self, present: &[&'static str]) -> Result<PathBuf, FolderError> {
-        let old = self.helper("old", &[])?;
+    pub(super) fn keep_old(
+        &self,
+        present: &[&'static str],
+        durable: Durable,
+    ) -> Result<PathBuf, FolderError> {
+        let old = self.helper("old", &[], durable)?;
         for name in present {
             let (path, kept) = (self.path.join(name), old.join(name));
             let metadata = fs::symlink_metadata(&path).map_err(FolderError::io(&path, "read"))?;
@@ -190,7 +146,7 @@ impl Folder {
             };
             made.map_err(FolderError::io(&path, "kept"))?;
         }
-        sync(&old)?;
+        durable.sync(&old)?;
         Ok(old)
     }
 
@@ -216,6 +172,17 @@ impl Folder {
     /// Replaces links by the files that they lead to and removes the helpers: the last step of a change, and the first
     /// thing to do after a process died in the middle of one.
     pub(super) fn settle(&self) -> Result<(), FolderError> {
+        let helpers = self.unlink()?;
+        if helpers.is_empty() {
+            return Ok(());
+        }
+        sync(&self.path)?;
+        self.remove_helpers(&helpers)?;
+        sync(&self.path)
+    }
+
+    /// Replaces links by the files that they lead to; returns the helpers, which nobody needs then.
+    fn unlink(&self) -> Result<Vec<PathBuf>, FolderError> {
         let failed = |action| FolderError::io(&self.path, action);
         // A folder that Kubernetes mounted has such a link as well, and its files are not ours to change.
         let data = self.path.join(DATA);
@@ -251,12 +218,12 @@ impl Folder {
                 fs::remove_file(&path).map_err(FolderError::io(&path, "removed"))?;
             }
         }
-        if helpers.is_empty() {
-            return Ok(());
-        }
-        sync(&self.path)?;
+        Ok(helpers)
+    }
+
+    fn remove_helpers(&self, helpers: &[PathBuf]) -> Result<(), FolderError> {
         // The link first: without it the helpers are only rubbish.
-        remove_if_there(&data)?;
+        remove_if_there(&self.path.join(DATA))?;
         for helper in helpers.iter().filter(|helper| !helper.ends_with(DATA)) {
             let is_folder = fs::symlink_metadata(helper).is_ok_and(|metadata| metadata.is_dir());
             let removed = if is_folder {
@@ -271,17 +238,143 @@ impl Folder {
                 _ => {}
             }
         }
-        sync(&self.path)
+        Ok(())
     }
 }
 
-impl Drop for Folder {
-    /// A folder that was made for a pair that never came is taken away again.
-    fn drop(&mut self) {
-        if self.is_new && is_at(&self.handle, &self.path) {
-            // Fails when something is in it, as it should.
-            let _ = fs::remove_dir(&self.path);
+/// Who makes the steps of a change durable.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Durable {
+    /// Each step does.
+    AtOnce,
+    /// The caller, for many changes together, with [`super::sync_all`] between two steps and after the last one.
+    ByCaller,
+}
+
+impl Durable {
+    fn sync(self, folder: &Path) -> Result<(), FolderError> {
+        match self {
+            Self::AtOnce => sync(folder),
+            Self::ByCaller => Ok(()),
         }
+    }
+}
+
+/// A change of files that has begun. Dropped before its time, it is as if the process had died: whoever locks the folder
+/// next settles it.
+#[derive(Debug)]
+pub struct Change {
+    folder: Folder,
+    durable: Durable,
+    next: Step,
+}
+
+#[derive(Debug)]
+enum Step {
+    /// A folder that was staged takes its place.
+    TakePlace,
+    /// A folder takes the place of an empty one.
+    TakePlaceOfEmpty {
+        beside: TempDir,
+        entries: Vec<Entry>,
+        remove: Vec<&'static str>,
+    },
+    /// Each file becomes a link to what it was.
+    Link {
+        old: PathBuf,
+        new: PathBuf,
+        names: Vec<&'static str>,
+    },
+    /// All links lead to what is new, at once.
+    Switch {
+        new: PathBuf,
+    },
+    /// The links become files.
+    Unlink,
+    /// The helpers go.
+    Clean {
+        helpers: Vec<PathBuf>,
+    },
+    Done,
+}
+
+impl Change {
+    /// Takes the next step; everything up to the one before must be durable. `false` when it was the last one.
+    pub fn advance(&mut self) -> Result<bool, FolderError> {
+        let path = self.folder.path.clone();
+        let next = std::mem::replace(&mut self.next, Step::Done);
+        let (synced, next) = match next {
+            Step::TakePlace => {
+                self.take_place()?;
+                (parent(&path).to_owned(), Step::Done)
+            }
+            Step::TakePlaceOfEmpty {
+                beside,
+                entries,
+                remove,
+            } => match fs::rename(beside.path(), &path) {
+                Ok(()) => {
+                    // What it named is in place now; there is nothing to clean up.
+                    let _ = beside.keep();
+                    (parent(&path).to_owned(), Step::Done)
+                }
+                // Something is mounted on it.
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        io::ErrorKind::ResourceBusy | io::ErrorKind::CrossesDevices
+                    ) =>
+                {
+                    let exchange = self
+                        .folder
+                        .begin_exchange(&entries, &remove, self.durable)?;
+                    (path, exchange)
+                }
+                Err(error) => return Err(FolderError::io(&path, "written")(error)),
+            },
+            Step::Link { old, new, names } => {
+                self.folder.point_data_at(&old)?;
+                for name in names {
+                    // A name that is not there yet becomes a link to nothing, which is not there either for every
+                    // reader.
+                    self.folder.put_link(name)?;
+                }
+                (path, Step::Switch { new })
+            }
+            Step::Switch { new } => {
+                self.folder.point_data_at(&new)?;
+                (path, Step::Unlink)
+            }
+            Step::Unlink => {
+                let helpers = self.folder.unlink()?;
+                (path, Step::Clean { helpers })
+            }
+            Step::Clean { helpers } => {
+                self.folder.remove_helpers(&helpers)?;
+                (path, Step::Done)
+            }
+            Step::Done => return Ok(false),
+        };
+        self.durable.sync(&synced)?;
+        self.next = next;
+        Ok(!matches!(self.next, Step::Done))
+    }
+
+    fn take_place(&mut self) -> Result<(), FolderError> {
+        let path = &self.folder.path;
+        let Some(staged) = &self.folder.staged else {
+            return Ok(());
+        };
+        fs::rename(staged, path).map_err(|error| match error.kind() {
+            // Somebody who does not know of our lock made a folder of this name.
+            io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists => {
+                FolderError::Exists(path.clone())
+            }
+            io::ErrorKind::NotADirectory => FolderError::NotAFolder(path.clone()),
+            _ => FolderError::io(path, "written")(error),
+        })?;
+        self.folder.staged = None;
+        Ok(())
     }
 }
 
@@ -300,6 +393,12 @@ fn is_helper(entry: &fs::DirEntry) -> bool {
         FILE => !kind.is_dir(),
         _ => name.starts_with(LINK) && kind.is_symlink(),
     }
+}
+
+/// Whether a change of files in a folder was not finished. Whoever locks the folder finishes it.
+pub fn is_unsettled(path: &Path) -> bool {
+    let entries = fs::read_dir(path).into_iter().flatten().flatten();
+    entries.into_iter().any(|entry| is_helper(&entry))
 }
 
 fn is_version(name: &str) -> bool {

@@ -11,7 +11,7 @@ use std::{
 use zeroize::Zeroizing;
 
 use super::{
-    Access, Entry, FolderError, Wait,
+    Access, Durable, Entry, FolderError, Wait,
     create::{acquire, hidden, parent, parent_and_name, private_folder, remove_leftovers},
 };
 
@@ -20,11 +20,38 @@ const MAX_FILE: u64 = 16 << 20;
 
 /// Writes files into a folder and makes them durable.
 pub fn write_entries(folder: &Path, entries: &[Entry]) -> Result<(), FolderError> {
+    write_entries_as(folder, entries, Durable::AtOnce)
+}
+
+pub(super) fn write_entries_as(
+    folder: &Path,
+    entries: &[Entry],
+    durable: Durable,
+) -> Result<(), FolderError> {
     for entry in entries {
         let path = folder.join(entry.name);
-        write_new(&path, entry.access, &entry.content)?;
+        write_new(&path, entry.access, &entry.content, durable)?;
     }
-    sync(folder)
+    match durable {
+        Durable::AtOnce => sync(folder),
+        Durable::ByCaller => Ok(()),
+    }
+}
+
+/// Makes everything durable that was written to the file system of this folder: what many changes wrote is on the disk
+/// after one call instead of several for each file.
+#[cfg(target_os = "linux")]
+pub fn sync_all(folder: &Path) -> Result<(), FolderError> {
+    File::open(folder)
+        .and_then(|handle| rustix::fs::syncfs(handle).map_err(io::Error::from))
+        .map_err(FolderError::io(folder, "made durable"))
+}
+
+/// The same where one file system cannot be asked for: all of them are.
+#[cfg(not(target_os = "linux"))]
+pub fn sync_all(_: &Path) -> Result<(), FolderError> {
+    rustix::fs::sync();
+    Ok(())
 }
 
 /// Writes one file, durable and at once: a reader sees the old content or the new.
@@ -85,7 +112,7 @@ pub fn place_file(
     let beside =
         private_folder(&prefix, &parent).map_err(FolderError::io(&parent, "written to"))?;
     let made = beside.path().join(&name);
-    write_new(&made, access, content)
+    write_new(&made, access, content, Durable::AtOnce)
         .and_then(|()| sync(beside.path()))
         .map_err(|error| error.named_after(beside.path(), &parent))?;
     fs::rename(&made, path).map_err(FolderError::io(path, "written"))?;
@@ -134,19 +161,30 @@ fn mode(access: Access) -> u32 {
     }
 }
 
-pub(super) fn write_new(path: &Path, access: Access, content: &[u8]) -> Result<(), FolderError> {
+pub(super) fn write_new(
+    path: &Path,
+    access: Access,
+    content: &[u8],
+    durable: Durable,
+) -> Result<(), FolderError> {
     let failed = |error| FolderError::io(path, "written")(error);
-    // Private from birth; the mode is set once more because the umask may have taken bits away.
+    // Private from birth.
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(mode(access))
         .open(path)
         .map_err(failed)?;
-    file.set_permissions(fs::Permissions::from_mode(mode(access)))
-        .map_err(failed)?;
+    // The umask may have taken bits away.
+    if file.metadata().map_err(failed)?.mode() & 0o7777 != mode(access) {
+        file.set_permissions(fs::Permissions::from_mode(mode(access)))
+            .map_err(failed)?;
+    }
     file.write_all(content).map_err(failed)?;
-    file.sync_all().map_err(failed)
+    match durable {
+        Durable::AtOnce => file.sync_all().map_err(failed),
+        Durable::ByCaller => Ok(()),
+    }
 }
 
 /// Copies a file that is no link, with the mode that it has.

@@ -13,8 +13,8 @@
 //! and whoever writes to the folder next takes the last step first ([`Folder::lock`]). This is the trick by which
 //! Kubernetes changes mounted secrets, with the links taken away again at the end. Exchanging whole folders
 //! (`renameat2`) would be fewer calls, but a container that mounted the folder would keep looking at the old one, and
-//! not every file system can do it. A first pair is made in `.NAME~new-XXXX/` beside the folder, which then takes its
-//! place by one `rename`.
+//! not every file system can do it. A first pair is made in `.NAME~new/` beside the place of its folder, which it then
+//! takes by one `rename`; where an empty folder is, in `.NAME~new-XXXX/`.
 //!
 //! Two files cannot be opened in one call, so a reader reads `tls.crt`, `tls.key` and `tls.crt` again: when both
 //! readings of `tls.crt` agree, the key belongs to it.
@@ -25,16 +25,18 @@ mod create;
 mod error;
 mod exchange;
 mod file;
+mod lock;
 mod single;
 #[cfg(test)]
 mod tests;
 
 use zeroize::Zeroizing;
 
-pub use create::{create, create_folder, parent};
+pub use create::{create, create_folder, is_staged, name_of_staged, parent};
 pub use error::FolderError;
-pub use exchange::Folder;
-pub use file::{mode_of, place_file, read, read_if_there, write_entries, write_file};
+pub use exchange::{Change, Durable, is_unsettled};
+pub use file::{mode_of, place_file, read, read_if_there, sync_all, write_entries, write_file};
+pub use lock::Folder;
 
 /// The certificate, followed by the intermediates.
 pub const CERTIFICATE: &str = "tls.crt";

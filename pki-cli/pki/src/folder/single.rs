@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    Entry, Folder, FolderError, Wait,
+    Durable, Entry, Folder, FolderError, Wait,
     create::{acquire, is_at},
     exchange::FILE,
     file::{remove_if_there, sync, write_new},
@@ -23,7 +23,7 @@ impl Folder {
                 let folder = Self {
                     path: path.to_owned(),
                     handle,
-                    is_new: false,
+                    staged: None,
                 };
                 folder.settle()?;
                 return Ok(folder);
@@ -39,7 +39,7 @@ impl Folder {
             return Err(FolderError::NotAFile(path));
         }
         remove_if_there(&temporary)?;
-        let written = write_new(&temporary, entry.access, &entry.content)
+        let written = write_new(&temporary, entry.access, &entry.content, Durable::AtOnce)
             .map_err(|error| error.named_after(&temporary, &path))
             .and_then(|()| {
                 fs::rename(&temporary, &path).map_err(FolderError::io(&path, "written"))

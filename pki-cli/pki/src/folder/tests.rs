@@ -59,12 +59,12 @@ fn dies_after(steps: usize) -> ([String; 2], [String; 2]) {
     let calls: [&dyn Fn() -> Result<(), FolderError>; 8] = [
         &|| {
             folder
-                .helper("new", &new)
+                .helper("new", &new, Durable::AtOnce)
                 .map(|helper| helpers.borrow_mut().push(helper))
         },
         &|| {
             folder
-                .keep_old(&old)
+                .keep_old(&old, Durable::AtOnce)
                 .map(|helper| helpers.borrow_mut().push(helper))
         },
         &|| folder.point_data_at(&helpers.borrow()[1]),
@@ -124,7 +124,7 @@ fn files_appear_and_disappear_together() {
 #[test]
 fn a_first_pair_makes_its_folder_and_leftovers_of_the_dead_go() {
     let home = tempfile::tempdir().expect("a temporary folder");
-    let dead = home.path().join(".order~new-dead");
+    let dead = home.path().join(".order~new");
     fs::create_dir(&dead).expect("created");
     fs::write(dead.join(KEY), "a key that never was in place").expect("written");
     let path = home.path().join("order");
@@ -134,6 +134,82 @@ fn a_first_pair_makes_its_folder_and_leftovers_of_the_dead_go() {
         .expect("written");
     assert_eq!(names(home.path()), ["order"]);
     assert_eq!(pair(&path), NEW);
+}
+
+#[test]
+fn a_first_pair_is_seen_when_it_is_whole_and_not_before() {
+    let home = tempfile::tempdir().expect("a temporary folder");
+    let path = home.path().join("order");
+    let folder = Folder::lock(&path, &mut || false).expect("locked");
+    assert_eq!(names(home.path()), [".order~new"]);
+    let mut change = folder
+        .begin(&entries(NEW), &[], Durable::ByCaller)
+        .expect("written");
+    assert!(!path.exists());
+    sync_all(home.path()).expect("durable");
+    assert!(!change.advance().expect("in place"), "one step is all");
+    assert_eq!(names(home.path()), ["order"]);
+    assert_eq!(pair(&path), NEW);
+}
+
+#[test]
+fn a_change_that_is_given_up_leaves_nothing_or_the_old_pair() {
+    let home = tempfile::tempdir().expect("a temporary folder");
+    let path = home.path().join("order");
+    let begin = |content| {
+        Folder::lock(&path, &mut || false)
+            .expect("locked")
+            .begin(&entries(content), &[], Durable::ByCaller)
+            .expect("written")
+    };
+    drop(begin(OLD));
+    assert!(names(home.path()).is_empty());
+    while begin(OLD).advance().expect("a step") {}
+    for steps in 0..3 {
+        let mut change = begin(NEW);
+        for _ in 0..steps {
+            assert!(change.advance().expect("a step"));
+        }
+        drop(change);
+        drop(Folder::lock(&path, &mut || false).expect("settled"));
+        assert_eq!(pair(&path), if steps < 2 { OLD } else { NEW }, "{steps}");
+        assert_eq!(names(&path), [CERTIFICATE, KEY], "{steps}");
+    }
+}
+
+#[test]
+fn a_name_that_is_not_there_yet_is_held_by_one() {
+    let home = tempfile::tempdir().expect("a temporary folder");
+    let path = home.path().join("order");
+    let first = Folder::lock(&path, &mut || false).expect("locked");
+    assert!(matches!(
+        Folder::lock(&path, &mut || false),
+        Err(FolderError::Busy(_))
+    ));
+    // Whoever waits gets the folder that was put in place meanwhile, and not a second one.
+    let mut first = Some(first);
+    let second = Folder::lock(&path, &mut || {
+        let held = first.take().expect("asked once");
+        held.replace(&entries(OLD), &[]).expect("written");
+        true
+    })
+    .expect("locked");
+    assert!(second.holds_pair());
+}
+
+#[test]
+fn a_folder_that_somebody_else_makes_in_the_meantime_is_not_overwritten() {
+    let home = tempfile::tempdir().expect("a temporary folder");
+    let path = home.path().join("order");
+    let folder = Folder::lock(&path, &mut || false).expect("locked");
+    fs::create_dir(&path).expect("created");
+    fs::write(path.join("README"), "mine").expect("written");
+    assert!(matches!(
+        folder.replace(&entries(NEW), &[]),
+        Err(FolderError::Exists(_))
+    ));
+    assert_eq!(names(home.path()), ["order"]);
+    assert_eq!(names(&path), ["README"]);
 }
 
 #[test]
@@ -187,7 +263,9 @@ fn the_old_files_are_kept_as_they_are_and_links_are_not_followed() {
     fs::remove_file(path.join(CERTIFICATE)).expect("removed");
     symlink("../secret", path.join(CERTIFICATE)).expect("linked");
     let folder = Folder::lock(&path, &mut || false).expect("locked");
-    let old = folder.keep_old(&[CERTIFICATE, KEY]).expect("kept");
+    let old = folder
+        .keep_old(&[CERTIFICATE, KEY], Durable::AtOnce)
+        .expect("kept");
     assert_eq!(pair(&old), ["somebody else's", OLD[1]]);
     let kept = fs::symlink_metadata(old.join(CERTIFICATE)).expect("there");
     assert!(kept.is_symlink(), "a link, and not a copy of a secret");

@@ -67,12 +67,18 @@ fn folders(dir: &Path) -> Result<Vec<PathBuf>, Error> {
     for entry in entries {
         let entry = entry.map_err(folder::FolderError::unreadable(dir))?;
         let name = entry.file_name();
+        if let Some(name) = folder::name_of_staged(&name) {
+            // It is about to take its place.
+            folders.push(dir.join(name));
+            continue;
+        }
         let is_hidden = name.as_encoded_bytes().starts_with(b".");
         if !is_hidden && name != authority::FOLDER && entry.path().is_dir() {
             folders.push(entry.path());
         }
     }
     folders.sort();
+    folders.dedup();
     Ok(folders)
 }
 
@@ -111,5 +117,7 @@ fn into(
 
 fn is_about_to_get_one(path: &Path) -> bool {
     let is_empty = fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none());
-    is_empty || (path.join(folder::REQUEST).exists() && !path.join(folder::CERTIFICATE).exists())
+    is_empty
+        || folder::is_staged(path)
+        || (path.join(folder::REQUEST).exists() && !path.join(folder::CERTIFICATE).exists())
 }
