@@ -15,7 +15,7 @@ use crate::{
     folder::{self, Entry, Wait},
     index::{self, Index},
     issuer::{Issuer, Notice, Prepared, Refusal, Request},
-    key::{KeyAlgorithm, Passphrase, PrivateKey},
+    key::{KeyAlgorithm, KeyError, Passphrase, PrivateKey},
     profile::Profile,
 };
 
@@ -58,6 +58,18 @@ impl Authority {
         now: OffsetDateTime,
         wait: &mut Wait<'_>,
     ) -> Result<Created, Error> {
+        Self::create_with(dir, new, &mut PrivateKey::generate, passphrase, now, wait)
+    }
+
+    /// The same with keys that are made, or were made before, by `generate`.
+    pub fn create_with(
+        dir: &Path,
+        new: &NewAuthority,
+        generate: &mut dyn FnMut(KeyAlgorithm) -> Result<PrivateKey, KeyError>,
+        passphrase: Option<&Passphrase>,
+        now: OffsetDateTime,
+        wait: &mut Wait<'_>,
+    ) -> Result<Created, Error> {
         let folder = dir.join(FOLDER);
         if Self::exists(dir) {
             return Err(Error::AuthorityExists(folder));
@@ -68,7 +80,7 @@ impl Authority {
             return Err(Refusal::SameName(new.subject.to_string()).into());
         }
         // Everything that takes long or can be refused comes before the first file.
-        let root_key = PrivateKey::generate(new.key)?;
+        let root_key = generate(new.key)?;
         let root_public_key = root_key.public().clone();
         let root_request = Request {
             profile: Profile::Root,
@@ -80,7 +92,7 @@ impl Authority {
             permitted_dns: &new.permitted_dns,
         };
         let issuing_key = match new.issuing_subject {
-            Some(_) => Some(PrivateKey::generate(new.key)?),
+            Some(_) => Some(generate(new.key)?),
             None => None,
         };
         let mut created = None;

@@ -23,7 +23,7 @@ use crate::{
     issuer::{Issuer, Notice, Prepared, Request},
     key::{Passphrase, PublicKey},
     parse::{der::Reader, name::Name},
-    path_validation::{self, Purpose},
+    path_validation::{self, Purpose, Series},
     profile::Profile,
     serial_number::{Reserved, SerialNumber},
     subject_alt_name::GeneralName,
@@ -144,6 +144,11 @@ impl Authority {
         &self.issuer
     }
 
+    /// The CA and its index, for those who give each to somebody else.
+    pub fn parts(&mut self) -> (&Issuer, Option<&mut Index>) {
+        (&self.issuer, self.index.as_mut())
+    }
+
     /// Whether an index is kept.
     pub fn has_index(&self) -> bool {
         self.index.is_some()
@@ -248,7 +253,7 @@ fn issue_recorded(
     Ok(certificate)
 }
 
-fn reservation<'a>(
+pub(crate) fn reservation<'a>(
     name: Option<&'a str>,
     request: &Request<'_>,
     issuer: &DistinguishedName,
@@ -270,26 +275,21 @@ fn validate(
     profile: Option<Profile>,
     now: OffsetDateTime,
 ) -> Result<(), Error> {
-    let mut purposes = Vec::new();
-    if profile.is_some_and(Profile::is_server) {
-        purposes.push(Some(Purpose::Server));
-    }
-    if profile.is_some_and(Profile::is_client) {
-        purposes.push(Some(Purpose::Client));
-    }
-    if purposes.is_empty() {
-        purposes.push(None);
-    }
-    for purpose in purposes {
-        let request = path_validation::Request::new(certificate.der(), now)
-            .trust([anchor.der()])
-            .intermediates(intermediates.iter().map(Certificate::der));
-        let request = match purpose {
-            Some(purpose) => request.purpose(purpose),
-            None => request,
-        };
-        path_validation::validate(&request)
-            .map_err(|rejected| Error::OwnOutputRefused(rejected.to_string()))?;
-    }
-    Ok(())
+    let question = path_validation::Request::new(&[], now)
+        .trust([anchor.der()])
+        .intermediates(intermediates.iter().map(Certificate::der));
+    Series::new(question)
+        .validate(certificate.der(), &purposes(profile))
+        .map_err(|rejected| Error::OwnOutputRefused(rejected.to_string()))
+}
+
+/// What a certificate of a profile must be accepted for.
+pub(crate) fn purposes(profile: Option<Profile>) -> Vec<Purpose> {
+    let server = profile.is_some_and(Profile::is_server);
+    let client = profile.is_some_and(Profile::is_client);
+    let asked = [(server, Purpose::Server), (client, Purpose::Client)];
+    asked
+        .into_iter()
+        .filter_map(|(is_asked, purpose)| is_asked.then_some(purpose))
+        .collect()
 }

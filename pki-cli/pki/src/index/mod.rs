@@ -6,6 +6,7 @@
 //! number that is never used again. Any number of processes may work at once: SQLite's lock dies with its process, and
 //! waiting for it is bounded.
 
+mod batch;
 mod error;
 mod import;
 mod query;
@@ -28,12 +29,7 @@ pub use query::Filter;
 pub use revocation::{CrlRow, Marked, ReservedCrl, RevokedRow};
 pub use row::{Revocation, Row, Status, timestamp};
 
-use crate::{
-    certificate::Certificate,
-    error::Error,
-    profile::Profile,
-    serial_number::{Reserved, SerialNumber},
-};
+use crate::{certificate::Certificate, error::Error, profile::Profile, serial_number::Reserved};
 
 /// The file's name in the folder of the CA.
 pub const FILE: &str = "index.db";
@@ -123,46 +119,27 @@ impl Index {
 
     /// Reserves a serial number that was never used. When this returns, the number is on the disk.
     pub fn reserve(&self, what: &Reservation<'_>, now: OffsetDateTime) -> Result<Reserved, Error> {
-        loop {
-            let serial = SerialNumber::random()?;
-            let inserted = self.connection.execute(
-                "INSERT INTO certificate (serial, status, name, profile, subject, names, issuer, reserved_at)
-                 VALUES (?1, 'reserved', ?2, ?3, ?4, ?5, ?6, ?7)",
-                params![
-                    serial.to_string(),
-                    what.name,
-                    what.profile.name(),
-                    what.subject,
-                    what.names.join("\n"),
-                    what.issuer,
-                    timestamp(now),
-                ],
-            );
-            match inserted {
-                Ok(_) => return Ok(Reserved::kept_by_index(serial)),
-                // The number is taken already: draw again.
-                Err(rusqlite::Error::SqliteFailure(failure, _))
-                    if failure.extended_code == rusqlite::ffi::SQLITE_CONSTRAINT_PRIMARYKEY => {}
-                Err(error) => return Err(self.error("written", &error).into()),
-            }
-        }
+        // On its own, it is a transaction of its own.
+        self.insert(what, now).map(Reserved::kept_by_index)
     }
 
     /// Records what was signed under a reserved number.
     pub fn record(&self, certificate: &Certificate) -> Result<(), IndexError> {
         self.connection
-            .execute(
+            .prepare_cached(
                 "UPDATE certificate SET status = 'issued', not_before = ?2, not_after = ?3, fingerprint = ?4, certificate = ?5
                  WHERE serial = ?1 AND issuer = ?6 AND status = 'reserved'",
-                params![
+            )
+            .and_then(|mut statement| {
+                statement.execute(params![
                     certificate.serial(),
                     timestamp(certificate.not_before()),
                     timestamp(certificate.not_after()),
                     certificate.fingerprint(),
                     certificate.der(),
                     certificate.issuer().to_string(),
-                ],
-            )
+                ])
+            })
             .map_err(|error| self.error("written", &error))
             .and_then(|changed| match changed {
                 1 => Ok(()),

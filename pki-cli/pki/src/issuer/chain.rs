@@ -19,16 +19,26 @@ pub(crate) struct Wanted<'a> {
     pub(crate) names: &'a [GeneralName],
 }
 
-/// Whether a CA (first) with those above it (the trust anchor last) may issue this now, without its key: everything above
-/// must be valid, allow what is asked for, and be what verifiers accept.
+/// Whether a CA with those above it may issue this now: [`check_above`] and [`check_names`] in one.
 pub(crate) fn check_chain(
     chain: &[&Certificate],
     wanted: &Wanted<'_>,
     now: OffsetDateTime,
 ) -> Result<(), Refusal> {
+    check_above(chain, wanted.profile, now)?;
+    check_names(chain.iter().copied(), wanted.subject, wanted.names)
+}
+
+/// Whether a CA (first) with those above it (the trust anchor last) may issue under a profile now, without its key:
+/// everything above must be valid, allow what is asked for, and be what verifiers accept.
+pub(crate) fn check_above(
+    chain: &[&Certificate],
+    profile: Profile,
+    now: OffsetDateTime,
+) -> Result<(), Refusal> {
     // RFC 5280 §4.2.1.9: the path length counts the intermediates that are not self-issued between a CA and the end
     // entity; a new CA counts itself.
-    let mut below = u32::from(wanted.profile.is_ca());
+    let mut below = u32::from(profile.is_ca());
     for above in chain {
         let subject = || above.subject().to_string();
         if above.not_after() < now {
@@ -54,18 +64,6 @@ pub(crate) fn check_chain(
                 needed: below,
             });
         }
-        if let Some(constraints) = &above.name_constraints {
-            let outside = |reason| Refusal::NameConstraint {
-                subject: subject(),
-                reason,
-            };
-            wanted
-                .names
-                .iter()
-                .try_for_each(|name| constraints.check(name))
-                .map_err(outside)?;
-            constraints.check_subject(wanted.subject).map_err(outside)?;
-        }
         if !above.is_self_issued() {
             if lint::is_weak_signature(above.signature_algorithm()) {
                 return Err(Refusal::WeakChain(subject()));
@@ -73,7 +71,30 @@ pub(crate) fn check_chain(
             below += 1;
         }
     }
-    check_as_verifier(chain, wanted.profile, now)
+    check_as_verifier(chain, profile, now)
+}
+
+/// Whether the name constraints of a CA and of those above it allow a subject and these names.
+pub(crate) fn check_names<'a>(
+    chain: impl IntoIterator<Item = &'a Certificate>,
+    subject: &DistinguishedName,
+    names: &[GeneralName],
+) -> Result<(), Refusal> {
+    for above in chain {
+        let Some(constraints) = &above.name_constraints else {
+            continue;
+        };
+        let outside = |reason| Refusal::NameConstraint {
+            subject: above.subject().to_string(),
+            reason,
+        };
+        names
+            .iter()
+            .try_for_each(|name| constraints.check(name))
+            .map_err(outside)?;
+        constraints.check_subject(subject).map_err(outside)?;
+    }
+    Ok(())
 }
 
 /// The rules of the validator that will judge what comes out, asked of the CAs before their key signs.

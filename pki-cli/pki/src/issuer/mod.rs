@@ -6,6 +6,7 @@
 
 mod chain;
 mod crl;
+mod fit;
 mod notice;
 mod refusal;
 
@@ -24,7 +25,8 @@ use crate::{
     subject_alt_name::GeneralName,
 };
 
-pub(crate) use chain::{Wanted, check_chain};
+pub(crate) use chain::{Wanted, check_above, check_chain, check_names};
+pub use fit::Fit;
 pub use notice::Notice;
 pub use refusal::Refusal;
 
@@ -132,6 +134,23 @@ impl Issuer {
         request: &Request<'_>,
         now: OffsetDateTime,
     ) -> Result<Prepared<'_>, Error> {
+        // What is wrong with the request is told before what is wrong with the CA.
+        self.check_request(request)?;
+        self.fit(request.profile, now)?.prepare_checked(request)
+    }
+
+    /// Checks what does not hang on the request, once for many certificates: whether this issuer may issue under a
+    /// profile now.
+    pub fn fit(&self, profile: Profile, now: OffsetDateTime) -> Result<Fit<'_>, Refusal> {
+        check_above(&self.chain().collect::<Vec<_>>(), profile, now)?;
+        Ok(Fit {
+            issuer: self,
+            profile,
+            now,
+        })
+    }
+
+    fn check_request(&self, request: &Request<'_>) -> Result<(), Error> {
         check_request(request)?;
         if self
             .chain()
@@ -139,48 +158,7 @@ impl Issuer {
         {
             return Err(Refusal::CaKey(request.subject.to_string()).into());
         }
-        let wanted = Wanted {
-            profile: request.profile,
-            subject: request.subject,
-            names: request.names,
-        };
-        check_chain(&self.chain().collect::<Vec<_>>(), &wanted, now)?;
-
-        let mut notices = general_notices(request);
-        if !self.anchor().is_self_issued() {
-            notices.push(Notice::AnchorIsNoRoot(self.anchor().subject().to_string()));
-        }
-        let asked = now + Duration::days(request.days.into());
-        let mut not_after = asked;
-        for above in self.chain().filter(|above| above.not_after() < asked) {
-            if above.not_after() < not_after {
-                not_after = above.not_after();
-                notices.retain(|notice| !matches!(notice, Notice::Clamped { .. }));
-                notices.push(Notice::Clamped {
-                    asked,
-                    granted: not_after,
-                    issuer: above.subject().to_string(),
-                });
-            }
-        }
-        let not_before = (now - BACKDATE).max(self.certificate.not_before());
-        let authority_key_identifier = match &self.certificate.subject_key_identifier {
-            Some(identifier) => identifier.clone(),
-            None => self.key.public().identifier(),
-        };
-        let to_be_signed = to_be_signed(
-            request,
-            self.certificate.subject().clone(),
-            &authority_key_identifier,
-            (not_before, not_after),
-        );
-        let prepared = Prepared {
-            key: &self.key,
-            to_be_signed,
-            notices,
-        };
-        prepared.lint(request, Some(&self.certificate))?;
-        Ok(prepared)
+        Ok(())
     }
 }
 
@@ -239,12 +217,14 @@ impl<'a> Prepared<'a> {
         sign(&self.to_be_signed, reserved.serial().octets(), self.key)
     }
 
-    /// Signs with a key that is worth nothing and looks at the result as a stranger would, so that the real key never
-    /// signs something malformed.
+    /// Puts a placeholder where the signature will be and looks at the result as a stranger would, so that the real key
+    /// never signs something malformed.
     fn lint(&self, request: &Request<'_>, issuer: Option<&Certificate>) -> Result<(), Error> {
-        const PLACEHOLDER: [u8; 20] = [0x55; 20];
-        let throw_away = throw_away_key()?;
-        let certificate = sign(&self.to_be_signed, &PLACEHOLDER, throw_away)?;
+        const SERIAL: [u8; 20] = [0x55; 20];
+        const SIGNATURE: [u8; 64] = [0x55; 64];
+        let algorithm = self.key.signature_algorithm();
+        let encoded = self.to_be_signed.encode(&SERIAL, &algorithm);
+        let certificate = assemble(&encoded, &algorithm, &SIGNATURE)?;
         lint::check(&certificate, request, issuer).map_err(|finding| Refusal::Lint(finding).into())
     }
 }
@@ -317,7 +297,11 @@ fn sign(content: &ToBeSigned, serial: &[u8; 20], key: &PrivateKey) -> Result<Cer
     let algorithm = key.signature_algorithm();
     let encoded = content.encode(serial, &algorithm);
     let signature = key.sign(&encoded)?;
-    Certificate::from_der(&signed(&encoded, &algorithm, &signature))
+    assemble(&encoded, &algorithm, &signature)
+}
+
+fn assemble(encoded: &[u8], algorithm: &[u8], signature: &[u8]) -> Result<Certificate, Error> {
+    Certificate::from_der(&signed(encoded, algorithm, signature))
         .map_err(|error| Refusal::Lint(error.to_string()).into())
 }
 

@@ -4,7 +4,7 @@
 //! path that breaks a rule is dropped and the next one is tried; the failure that came nearest to an accepted path is
 //! the one that is told. All work is counted, so that no bundle can hang the validator.
 
-use std::collections::HashMap;
+use std::{cell::RefCell, collections::HashMap};
 
 use super::{
     FailureKind, Rejected,
@@ -96,10 +96,15 @@ fn spend(budget: &mut usize, amount: usize, what: &str) -> Result<(), Finding> {
     }
 }
 
+/// Whether (certificate, issuer) fit together, since paths share edges.
+pub(super) type Signatures = HashMap<(Option<usize>, Option<usize>), Result<(), Finding>>;
+
 /// Everything a path may be built from.
 pub(super) struct Pool<'a> {
     certificates: Vec<(Candidate<'a>, bool)>,
     by_subject: HashMap<Vec<Vec<u8>>, Vec<usize>>,
+    /// Whether one of them signed another, once somebody wanted to know.
+    signatures: RefCell<Signatures>,
     /// How many of the certificates given could not be read; they are left out, as any other unused certificate.
     pub(super) unreadable: usize,
 }
@@ -109,6 +114,7 @@ impl<'a> Pool<'a> {
         let mut pool = Self {
             certificates: Vec::new(),
             by_subject: HashMap::new(),
+            signatures: RefCell::default(),
             unreadable: 0,
         };
         let mut seen = std::collections::HashSet::new();
@@ -162,8 +168,8 @@ pub(super) struct Search<'p, 'a> {
     pub(super) request: &'p Request<'a>,
     pub(super) pool: &'p Pool<'a>,
     pub(super) work: &'p mut Work,
-    /// Whether (certificate, issuer) fit together, since paths share edges.
-    signatures: HashMap<(Option<usize>, Option<usize>), Result<(), Finding>>,
+    /// Of certificates that are not in the pool.
+    pub(super) signatures: Signatures,
     /// Why a certificate may not issue, wherever it stands.
     issuers: HashMap<Option<usize>, Result<(), Finding>>,
     /// The failure that came nearest to an accepted path.
@@ -188,7 +194,7 @@ impl<'p, 'a> Search<'p, 'a> {
             request,
             pool,
             work,
-            signatures: HashMap::new(),
+            signatures: Signatures::new(),
             issuers: HashMap::new(),
             nearest: None,
         }
@@ -196,7 +202,7 @@ impl<'p, 'a> Search<'p, 'a> {
 
     /// Finds a path from `leaf` that `judge` accepts.
     pub(super) fn path(
-        mut self,
+        &mut self,
         leaf: &'p Candidate<'a>,
         judge: Judge<'_, 'p, 'a>,
     ) -> Result<Vec<Node<'p, 'a>>, Rejected> {
@@ -208,7 +214,7 @@ impl<'p, 'a> Search<'p, 'a> {
         if self.extend(&mut path, judge)? {
             return Ok(path);
         }
-        Err(self.nearest.map_or_else(
+        Err(self.nearest.take().map_or_else(
             || no_issuer(leaf).at(Position::Leaf, leaf.label()),
             |(_, rejected)| rejected,
         ))
@@ -283,8 +289,14 @@ impl<'p, 'a> Search<'p, 'a> {
     }
 
     fn signed_by(&mut self, child: Node<'p, 'a>, issuer: Node<'p, 'a>) -> Result<(), Finding> {
-        if let Some(known) = self.signatures.get(&(child.id, issuer.id)) {
-            return known.clone();
+        let edge = (child.id, issuer.id);
+        let is_within = child.id.is_some() && issuer.id.is_some();
+        let known = match is_within {
+            true => self.pool.signatures.borrow().get(&edge).cloned(),
+            false => self.signatures.get(&edge).cloned(),
+        };
+        if let Some(known) = known {
+            return known;
         }
         self.work.verify_signature()?;
         let certificate = &child.candidate.certificate;
@@ -294,8 +306,12 @@ impl<'p, 'a> Search<'p, 'a> {
             certificate.tbs,
             certificate.signature,
         );
-        self.signatures
-            .insert((child.id, issuer.id), verdict.clone());
+        if is_within {
+            let mut signatures = self.pool.signatures.borrow_mut();
+            signatures.insert(edge, verdict.clone());
+        } else {
+            self.signatures.insert(edge, verdict.clone());
+        }
         verdict
     }
 

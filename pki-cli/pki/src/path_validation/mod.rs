@@ -21,6 +21,7 @@ mod profile;
 mod request;
 mod revocation;
 mod rustls;
+mod series;
 mod signature;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -29,9 +30,10 @@ pub use error::{FailureKind, Position, Rejected};
 pub use request::{ExpectedName, ExpectedNameError, Purpose, Request};
 pub(crate) use revocation::judge as judge_crl;
 pub use rustls::rustls_verdict;
+pub(crate) use series::Series;
 pub(crate) use signature::{SignatureVerdict, verify_signature};
 
-use build::{Pool, Search, Work};
+use build::{Pool, Search, Signatures, Work};
 use candidate::Candidate;
 use profile::Role;
 
@@ -53,6 +55,21 @@ pub fn validate(request: &Request<'_>) -> Result<Accepted, Rejected> {
 }
 
 fn validate_within(request: &Request<'_>, work: &mut Work) -> Result<Accepted, Rejected> {
+    validate_in(
+        request,
+        &Pool::new(request),
+        &mut Signatures::default(),
+        work,
+    )
+}
+
+/// `pool` was made of the same trust anchors and intermediates as `request`; `signatures` are the leaf's.
+fn validate_in<'a>(
+    request: &Request<'a>,
+    pool: &Pool<'a>,
+    signatures: &mut Signatures,
+    work: &mut Work,
+) -> Result<Accepted, Rejected> {
     let leaf = Candidate::read(request.leaf)
         .map_err(|finding| finding.at(Position::Leaf, String::new()))?;
     check::validity(&leaf, request.time)
@@ -60,10 +77,11 @@ fn validate_within(request: &Request<'_>, work: &mut Work) -> Result<Accepted, R
         .and_then(|()| check::purpose_of_leaf(&leaf, request.purpose))
         .and_then(|()| names::check(&leaf, &request.names))
         .map_err(|finding| finding.at(Position::Leaf, leaf.label()))?;
-    let pool = Pool::new(request);
     let (lists, unreadable) =
         revocation::List::read_all(request.crls.as_deref().unwrap_or_default());
-    let path = Search::new(request, &pool, work).path(&leaf, &mut |path, work| {
+    let mut search = Search::new(request, pool, work);
+    search.signatures = std::mem::take(signatures);
+    let path = search.path(&leaf, &mut |path, work| {
         check::path(path, request, work)?;
         match request.crls {
             Some(_) => {
@@ -71,13 +89,15 @@ fn validate_within(request: &Request<'_>, work: &mut Work) -> Result<Accepted, R
                     lists: &lists,
                     unreadable: &unreadable,
                     request,
-                    pool: &pool,
+                    pool,
                 };
                 revocation::check(path, given, work)
             }
             None => Ok(()),
         }
-    })?;
+    });
+    *signatures = search.signatures;
+    let path = path?;
     let mut notices = Vec::new();
     if pool.unreadable > 0 {
         notices.push(format!(

@@ -338,7 +338,7 @@ impl<'s, 'p: 's, 'a> Status<'s, 'p, 'a> {
             ..self.given
         };
         let under_judgement = [self.under_judgement, &[number]].concat();
-        let search = Search::new(&request, given.pool, self.work);
+        let mut search = Search::new(&request, given.pool, self.work);
         let judged = search.path(signer.candidate, &mut |path, work| {
             if path
                 .last()

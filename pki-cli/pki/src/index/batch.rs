@@ -1,0 +1,160 @@
+//! Many serial numbers in one transaction: a batch costs one sync to reserve and one to record, as a single one does.
+
+use rusqlite::{Transaction, TransactionBehavior, params};
+use time::OffsetDateTime;
+
+use super::{Index, IndexError, Reservation, timestamp};
+use crate::{
+    certificate::Certificate,
+    error::Error,
+    serial_number::{Reserved, SerialNumber},
+};
+
+impl Index {
+    /// Reserves a serial number for each of these, in their order. When this returns, all of them are on the disk; when
+    /// it fails, none is.
+    pub fn reserve_all(
+        &self,
+        all: &[Reservation<'_>],
+        now: OffsetDateTime,
+    ) -> Result<Vec<Reserved>, Error> {
+        let failed = |error| Error::from(self.error("written", &error));
+        let transaction = self.begin().map_err(failed)?;
+        let mut reserved = Vec::with_capacity(all.len());
+        for what in all {
+            reserved.push(self.insert(what, now)?);
+        }
+        transaction.commit().map_err(failed)?;
+        Ok(reserved.into_iter().map(Reserved::kept_by_index).collect())
+    }
+
+    /// Records what was signed under reserved numbers, all of it or nothing.
+    pub fn record_all<'a>(
+        &self,
+        certificates: impl IntoIterator<Item = &'a Certificate>,
+    ) -> Result<(), IndexError> {
+        let failed = |error| self.error("written", &error);
+        let transaction = self.begin().map_err(failed)?;
+        for certificate in certificates {
+            self.record(certificate)?;
+        }
+        transaction.commit().map_err(failed)
+    }
+
+    fn begin(&self) -> rusqlite::Result<Transaction<'_>> {
+        // Immediate: a transaction that begins by reading could find itself unable to write.
+        Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)
+    }
+
+    /// Inserts a row for a number that was never used. Durable when the transaction around it is.
+    pub(super) fn insert(
+        &self,
+        what: &Reservation<'_>,
+        now: OffsetDateTime,
+    ) -> Result<SerialNumber, Error> {
+        let failed = |error| self.error("written", &error);
+        let mut statement = self
+            .connection
+            .prepare_cached(
+                "INSERT INTO certificate (serial, status, name, profile, subject, names, issuer, reserved_at)
+                 VALUES (?1, 'reserved', ?2, ?3, ?4, ?5, ?6, ?7)",
+            )
+            .map_err(failed)?;
+        loop {
+            let serial = SerialNumber::random()?;
+            let inserted = statement.execute(params![
+                serial.to_string(),
+                what.name,
+                what.profile.name(),
+                what.subject,
+                what.names.join("\n"),
+                what.issuer,
+                timestamp(now),
+            ]);
+            match inserted {
+                Ok(_) => return Ok(serial),
+                // The number is taken already: draw again.
+                Err(rusqlite::Error::SqliteFailure(failure, _))
+                    if failure.extended_code == rusqlite::ffi::SQLITE_CONSTRAINT_PRIMARYKEY => {}
+                Err(error) => return Err(failed(error).into()),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        distinguished_name::DistinguishedName,
+        index::Status,
+        issuer::{Prepared, Request},
+        key::{KeyAlgorithm, PrivateKey},
+        profile::Profile,
+    };
+    use time::macros::datetime;
+
+    const NOW: OffsetDateTime = datetime!(2026-11-24 12:00 UTC);
+
+    fn reservations(count: usize) -> Vec<Reservation<'static>> {
+        let one = Reservation {
+            name: Some("order"),
+            profile: Profile::Peer,
+            subject: "CN=order".to_owned(),
+            names: vec!["DNS:a.dev".to_owned()],
+            issuer: "CN=CA".to_owned(),
+        };
+        vec![one; count]
+    }
+
+    #[test]
+    fn all_of_a_batch_are_on_the_disk_and_differ() {
+        let home = tempfile::tempdir().expect("a temporary folder");
+        let path = home.path().join(crate::index::FILE);
+        let index = Index::create(&path).expect("created");
+        let reserved = index.reserve_all(&reservations(50), NOW).expect("reserved");
+        let rows = Index::open(&path).expect("opened beside").rows();
+        let rows = rows.expect("rows");
+        let kept: Vec<_> = rows.iter().map(|row| row.serial.clone()).collect();
+        let given: Vec<_> = reserved
+            .iter()
+            .map(|reserved| reserved.serial().to_string())
+            .collect();
+        assert_eq!(kept, given);
+        let distinct: std::collections::BTreeSet<_> = given.iter().collect();
+        assert_eq!(distinct.len(), 50);
+        assert!(rows.iter().all(|row| row.status == Status::Reserved));
+    }
+
+    #[test]
+    fn a_batch_that_cannot_be_recorded_whole_is_not_recorded() {
+        let home = tempfile::tempdir().expect("a temporary folder");
+        let index = Index::create(&home.path().join(crate::index::FILE)).expect("created");
+        let key = PrivateKey::generate(KeyAlgorithm::P256).expect("a key");
+        let asked = Request {
+            profile: Profile::Root,
+            subject: &DistinguishedName::common_name("CA").expect("a name"),
+            names: &[],
+            public_key: key.public(),
+            days: 1,
+            path_length: 0,
+            permitted_dns: &[],
+        };
+        let mut reserved = index.reserve_all(&reservations(1), NOW).expect("reserved");
+        let sign = |reserved| {
+            let prepared = Prepared::root(&key, &asked, NOW).expect("prepared");
+            prepared.issue(reserved).expect("signed")
+        };
+        let kept = sign(reserved.remove(0));
+        let stranger = sign(Reserved::without_index(
+            SerialNumber::random().expect("randomness"),
+        ));
+        index
+            .record_all([&kept, &stranger])
+            .expect_err("one of them was not reserved");
+        let rows = index.rows().expect("rows");
+        assert_eq!(rows.len(), 1);
+        assert_eq!(rows[0].status, Status::Reserved);
+        index.record_all([&kept]).expect("recorded");
+    }
+}
