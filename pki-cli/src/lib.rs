@@ -6,6 +6,7 @@
 //! One file per command stands in `commands`; [`command_error`] holds every exit code; [`output`] is the only place
 //! that writes to stdout and stderr.
 
+mod bulk;
 pub mod command_error;
 mod commands;
 mod connection;

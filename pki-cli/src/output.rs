@@ -1,7 +1,7 @@
 //! The only place that prints. Results go to stdout, notices and errors to stderr, so that a pipe gets results only;
 //! colour appears on a terminal only (`anstream` takes it out elsewhere).
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
@@ -22,6 +22,17 @@ pub struct Output {
     stdout: Box<dyn Write>,
     stderr: Box<dyn Write>,
     json: bool,
+    progress: Progress,
+}
+
+/// A line on stderr that is written over again and again.
+#[derive(Default)]
+struct Progress {
+    /// Whether somebody is there to see it.
+    is_wanted: bool,
+    /// How many columns are to be cleared before anything else is written.
+    columns: usize,
+    percent: Option<usize>,
 }
 
 impl Output {
@@ -32,6 +43,10 @@ impl Output {
             stdout: Box::new(io::BufWriter::new(anstream::stdout())),
             stderr: Box::new(anstream::stderr()),
             json: false,
+            progress: Progress {
+                is_wanted: io::stderr().is_terminal(),
+                ..Progress::default()
+            },
         }
     }
 
@@ -64,7 +79,49 @@ impl Output {
     /// Tells the person something that they did not ask for and should know. Never fails: a closed stderr must not stop
     /// a certificate from being written.
     pub fn notice(&mut self, notice: impl std::fmt::Display) {
+        self.end_progress();
         let _ = writeln!(self.stderr, "{NOTICE}notice{NOTICE:#}: {notice}");
+    }
+
+    /// Shows how far the work is: a bar on a terminal, nothing elsewhere and nothing with `--json`.
+    pub(crate) fn progress(&mut self, what: &str, done: usize, of: usize) {
+        const WIDTH: usize = 30;
+        // What is done in a moment needs no bar.
+        const WORTH_SHOWING: usize = 16;
+        if !self.progress.is_wanted || self.json || of < WORTH_SHOWING {
+            return;
+        }
+        let percent = (done * 100).checked_div(of).unwrap_or(100).min(100);
+        if self.progress.percent == Some(percent) {
+            return;
+        }
+        // What was printed before the work stands above the bar.
+        let _ = self.stdout.flush();
+        let full = percent * WIDTH / 100;
+        let bar = format!(
+            "[{}{}] {done} of {of} {what}",
+            "#".repeat(full),
+            ".".repeat(WIDTH - full)
+        );
+        self.clear_progress();
+        let _ = write!(self.stderr, "{bar}");
+        let _ = self.stderr.flush();
+        self.progress.columns = bar.len();
+        self.progress.percent = Some(percent);
+    }
+
+    /// Takes the bar away.
+    pub(crate) fn end_progress(&mut self) {
+        self.clear_progress();
+        self.progress.percent = None;
+    }
+
+    fn clear_progress(&mut self) {
+        if self.progress.columns > 0 {
+            let blank = " ".repeat(self.progress.columns);
+            let _ = write!(self.stderr, "\r{blank}\r");
+            self.progress.columns = 0;
+        }
     }
 
     pub(crate) fn error(&mut self, error: &CommandError) {

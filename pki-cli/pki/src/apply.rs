@@ -9,11 +9,11 @@ use crate::{
     authority::{Authority, Issued, NewAuthority, Order, pem_of},
     certificate::Certificate,
     error::Error,
-    folder::{self, Entry as File, Folder, Wait},
-    issuer::{self, BACKDATE, Wanted, date},
+    folder::{self, Entry as File, Folder, FolderError, Wait},
+    issuer::{self, BACKDATE, Issuer, date},
     key::{KeyError, Passphrase, PrivateKey},
     manifest::{Entry, Manifest, ManifestError},
-    path_validation,
+    path_validation::{self, Series},
     subject_alt_name::GeneralName,
 };
 
@@ -65,29 +65,37 @@ impl Plan {
         } else {
             None
         };
-        let chain = present.as_ref().map(|(root, issuing)| Chain {
-            root,
-            issuing: issuing.as_ref(),
-        });
+        let chain = present
+            .as_ref()
+            .map(|(root, issuing)| Chain::new(root, issuing.as_ref(), now));
         let authority = match &chain {
             None => AuthorityStep::Create,
             Some(chain) => AuthorityStep::Keep(chain.differences(&manifest.authority)),
+        };
+        // What does not hang on the entry is asked once for each profile.
+        let mut fit = Vec::new();
+        let mut check = |chain: &Chain<'_>, entry: &Entry| {
+            if !fit.contains(&entry.profile) {
+                issuer::check_above(&chain.certificates(), entry.profile, now)?;
+                fit.push(entry.profile);
+            }
+            chain.check(entry, &manifest.path)
         };
         let steps = manifest
             .certificates
             .iter()
             .map(|entry| {
                 let path = dir.join(&entry.name);
-                let action = action(entry, &path, chain, now)?;
-                if let Some(chain) = chain
+                let action = action(entry, &path, chain.as_ref(), now)?;
+                if let Some(chain) = &chain
                     && !matches!(action, Action::Keep(_))
                 {
-                    chain.check(entry, &manifest.path, now)?;
+                    check(chain, entry)?;
                 }
                 Ok(Step {
                     entry: entry.clone(),
+                    is_encrypted: action != Action::Issue && has_encrypted_key(&path)?,
                     action,
-                    is_encrypted: has_encrypted_key(&path)?,
                 })
             })
             .collect::<Result<_, Error>>()?;
@@ -101,6 +109,21 @@ impl Plan {
                 .steps
                 .iter()
                 .all(|step| matches!(step.action, Action::Keep(_)))
+    }
+
+    /// Finishes what a process that died left in folders whose pair is kept. What somebody else is writing to is left to
+    /// them.
+    pub fn settle(&self, dir: &Path) -> Result<(), Error> {
+        let kept = self.steps.iter().filter(|step| !step.makes_key());
+        for path in kept.map(|step| dir.join(&step.entry.name)) {
+            if folder::is_unsettled(&path) {
+                match Folder::lock(&path, &mut || false) {
+                    Ok(_) | Err(FolderError::Busy(_)) => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        }
+        Ok(())
     }
 
     /// How many certificates would be issued, replaced and kept.
@@ -134,21 +157,10 @@ impl Step {
         // The key first: it may take seconds, and nobody should wait for the folder meanwhile.
         let key = PrivateKey::generate(self.entry.key)?;
         let pem = pem_of(&key, passphrase)?;
-        let path = dir.join(&self.entry.name);
-        let folder = Folder::lock(&path, wait)?;
-        let issuer = authority.issuer();
-        let root = issuer.anchor();
-        let issuing = (!issuer.parents().is_empty()).then_some(issuer.certificate());
-        if let Action::Keep(_) = action(
-            &self.entry,
-            folder.path(),
-            Some(Chain { root, issuing }),
-            now,
-        )? {
+        let folder = Folder::lock(&dir.join(&self.entry.name), wait)?;
+        let chain = Chain::of(authority.issuer(), now);
+        if !self.is_still_due(&folder, &chain, passphrase.is_some(), now)? {
             return Ok(None);
-        }
-        if passphrase.is_none() && has_encrypted_key(folder.path())? {
-            return Err(Error::ClearKey(path.join(folder::KEY)));
         }
         let order = Order {
             name: Some(&self.entry.name),
@@ -161,6 +173,32 @@ impl Step {
         let issued = authority.issue(&order, now)?;
         write_pair(folder, &issued, pem.as_bytes())?;
         Ok(Some(issued))
+    }
+
+    /// Whether taking the step makes a key.
+    pub fn makes_key(&self) -> bool {
+        !matches!(self.action, Action::Keep(_))
+    }
+
+    /// Looks once more, now that nobody else writes to the folder: somebody may have taken the step in the meantime.
+    pub(crate) fn is_still_due(
+        &self,
+        folder: &Folder,
+        chain: &Chain<'_>,
+        is_encrypted: bool,
+        now: OffsetDateTime,
+    ) -> Result<bool, Error> {
+        if folder.is_vacant() {
+            return Ok(true);
+        }
+        let action = action(&self.entry, folder.path(), Some(chain), now)?;
+        if matches!(action, Action::Keep(_)) {
+            return Ok(false);
+        }
+        if !is_encrypted && has_encrypted_key(folder.path())? {
+            return Err(Error::ClearKey(folder.path().join(folder::KEY)));
+        }
+        Ok(true)
     }
 }
 
@@ -184,24 +222,38 @@ pub fn write_certificate(folder: Folder, issued: &Issued) -> Result<(), Error> {
 }
 
 /// The CA that is there.
-#[derive(Clone, Copy)]
-struct Chain<'a> {
+pub(crate) struct Chain<'a> {
     root: &'a Certificate,
     issuing: Option<&'a Certificate>,
+    /// The question whether verifiers would accept a certificate.
+    series: Series<'a>,
+}
+
+impl<'a> Chain<'a> {
+    fn new(root: &'a Certificate, issuing: Option<&'a Certificate>, now: OffsetDateTime) -> Self {
+        let question = path_validation::Request::new(&[], now)
+            .trust([root.der()])
+            .intermediates(issuing.map(Certificate::der));
+        Self {
+            root,
+            issuing,
+            series: Series::new(question),
+        }
+    }
+
+    /// The CA that issues.
+    pub(crate) fn of(issuer: &'a Issuer, now: OffsetDateTime) -> Self {
+        let issuing = (!issuer.parents().is_empty()).then_some(issuer.certificate());
+        Self::new(issuer.anchor(), issuing, now)
+    }
 }
 
 impl Chain<'_> {
     /// Whether the CA may issue what an entry asks for: a plan promises nothing that could not be kept.
-    fn check(&self, entry: &Entry, manifest: &Path, now: OffsetDateTime) -> Result<(), Error> {
-        let ask = |names: &[GeneralName]| {
-            let wanted = Wanted {
-                profile: entry.profile,
-                subject: &entry.subject,
-                names,
-            };
-            issuer::check_chain(&self.certificates(), &wanted, now)
-        };
+    fn check(&self, entry: &Entry, manifest: &Path) -> Result<(), Error> {
         // First without names: what is wrong then is not the manifest's fault.
+        let ask =
+            |names: &[GeneralName]| issuer::check_names(self.certificates(), &entry.subject, names);
         ask(&[])?;
         for name in &entry.names {
             ask(std::slice::from_ref(name)).map_err(|refusal| ManifestError {
@@ -279,11 +331,8 @@ impl Chain<'_> {
     }
 
     /// Why verifiers would not accept a certificate, whose names and purposes were looked at already.
-    fn fault(&self, certificate: &Certificate, now: OffsetDateTime) -> Option<String> {
-        let question = path_validation::Request::new(certificate.der(), now)
-            .trust([self.root.der()])
-            .intermediates(self.issuing.map(Certificate::der));
-        let rejected = path_validation::validate(&question).err()?;
+    fn fault(&self, certificate: &Certificate) -> Option<String> {
+        let rejected = self.series.validate(certificate.der(), &[]).err()?;
         Some(format!(
             "not accepted by verifiers: {} ({})",
             rejected.reason, rejected.clause
@@ -295,7 +344,7 @@ impl Chain<'_> {
 fn action(
     entry: &Entry,
     path: &Path,
-    chain: Option<Chain<'_>>,
+    chain: Option<&Chain<'_>>,
     now: OffsetDateTime,
 ) -> Result<Action, Error> {
     let Some(pair) = Pair::read(path)? else {
@@ -372,7 +421,7 @@ fn action(
     } else if let Some(chain) = chain
         && reasons.is_empty()
     {
-        reasons.extend(chain.fault(&certificate, now));
+        reasons.extend(chain.fault(&certificate));
     }
     Ok(if reasons.is_empty() {
         Action::Keep(certificate.not_after())

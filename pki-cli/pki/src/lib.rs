@@ -9,6 +9,7 @@
 
 pub mod apply;
 pub mod authority;
+pub mod batch;
 pub mod certificate;
 pub mod certificate_request;
 pub mod certificate_revocation_list;

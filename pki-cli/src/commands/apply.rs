@@ -1,10 +1,10 @@
 //! `pki apply`: makes reality match the manifest.
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use pki::{
     apply::{self, Action, AuthorityStep, Plan, Step},
-    authority::{Authority, Issued},
+    authority::Authority,
     folder::{self, FolderError},
     issuer::date,
     key::Passphrase,
@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 use crate::{
     Global,
+    bulk::{self, ReadyKeys},
     command_error::{CommandError, Kind},
     commands::{now, patience},
     output::{GOOD, NOTICE, Output},
@@ -88,21 +89,24 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
     if plan
         .steps
         .iter()
-        .any(|step| makes_key(step) && !is_to_be_encrypted(step, args))
+        .any(|step| step.makes_key() && !is_to_be_encrypted(step, args))
     {
         args.new_keys.tell_of_clear_keys(output);
     }
     if !output.json() {
         print_plan(&plan, global, args, output)?;
     }
-    let mut issued = Vec::new();
+    let mut issued = Done::default();
     let mut is_made = false;
+    if !args.dry_run {
+        plan.settle(&global.dir)?;
+    }
     if !args.dry_run && !plan.is_empty() {
         // Everything that may be asked for is asked for before the first file.
         let key_passphrase = plan
             .steps
             .iter()
-            .find(|step| makes_key(step) && is_to_be_encrypted(step, args))
+            .find(|step| step.makes_key() && is_to_be_encrypted(step, args))
             .map(|step| {
                 args.new_keys.choose(&format!(
                     "The new key of {} is to be encrypted",
@@ -112,13 +116,21 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
             .transpose()?;
         // What was chosen for a new CA opens it right away: nobody is asked twice.
         let mut chosen = None;
+        let mut keys = ReadyKeys::default();
         if plan.authority == AuthorityStep::Create {
             if manifest.encrypt_ca_keys {
                 chosen = Some(args.passphrase.choose()?);
             }
-            match Authority::create(
+            // All keys that take long at once, the CA's and those below it.
+            let authority = &manifest.authority;
+            let tiers = 1 + usize::from(authority.issuing_subject.is_some());
+            let below = plan.steps.iter().map(|step| step.entry.key);
+            keys = ReadyKeys::make(std::iter::repeat_n(authority.key, tiers).chain(below))
+                .map_err(pki::Error::from)?;
+            match Authority::create_with(
                 &global.dir,
-                &manifest.authority,
+                authority,
+                &mut |algorithm| keys.take(algorithm),
                 chosen.as_ref(),
                 now(),
                 &mut patience(),
@@ -139,30 +151,33 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
             authority: chosen,
             key: key_passphrase,
         };
-        issued = carry_out(&plan, global, args, &passphrases, output)?;
+        issued = carry_out(&plan, global, args, &passphrases, &keys, output)?;
     }
     if output.json() {
-        return Ok(output.document(&document(&path, &plan, args, issued))?);
+        return Ok(output.document(&document(&path, &plan, args, &issued))?);
     }
     match (plan.is_empty(), args.dry_run) {
         (true, _) => output.line("Nothing to do.")?,
         (false, true) => output.line("Nothing was done: this was a dry run.")?,
         (false, false) => {
             let made = if is_made { "a new CA, " } else { "" };
-            output.line(format_args!("Done: {made}{} issued.", issued.len()))?;
+            output.line(format_args!("Done: {made}{} issued.", issued.count))?;
         }
     }
     Ok(())
 }
 
-/// Whether the step writes a key.
-fn makes_key(step: &Step) -> bool {
-    !matches!(step.action, Action::Keep(_))
-}
-
 /// Whether that key is written encrypted: as its forerunner was, or because all are to be.
 fn is_to_be_encrypted(step: &Step, args: &Args) -> bool {
     step.is_encrypted || args.new_keys.are_given()
+}
+
+/// What was issued.
+#[derive(Default)]
+struct Done {
+    count: usize,
+    /// By name, when it is shown.
+    shown: BTreeMap<String, Value>,
 }
 
 /// What was typed or read for this run.
@@ -178,34 +193,45 @@ fn carry_out(
     global: &Global,
     args: &Args,
     passphrases: &Passphrases,
+    keys: &ReadyKeys,
     output: &mut Output,
-) -> Result<Vec<(String, Issued)>, CommandError> {
-    if plan
-        .steps
-        .iter()
-        .all(|step| matches!(step.action, Action::Keep(_)))
-    {
-        return Ok(Vec::new());
+) -> Result<Done, CommandError> {
+    if !plan.steps.iter().any(Step::makes_key) {
+        return Ok(Done::default());
     }
-    let authority = Authority::open(&global.dir, &mut |path| match &passphrases.authority {
+    let mut authority = Authority::open(&global.dir, &mut |path| match &passphrases.authority {
         Some(chosen) => Ok(chosen.clone()),
         None => args.passphrase.unlock(path),
     })?;
-    let mut done = Vec::new();
-    for step in &plan.steps {
-        let passphrase = passphrases
+    let passphrase = |step: &Step| {
+        passphrases
             .key
             .as_ref()
-            .filter(|_| is_to_be_encrypted(step, args));
-        if let Some(issued) =
-            step.take(&authority, &global.dir, passphrase, now(), &mut patience())?
-        {
-            for notice in &issued.notices {
-                output.notice(format_args!("{}: {notice}", step.entry.name));
+            .filter(|_| is_to_be_encrypted(step, args))
+    };
+    let due = plan.steps.iter().filter(|step| step.makes_key()).count();
+    let mut done = Done::default();
+    let outcome = bulk::take(
+        &plan.steps,
+        &mut authority,
+        &global.dir,
+        keys,
+        &passphrase,
+        &mut |made| {
+            for notice in &made.notices {
+                output.notice(format_args!("{}: {notice}", made.step.entry.name));
             }
-            done.push((step.entry.name.clone(), issued));
-        }
-    }
+            done.count += 1;
+            // Of ten thousand certificates nothing is kept that is not shown.
+            if output.json() {
+                let shown = show::certificate_json(&made.certificate);
+                done.shown.insert(made.step.entry.name.clone(), shown);
+            }
+            output.progress("issued", done.count, due);
+        },
+    );
+    output.end_progress();
+    outcome?;
     Ok(done)
 }
 
@@ -286,12 +312,7 @@ fn print_plan(
     Ok(())
 }
 
-fn document(
-    path: &std::path::Path,
-    plan: &Plan,
-    args: &Args,
-    issued: Vec<(String, Issued)>,
-) -> Value {
+fn document(path: &std::path::Path, plan: &Plan, args: &Args, issued: &Done) -> Value {
     let (issue, replace, keep) = plan.counts();
     let authority = match &plan.authority {
         AuthorityStep::Create => json!({"action": "create", "differences": []}),
@@ -306,13 +327,12 @@ fn document(
                 Action::Replace(reasons) => ("replace", &reasons[..]),
                 Action::Keep(_) => ("keep", &[][..]),
             };
-            let made = issued.iter().find(|(name, _)| *name == step.entry.name);
             json!({
                 "name": step.entry.name,
                 "action": action,
                 "reasons": reasons,
-                "key_is_encrypted": step.is_encrypted || makes_key(step) && is_to_be_encrypted(step, args),
-                "certificate": made.map(|(_, issued)| show::certificate_json(&issued.certificate)),
+                "key_is_encrypted": step.is_encrypted || step.makes_key() && is_to_be_encrypted(step, args),
+                "certificate": issued.shown.get(&step.entry.name),
             })
         })
         .collect();

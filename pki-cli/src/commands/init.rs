@@ -12,6 +12,7 @@ use serde_json::json;
 
 use crate::{
     Global,
+    bulk::ReadyKeys,
     command_error::CommandError,
     commands::{now, patience},
     output::Output,
@@ -96,9 +97,12 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
             .refuse_clear_keys("add --encrypt-key", output)?;
         None
     };
-    let created = Authority::create(
+    let tiers = 1 + usize::from(new.issuing_subject.is_some());
+    let keys = ReadyKeys::make(std::iter::repeat_n(new.key, tiers)).map_err(pki::Error::from)?;
+    let created = Authority::create_with(
         &global.dir,
         &new,
+        &mut |algorithm| keys.take(algorithm),
         passphrase.as_ref(),
         now(),
         &mut patience(),

@@ -19,7 +19,8 @@ mod verify;
 
 use crate::{Global, command_error::CommandError, output::Output};
 
-use shared::{AuthorityArgs, NamesArgs, end_entity_folder, now, patience};
+use shared::{AuthorityArgs, NamesArgs, end_entity_folder};
+pub(crate) use shared::{now, patience};
 
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {

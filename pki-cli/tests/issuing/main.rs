@@ -7,6 +7,7 @@
 )]
 
 mod apply;
+mod bulk;
 mod certtool;
 mod chapter;
 mod completions;

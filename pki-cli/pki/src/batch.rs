@@ -1,0 +1,536 @@
+//! Many steps of a plan at once. Each certificate takes the same way as a single one, reserve → sign → validate → record
+//! → write; what makes it slow is shared by the batch: one transaction reserves every serial number, one records every
+//! certificate, one call makes all files durable.
+//!
+//! A batch is a chain of types, each of which has what the next one needs: [`Batch`] holds the folders and what passed
+//! every check, [`Reserved`] the serial numbers, [`Signed`] the certificates and their files where no reader looks,
+//! [`Recorded`] what the index knows. A process that dies in between leaves reserved numbers and hidden folders, which
+//! the next run takes over. No threads here: whoever has some gives each its own steps, and the index to one at a time.
+
+use std::path::Path;
+
+use time::OffsetDateTime;
+
+use crate::{
+    apply::{Chain, Step},
+    authority::{self, pem_of, purposes},
+    certificate::Certificate,
+    error::Error,
+    folder::{self, Change, Durable, Entry as File, Folder, FolderError, Wait},
+    index::{Index, Reservation},
+    issuer::{Fit, Issuer, Notice, Prepared, Request},
+    key::{KeyAlgorithm, KeyError, Passphrase, PrivateKey},
+    path_validation::{self, Series},
+    profile::Profile,
+    serial_number,
+};
+
+/// Where and when a batch is made.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    /// The CA that issues.
+    pub issuer: &'a Issuer,
+    /// The folder that holds everything.
+    pub dir: &'a Path,
+    /// The time.
+    pub now: OffsetDateTime,
+}
+
+/// What a batch needs from its surroundings.
+pub struct Tools<'t> {
+    /// Makes a key, or has one ready.
+    pub key: &'t mut dyn FnMut(KeyAlgorithm) -> Result<PrivateKey, KeyError>,
+    /// The passphrase under which the key of a step is encrypted.
+    pub passphrase: &'t dyn Fn(&Step) -> Option<&'t Passphrase>,
+    /// Waits for other processes.
+    pub wait: &'t mut Wait<'t>,
+}
+
+/// One certificate on its way.
+struct Item<'s, T> {
+    step: &'s Step,
+    folder: Folder,
+    key_pem: zeroize::Zeroizing<String>,
+    notices: Vec<Notice>,
+    rest: T,
+}
+
+/// Steps whose folders are locked and whose certificates passed every check that can be made before they are signed.
+pub struct Batch<'s> {
+    place: Place<'s>,
+    items: Vec<Item<'s, (Prepared<'s>, Reservation<'s>)>>,
+    failure: Option<Error>,
+    left: &'s [Step],
+}
+
+/// A batch whose serial numbers are on the disk.
+pub struct Reserved<'s> {
+    batch: Batch<'s>,
+    serials: Vec<serial_number::Reserved>,
+}
+
+/// A batch whose certificates are signed, accepted by path validation, and written where no reader looks.
+pub struct Signed<'s> {
+    place: Place<'s>,
+    items: Vec<(Made<'s>, Change)>,
+    failure: Option<Error>,
+    left: &'s [Step],
+}
+
+/// A batch whose certificates stand in the index.
+pub struct Recorded<'s>(Signed<'s>);
+
+/// A certificate whose pair is in place.
+#[derive(Debug)]
+pub struct Made<'s> {
+    /// What asked for it.
+    pub step: &'s Step,
+    /// The certificate.
+    pub certificate: Certificate,
+    /// What the person should know.
+    pub notices: Vec<Notice>,
+}
+
+/// What became of a batch.
+pub struct Outcome<'s> {
+    /// What was issued, in the order of the steps.
+    pub made: Vec<Made<'s>>,
+    /// Steps that were not looked at, because somebody else holds the folder of the first of them.
+    pub left: &'s [Step],
+    /// Why the batch ended early; what stands after the step that failed was not done.
+    pub failure: Option<Error>,
+}
+
+impl<'s> Batch<'s> {
+    /// Makes keys, locks folders, and checks everything. Steps with which there is nothing to do (any more) are passed
+    /// over.
+    pub fn prepare(place: Place<'s>, steps: &'s [Step], tools: Tools<'_>) -> Self {
+        let mut batch = Self {
+            place,
+            items: Vec::new(),
+            failure: None,
+            left: &[],
+        };
+        if let Err(error) = batch.fill(steps, tools) {
+            batch.failure = Some(error);
+        }
+        batch
+    }
+
+    fn fill(&mut self, steps: &'s [Step], tools: Tools<'_>) -> Result<(), Error> {
+        let Tools {
+            key,
+            passphrase,
+            wait,
+        } = tools;
+        let Place { issuer, dir, now } = self.place;
+        let chain = Chain::of(issuer, now);
+        let mut fit: Vec<(Profile, Fit<'s>)> = Vec::new();
+        // The keys first: they may take seconds, and nobody should wait for a folder meanwhile.
+        let mut keys = Vec::with_capacity(steps.len());
+        for step in steps.iter().filter(|step| step.makes_key()) {
+            let passphrase = passphrase(step);
+            let key = key(step.entry.key)?;
+            let pem = pem_of(&key, passphrase)?;
+            keys.push((key, pem, passphrase.is_some()));
+        }
+        let mut keys = keys.into_iter();
+        for (at, step) in steps.iter().enumerate() {
+            if !step.makes_key() {
+                continue;
+            }
+            let Some((key, key_pem, is_encrypted)) = keys.next() else {
+                break;
+            };
+            // Who holds one folder does not wait for another, or two might wait for each other.
+            let mut no_wait = || false;
+            let folder = match self.items.is_empty() {
+                true => Folder::lock(&dir.join(&step.entry.name), wait),
+                false => Folder::lock(&dir.join(&step.entry.name), &mut no_wait),
+            };
+            let folder = match folder {
+                Err(FolderError::Busy(_)) if !self.items.is_empty() => {
+                    self.left = &steps[at..];
+                    break;
+                }
+                folder => folder?,
+            };
+            if !step.is_still_due(&folder, &chain, is_encrypted, now)? {
+                continue;
+            }
+            let request = Request {
+                profile: step.entry.profile,
+                subject: &step.entry.subject,
+                names: &step.entry.names,
+                public_key: key.public(),
+                days: step.entry.days,
+                path_length: 0,
+                permitted_dns: &[],
+            };
+            let known = fit.iter().find(|(known, _)| *known == request.profile);
+            let fit = match known {
+                Some((_, fit)) => *fit,
+                None => {
+                    let one = issuer.fit(request.profile, now)?;
+                    fit.push((request.profile, one));
+                    one
+                }
+            };
+            let prepared = fit.prepare(&request)?;
+            self.items.push(Item {
+                step,
+                folder,
+                key_pem,
+                notices: prepared.notices().to_vec(),
+                rest: (
+                    prepared,
+                    authority::reservation(
+                        Some(&step.entry.name),
+                        &request,
+                        issuer.certificate().subject(),
+                    ),
+                ),
+            });
+        }
+        Ok(())
+    }
+
+    /// Reserves a serial number for each certificate, durably.
+    pub fn reserve(self, index: &Index) -> Result<Reserved<'s>, Error> {
+        let reservations: Vec<_> = self.items.iter().map(|item| item.rest.1.clone()).collect();
+        let serials = match reservations.is_empty() {
+            true => Vec::new(),
+            false => index.reserve_all(&reservations, self.place.now)?,
+        };
+        Ok(Reserved {
+            batch: self,
+            serials,
+        })
+    }
+}
+
+impl<'s> Reserved<'s> {
+    /// Signs and validates each certificate, and writes its files where no reader looks.
+    pub fn issue(self) -> Signed<'s> {
+        let Batch {
+            place,
+            items,
+            failure,
+            left,
+        } = self.batch;
+        let mut signed = Signed {
+            place,
+            items: Vec::with_capacity(items.len()),
+            failure,
+            left,
+        };
+        let issuer = place.issuer;
+        let above = issuer.intermediates();
+        let series = Series::new(
+            path_validation::Request::new(&[], place.now)
+                .trust([issuer.anchor().der()])
+                .intermediates(above.iter().map(|certificate| certificate.der())),
+        );
+        let crls = place
+            .dir
+            .join(authority::FOLDER)
+            .join(folder::REVOCATION_LISTS);
+        let crls = match folder::read_if_there(&crls) {
+            Ok(crls) => crls,
+            Err(error) => {
+                signed.failure = Some(error.into());
+                return signed;
+            }
+        };
+        let files = Files {
+            above: above.iter().map(|above| above.to_pem()).collect(),
+            anchor: issuer.anchor().to_pem(),
+            crls: crls.map(|crls| File::public(folder::REVOCATION_LISTS, &*crls)),
+        };
+        for (item, serial) in items.into_iter().zip(self.serials) {
+            match item.issue(serial, &series, &files) {
+                Ok(made) => signed.items.push(made),
+                Err(error) => {
+                    signed.failure = Some(error);
+                    break;
+                }
+            }
+        }
+        signed
+    }
+}
+
+/// What is the same in every folder.
+struct Files {
+    above: String,
+    anchor: String,
+    /// The CRLs that are there. Whoever signs new ones in the meantime waits for the folders and brings them.
+    crls: Option<File>,
+}
+
+impl<'s> Item<'s, (Prepared<'s>, Reservation<'s>)> {
+    fn issue(
+        self,
+        serial: serial_number::Reserved,
+        series: &Series<'_>,
+        files: &Files,
+    ) -> Result<(Made<'s>, Change), Error> {
+        let (prepared, _) = self.rest;
+        let certificate = prepared.issue(serial)?;
+        let profile = self.step.entry.profile;
+        series
+            .validate(certificate.der(), &purposes(Some(profile)))
+            .map_err(|rejected| Error::OwnOutputRefused(rejected.to_string()))?;
+        let files: Vec<_> = [
+            File::public(folder::CERTIFICATE, certificate.to_pem() + &files.above),
+            File::private(folder::KEY, self.key_pem.as_bytes()),
+            File::public(folder::ANCHOR, &files.anchor),
+        ]
+        .into_iter()
+        .chain(files.crls.clone())
+        .collect();
+        let change = self
+            .folder
+            .begin(&files, &[folder::REQUEST], Durable::ByCaller)?;
+        let made = Made {
+            step: self.step,
+            certificate,
+            notices: self.notices,
+        };
+        Ok((made, change))
+    }
+}
+
+impl<'s> Signed<'s> {
+    /// Makes the files durable, of which nobody knows yet. On its own, because it waits for the disk and the index does
+    /// not have to.
+    pub fn sync(&self) -> Result<(), Error> {
+        if self.items.is_empty() {
+            return Ok(());
+        }
+        Ok(folder::sync_all(self.place.dir)?)
+    }
+
+    /// Records the certificates, durably.
+    pub fn record(self, index: &Index) -> Result<Recorded<'s>, Error> {
+        if !self.items.is_empty() {
+            index.record_all(self.items.iter().map(|(made, _)| &made.certificate))?;
+        }
+        Ok(Recorded(self))
+    }
+}
+
+impl<'s> Recorded<'s> {
+    /// Lets each pair appear, key and certificate together, and makes that durable.
+    pub fn publish(self) -> Outcome<'s> {
+        let Signed {
+            place,
+            items,
+            mut failure,
+            left,
+        } = self.0;
+        let mut outcome = Vec::with_capacity(items.len());
+        let mut moving = items;
+        while !moving.is_empty() {
+            // One step of each change, then everything durable, then the next.
+            let mut next = Vec::new();
+            for (made, mut change) in moving {
+                match change.advance() {
+                    Ok(true) => next.push((made, change)),
+                    Ok(false) => outcome.push((made, change)),
+                    Err(error) => {
+                        failure.get_or_insert_with(|| error.into());
+                    }
+                }
+            }
+            if let Err(error) = folder::sync_all(place.dir) {
+                failure.get_or_insert_with(|| error.into());
+                break;
+            }
+            moving = next;
+        }
+        outcome.sort_by_key(|(made, _)| std::ptr::from_ref(made.step) as usize);
+        Outcome {
+            made: outcome.into_iter().map(|(made, _)| made).collect(),
+            left,
+            failure,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{apply::Plan, authority::Authority, index::Status, manifest::Manifest};
+    use std::path::PathBuf;
+    use time::macros::datetime;
+
+    const NOW: OffsetDateTime = datetime!(2026-11-24 12:00 UTC);
+
+    struct Home {
+        folder: tempfile::TempDir,
+        authority: Authority,
+        manifest: Manifest,
+    }
+
+    fn home(count: usize) -> Home {
+        let entries: String = (0..count)
+            .map(|at| format!("[certificate.s{at}]\nprofile = \"peer\"\ndns = [\"s{at}.dev\"]\n"))
+            .collect();
+        let text = format!("[ca]\nsubject = \"/CN=Root\"\n{entries}");
+        let manifest = Manifest::parse(Path::new("pki.toml"), &text).expect("a good manifest");
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let dir = folder.path();
+        Authority::create(dir, &manifest.authority, None, NOW, &mut || false).expect("a CA");
+        let mut locked = |_: &Path| Err(Error::Passphrase("no key is encrypted".to_owned()));
+        let authority = Authority::open(dir, &mut locked).expect("opened");
+        Home {
+            folder,
+            authority,
+            manifest,
+        }
+    }
+
+    impl Home {
+        fn path(&self, name: &str) -> PathBuf {
+            self.folder.path().join(name)
+        }
+
+        fn steps(&self) -> Vec<Step> {
+            let plan = Plan::make(&self.manifest, self.folder.path(), NOW);
+            plan.expect("a plan").steps
+        }
+
+        /// What the index says of the end entities, and how many folders are seen.
+        fn state(&mut self) -> (Vec<Status>, usize) {
+            let (_, index) = self.authority.parts();
+            let rows = index.expect("an index").rows().expect("rows");
+            let rows = rows
+                .into_iter()
+                .filter(|row| row.name.as_deref() != Some("ca"))
+                .map(|row| row.status)
+                .collect();
+            let seen = std::fs::read_dir(self.folder.path())
+                .expect("a folder")
+                .flatten()
+                .filter(|entry| !entry.file_name().as_encoded_bytes().starts_with(b"."))
+                .count();
+            (rows, seen - 1)
+        }
+    }
+
+    fn prepare<'s>(issuer: &'s Issuer, dir: &'s Path, steps: &'s [Step]) -> Batch<'s> {
+        let tools = Tools {
+            key: &mut PrivateKey::generate,
+            passphrase: &|_| None,
+            wait: &mut || false,
+        };
+        let place = Place {
+            issuer,
+            dir,
+            now: NOW,
+        };
+        Batch::prepare(place, steps, tools)
+    }
+
+    fn take<'s>(authority: &'s mut Authority, dir: &'s Path, steps: &'s [Step]) -> Outcome<'s> {
+        let (issuer, index) = authority.parts();
+        let index = index.expect("an index");
+        let reserved = prepare(issuer, dir, steps).reserve(index);
+        let signed = reserved.expect("reserved").issue();
+        signed.sync().expect("durable");
+        signed.record(index).expect("recorded").publish()
+    }
+
+    #[test]
+    fn a_batch_issues_what_is_due_and_a_second_one_finds_nothing_to_do() {
+        let mut home = home(5);
+        let steps = home.steps();
+        let dir = home.folder.path().to_owned();
+        let outcome = take(&mut home.authority, &dir, &steps);
+        assert!(outcome.failure.is_none() && outcome.left.is_empty());
+        let names: Vec<_> = outcome
+            .made
+            .iter()
+            .map(|made| made.step.entry.name.as_str())
+            .collect();
+        assert_eq!(names, ["s0", "s1", "s2", "s3", "s4"]);
+        assert_eq!(home.state(), (vec![Status::Issued; 5], 5));
+        // Somebody who planned at the same moment finds nothing left to do, and takes no serial number.
+        let again = take(&mut home.authority, &dir, &steps);
+        assert!(again.made.is_empty() && again.failure.is_none());
+        assert_eq!(home.state(), (vec![Status::Issued; 5], 5));
+        assert!(home.steps().iter().all(|step| !step.makes_key()));
+    }
+
+    #[test]
+    fn a_process_that_dies_between_two_steps_leaves_numbers_and_no_pair() {
+        let mut home = home(3);
+        let (steps, dir) = (home.steps(), home.folder.path().to_owned());
+        {
+            let (issuer, index) = home.authority.parts();
+            let index = index.expect("an index");
+            drop(prepare(issuer, &dir, &steps));
+            let reserved = prepare(issuer, &dir, &steps).reserve(index);
+            drop(reserved.expect("reserved"));
+            let reserved = prepare(issuer, &dir, &steps).reserve(index);
+            let signed = reserved.expect("reserved").issue();
+            signed.sync().expect("durable");
+            drop(signed);
+        }
+        assert_eq!(home.state(), (vec![Status::Reserved; 6], 0));
+        {
+            let (issuer, index) = home.authority.parts();
+            let index = index.expect("an index");
+            let reserved = prepare(issuer, &dir, &steps).reserve(index);
+            let signed = reserved.expect("reserved").issue();
+            // A certificate that is known and nowhere can still be revoked.
+            drop(signed.record(index).expect("recorded"));
+        }
+        let (rows, seen) = home.state();
+        assert_eq!((rows.len(), seen), (9, 0));
+        let outcome = take(&mut home.authority, &dir, &steps);
+        assert_eq!(outcome.made.len(), 3);
+        assert_eq!(home.state().1, 3);
+    }
+
+    #[test]
+    fn what_stands_before_a_failure_is_issued_and_what_stands_behind_it_is_not() {
+        let mut home = home(4);
+        let (steps, dir) = (home.steps(), home.folder.path().to_owned());
+        std::fs::write(home.path("s2"), "not a folder").expect("written");
+        let outcome = take(&mut home.authority, &dir, &steps);
+        assert_eq!(outcome.made.len(), 2);
+        assert!(matches!(
+            outcome.failure,
+            Some(Error::Folder(FolderError::NotAFolder(_)))
+        ));
+        assert_eq!(home.state().0, [Status::Issued; 2]);
+        assert!(home.path("s1").exists() && !home.path("s3").exists());
+    }
+
+    #[test]
+    fn a_folder_that_somebody_else_holds_is_left_for_the_next_round() {
+        let mut home = home(4);
+        let (steps, dir) = (home.steps(), home.folder.path().to_owned());
+        let held = Folder::lock(&home.path("s2"), &mut || false).expect("locked");
+        let outcome = take(&mut home.authority, &dir, &steps);
+        assert_eq!(outcome.made.len(), 2);
+        assert!(outcome.failure.is_none());
+        let left: Vec<_> = outcome
+            .left
+            .iter()
+            .map(|step| step.entry.name.as_str())
+            .collect();
+        assert_eq!(left, ["s2", "s3"]);
+        // Now it is the first, which is waited for.
+        let again = take(&mut home.authority, &dir, &steps[2..]);
+        assert!(matches!(
+            again.failure,
+            Some(Error::Folder(FolderError::Busy(_)))
+        ));
+        drop(held);
+        let last = take(&mut home.authority, &dir, &steps[2..]);
+        assert_eq!(last.made.len(), 2);
+    }
+}

@@ -1,0 +1,274 @@
+//! Many certificates at once, on all cores. The library knows the steps of a batch and no threads; here are the threads:
+//! each takes batch after batch, and only the index is for one at a time.
+
+use std::{
+    num::NonZero,
+    ops::Range,
+    path::Path,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+        mpsc,
+    },
+    thread,
+};
+
+use pki::{
+    Error,
+    apply::Step,
+    authority::Authority,
+    batch::{Batch, Made, Outcome, Place, Tools},
+    index::Index,
+    issuer::Issuer,
+    key::{KeyAlgorithm, KeyError, Passphrase, PrivateKey},
+};
+
+use crate::commands::{now, patience};
+
+/// So many certificates are reserved, made durable and recorded together at most: a batch keeps a folder open for each.
+const LARGEST_BATCH: usize = 128;
+/// Below this the syncs of a batch would cost more than another core saves.
+const SMALLEST_BATCH: usize = 32;
+/// So many keys are made before there is a CA that could use them.
+const MOST_READY_KEYS: usize = 64;
+
+/// Under which passphrase the key of a step is encrypted.
+pub(crate) type PassphraseOf<'a> = dyn Fn(&Step) -> Option<&'a Passphrase> + Sync + 'a;
+
+/// Keys that were made before they were needed.
+#[derive(Default)]
+pub(crate) struct ReadyKeys(Mutex<Vec<(KeyAlgorithm, PrivateKey)>>);
+
+impl ReadyKeys {
+    /// Makes keys on all cores, as far as they are of a kind that takes long to make.
+    pub(crate) fn make(wanted: impl IntoIterator<Item = KeyAlgorithm>) -> Result<Self, KeyError> {
+        let wanted: Vec<_> = wanted
+            .into_iter()
+            .filter(|algorithm| takes_long(*algorithm))
+            .take(MOST_READY_KEYS)
+            .collect();
+        let ready = Self::default();
+        if wanted.len() < 2 {
+            return Ok(ready);
+        }
+        let next = AtomicUsize::new(0);
+        let work = || {
+            while let Some(algorithm) = wanted.get(next.fetch_add(1, Relaxed)) {
+                let key = PrivateKey::generate(*algorithm)?;
+                lock(&ready.0).push((*algorithm, key));
+            }
+            Ok(())
+        };
+        thread::scope(|scope| {
+            let others: Vec<_> = (1..cores().min(wanted.len()))
+                .map(|_| scope.spawn(work))
+                .collect();
+            let own = work();
+            others
+                .into_iter()
+                .map(|other| other.join().unwrap_or(Err(KeyError::Generate)))
+                .fold(own, Result::and)
+        })?;
+        Ok(ready)
+    }
+
+    /// One of those that are ready, or a new one.
+    pub(crate) fn take(&self, algorithm: KeyAlgorithm) -> Result<PrivateKey, KeyError> {
+        let found = {
+            let mut ready = lock(&self.0);
+            let at = ready.iter().position(|(kind, _)| *kind == algorithm);
+            at.map(|at| ready.swap_remove(at).1)
+        };
+        found.map_or_else(|| PrivateKey::generate(algorithm), Ok)
+    }
+}
+
+/// What every thread sees.
+struct Shared<'a> {
+    issuer: &'a Issuer,
+    index: Mutex<&'a mut Index>,
+    dir: &'a Path,
+    steps: &'a [Step],
+    batches: Vec<Range<usize>>,
+    next: AtomicUsize,
+    /// One batch failed: nothing new is begun.
+    is_over: AtomicBool,
+    keys: &'a ReadyKeys,
+    passphrase: &'a PassphraseOf<'a>,
+}
+
+/// What a batch brought, or why it ended.
+type Brought<'a> = (usize, Result<Outcome<'a>, Error>);
+
+/// Takes the steps, and tells `made` of each certificate in the order of the steps. After a failure what was begun is
+/// finished and nothing else is begun; the failure that is told is the one that comes first in the order of the steps.
+pub(crate) fn take<'a>(
+    steps: &'a [Step],
+    authority: &'a mut Authority,
+    dir: &'a Path,
+    keys: &'a ReadyKeys,
+    passphrase: &'a PassphraseOf<'a>,
+    made: &mut dyn FnMut(Made<'_>),
+) -> Result<(), Error> {
+    let (issuer, index) = authority.parts();
+    let Some(index) = index else {
+        return Err(Error::NoAuthority(dir.join(pki::authority::FOLDER)));
+    };
+    let batches = batches(steps, |step| passphrase(step).is_some(), cores());
+    let threads = cores().min(batches.len());
+    let shared = Shared {
+        issuer,
+        index: Mutex::new(index),
+        dir,
+        steps,
+        batches,
+        next: AtomicUsize::new(0),
+        is_over: AtomicBool::new(false),
+        keys,
+        passphrase,
+    };
+    let mut results = Results::default();
+    if threads < 2 {
+        work(&shared, &mut |brought| results.add(brought, made));
+    } else {
+        thread::scope(|scope| {
+            let (sender, receiver) = mpsc::channel();
+            for _ in 0..threads {
+                let (shared, sender) = (&shared, sender.clone());
+                scope.spawn(move || {
+                    work(shared, &mut |brought| {
+                        // Nobody listens only when this process is on its way out.
+                        let _ = sender.send(brought);
+                    });
+                });
+            }
+            drop(sender);
+            for brought in receiver {
+                results.add(brought, made);
+            }
+        });
+    }
+    results.failure.map_or(Ok(()), |(_, error)| Err(error))
+}
+
+/// What came in, in the order in which it is told.
+#[derive(Default)]
+struct Results<'a> {
+    told: usize,
+    waiting: std::collections::BTreeMap<usize, Vec<Made<'a>>>,
+    failure: Option<(usize, Error)>,
+}
+
+impl<'a> Results<'a> {
+    fn add(&mut self, (at, brought): Brought<'a>, made: &mut dyn FnMut(Made<'_>)) {
+        let failure = match brought {
+            Ok(outcome) => {
+                self.waiting.insert(at, outcome.made);
+                outcome.failure
+            }
+            Err(error) => {
+                self.waiting.insert(at, Vec::new());
+                Some(error)
+            }
+        };
+        if let Some(error) = failure
+            && self.failure.as_ref().is_none_or(|(first, _)| at < *first)
+        {
+            self.failure = Some((at, error));
+        }
+        while let Some(whole) = self.waiting.remove(&self.told) {
+            whole.into_iter().for_each(&mut *made);
+            self.told += 1;
+        }
+    }
+}
+
+/// Batch after batch, until none is left.
+fn work<'a>(shared: &Shared<'a>, tell: &mut dyn FnMut(Brought<'a>)) {
+    while !shared.is_over.load(Relaxed) {
+        let at = shared.next.fetch_add(1, Relaxed);
+        let Some(range) = shared.batches.get(at) else {
+            return;
+        };
+        let brought = run(shared, &shared.steps[range.clone()]);
+        if !matches!(&brought, Ok(outcome) if outcome.failure.is_none()) {
+            shared.is_over.store(true, Relaxed);
+        }
+        tell((at, brought));
+    }
+}
+
+/// One batch, in several rounds when somebody else holds folders of it.
+fn run<'a>(shared: &Shared<'a>, steps: &'a [Step]) -> Result<Outcome<'a>, Error> {
+    let mut outcome = round(shared, steps)?;
+    while outcome.failure.is_none() && !outcome.left.is_empty() {
+        let next = round(shared, outcome.left)?;
+        outcome.made.extend(next.made);
+        outcome.left = next.left;
+        outcome.failure = next.failure;
+    }
+    Ok(outcome)
+}
+
+fn round<'a>(shared: &Shared<'a>, steps: &'a [Step]) -> Result<Outcome<'a>, Error> {
+    let place = Place {
+        issuer: shared.issuer,
+        dir: shared.dir,
+        now: now(),
+    };
+    let tools = Tools {
+        key: &mut |algorithm| shared.keys.take(algorithm),
+        passphrase: &|step| (shared.passphrase)(step),
+        wait: &mut patience(),
+    };
+    let prepared = Batch::prepare(place, steps, tools);
+    let reserved = prepared.reserve(&lock(&shared.index))?;
+    let signed = reserved.issue();
+    signed.sync()?;
+    let recorded = signed.record(&lock(&shared.index))?;
+    Ok(recorded.publish())
+}
+
+/// Cuts the steps into batches: small enough that every core has several, large enough that few syncs are needed. A key
+/// that takes long to make has a batch of its own.
+fn batches(
+    steps: &[Step],
+    is_encrypted: impl Fn(&Step) -> bool,
+    cores: usize,
+) -> Vec<Range<usize>> {
+    let due = steps.iter().filter(|step| step.makes_key()).count();
+    let size = due.div_ceil(4 * cores).clamp(SMALLEST_BATCH, LARGEST_BATCH);
+    let mut batches = Vec::new();
+    let (mut start, mut held) = (0, 0);
+    for (at, step) in steps.iter().enumerate() {
+        if !step.makes_key() {
+            continue;
+        }
+        let is_alone = takes_long(step.entry.key) || is_encrypted(step);
+        held += if is_alone { size } else { 1 };
+        if held >= size {
+            batches.push(start..at + 1);
+            (start, held) = (at + 1, 0);
+        }
+    }
+    if held > 0 {
+        batches.push(start..steps.len());
+    }
+    batches
+}
+
+fn takes_long(algorithm: KeyAlgorithm) -> bool {
+    matches!(
+        algorithm,
+        KeyAlgorithm::Rsa2048 | KeyAlgorithm::Rsa3072 | KeyAlgorithm::Rsa4096
+    )
+}
+
+fn cores() -> usize {
+    thread::available_parallelism().map_or(1, NonZero::get)
+}
+
+/// A thread that died left nothing half done in what is locked here.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
