@@ -29,6 +29,10 @@ pub enum Kind {
     Busy,
     /// `pki verify` refused the certificate; the code, 10 to 100, names the rule that failed.
     Rejected(u8),
+    /// `pki check` found that something ends soon.
+    EndsSoon,
+    /// `pki check` found that something is wrong now.
+    Unhealthy,
     /// The network has no way there: no such name, nobody listens, no route.
     Unreachable,
     /// The other side of a connection did not answer in time.
@@ -43,7 +47,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind with one exit code of its own, in their order.
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 15] = [
         Self::Internal,
         Self::Usage,
         Self::Refused,
@@ -53,6 +57,8 @@ impl Kind {
         Self::Malformed,
         Self::Passphrase,
         Self::Busy,
+        Self::EndsSoon,
+        Self::Unhealthy,
         Self::Unreachable,
         Self::TimedOut,
         Self::Handshake,
@@ -73,6 +79,8 @@ impl Kind {
             Self::Passphrase => 8,
             Self::Busy => 9,
             Self::Rejected(code) => code,
+            Self::EndsSoon => 101,
+            Self::Unhealthy => 102,
             Self::Unreachable => 110,
             Self::TimedOut => 111,
             Self::Handshake => 112,
@@ -94,6 +102,8 @@ impl Kind {
             Self::Passphrase => "passphrase",
             Self::Busy => "busy",
             Self::Rejected(_) => "rejected",
+            Self::EndsSoon => "ends-soon",
+            Self::Unhealthy => "unhealthy",
             Self::Unreachable => "unreachable",
             Self::TimedOut => "timed-out",
             Self::Handshake => "handshake",
@@ -115,6 +125,8 @@ impl Kind {
             Self::Passphrase => "a passphrase is missing, empty or wrong",
             Self::Busy => "another process holds what is needed, and did not let go in time",
             Self::Rejected(_) => "path validation rejected a certificate",
+            Self::EndsSoon => "pki check: nothing is wrong, and something ends soon",
+            Self::Unhealthy => "pki check: something has ended, or does not fit together",
             Self::Unreachable => {
                 "the network has no way there: no such name, nobody listens, no route"
             }
@@ -195,18 +207,18 @@ pub fn exit_codes() -> Vec<ExitCode> {
         name: "done",
         meaning: "done, or accepted; also when whoever reads the output went away",
     };
-    let failures = Kind::ALL.into_iter().map(|kind| ExitCode {
+    let row = |kind: Kind| ExitCode {
         code: kind.exit_code(),
         name: kind.name(),
         meaning: kind.meaning(),
-    });
+    };
     let rejections = FailureKind::ALL.into_iter().map(|rule| ExitCode {
         code: Kind::from(rule).exit_code(),
         name: rule.as_str(),
         meaning: meaning_of(rule),
     });
     let mut all: Vec<_> = std::iter::once(done)
-        .chain(failures)
+        .chain(Kind::ALL.map(row))
         .chain(rejections)
         .collect();
     all.sort_by_key(|row| row.code);
@@ -233,6 +245,7 @@ impl From<pki::ErrorKind> for Kind {
 pub(crate) const EXIT_CODES_HELP: &str = "\
 Exit codes: 0 done, 1 defect, 2 usage, 3 refused, 4 not found, 5 exists already, 6 input/output, \
 7 malformed file, 8 passphrase, 9 busy, 10 to 100 the rule by which `pki verify` rejects, \
+101 and 102 what `pki check` found, \
 110 unreachable, 111 timed out, 112 no TLS handshake, 113 refused by the other side";
 
 /// One failure of one command.
@@ -322,6 +335,12 @@ impl From<pki::Error> for CommandError {
     }
 }
 
+impl From<pki::index::IndexError> for CommandError {
+    fn from(error: pki::index::IndexError) -> Self {
+        pki::Error::from(error).into()
+    }
+}
+
 /// Only our own output ends up here: what the library reads and writes has errors that name the file.
 impl From<io::Error> for CommandError {
     fn from(error: io::Error) -> Self {
@@ -344,7 +363,10 @@ mod tests {
         let codes: Vec<_> = exit_codes().iter().map(|row| row.code).collect();
         assert_eq!(
             codes,
-            (0..26).chain(110..114).collect::<Vec<u8>>(),
+            (0..26)
+                .chain([101, 102])
+                .chain(110..114)
+                .collect::<Vec<u8>>(),
             "no code twice, none left out, in order"
         );
         let named = EXIT_CODES_HELP

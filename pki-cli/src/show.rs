@@ -70,7 +70,12 @@ pub(crate) fn issued_lines(output: &mut Output, folder: &Path, issued: &Issued) 
         escape(&issued.certificate.issuer().to_slashes())
     ))?;
     certificate_lines(output, &issued.certificate)?;
-    let names = [folder::CERTIFICATE, folder::KEY, folder::ANCHOR];
+    let names = [
+        folder::CERTIFICATE,
+        folder::KEY,
+        folder::ANCHOR,
+        folder::REVOCATION_LISTS,
+    ];
     let there: Vec<_> = names
         .into_iter()
         .filter(|name| folder.join(name).exists())

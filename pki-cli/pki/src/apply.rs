@@ -204,21 +204,29 @@ impl Step {
 
 /// Writes a certificate and its key, both at once. A request that waited for its certificate is settled by this.
 pub fn write_pair(folder: Folder, issued: &Issued, key_pem: &[u8]) -> Result<(), Error> {
-    let files = [
+    let mut files = vec![
         File::public(folder::CERTIFICATE, issued.chain_pem()),
         File::private(folder::KEY, key_pem),
         File::public(folder::ANCHOR, issued.anchor_pem()),
     ];
+    files.extend(lists_file(issued)?);
     Ok(folder.replace(&files, &[folder::REQUEST])?)
 }
 
 /// Writes a certificate beside the key that is there, or that is kept elsewhere.
 pub fn write_certificate(folder: Folder, issued: &Issued) -> Result<(), Error> {
-    let files = [
+    let mut files = vec![
         File::public(folder::CERTIFICATE, issued.chain_pem()),
         File::public(folder::ANCHOR, issued.anchor_pem()),
     ];
+    files.extend(lists_file(issued)?);
     Ok(folder.replace(&files, &[])?)
+}
+
+/// The CA's CRLs, once there are any: they change together with the certificate that they may be about.
+fn lists_file(issued: &Issued) -> Result<Option<File>, Error> {
+    let lists = issued.revocation_lists()?;
+    Ok(lists.map(|lists| File::public(folder::REVOCATION_LISTS, lists)))
 }
 
 /// The CA that is there.

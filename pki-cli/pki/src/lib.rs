@@ -18,6 +18,7 @@ pub mod distinguished_name;
 pub mod error;
 pub mod export;
 pub mod folder;
+pub mod health;
 pub mod index;
 pub mod inspect;
 pub mod issuer;

@@ -2,17 +2,22 @@
 //! commands take stands in `shared`.
 
 mod apply;
+mod check;
 mod completions;
 mod connect;
+mod crl;
 mod csr;
 mod export;
 mod init;
 mod inspect;
 mod issue;
+mod list;
 mod man;
 mod rekey;
 mod renew;
 mod renewal;
+mod revocation;
+mod revoke;
 mod shared;
 mod sign;
 mod verify;
@@ -31,6 +36,10 @@ pub(crate) enum Command {
     Apply(apply::Args),
     Renew(renew::Args),
     Rekey(rekey::Args),
+    Revoke(revoke::Args),
+    Crl(crl::Args),
+    List(list::Args),
+    Check(check::Args),
     Inspect(inspect::Args),
     Export(export::Args),
     Verify(verify::Args),
@@ -53,6 +62,10 @@ pub(crate) fn run(
         Command::Renew(args) => renew::run(global, &args, output),
         Command::Rekey(args) => rekey::run(global, &args, output),
         Command::Export(args) => export::run(global, &args, output),
+        Command::Revoke(args) => revoke::run(global, &args, output),
+        Command::Crl(args) => crl::run(global, &args, output),
+        Command::List(args) => list::run(global, &args, output),
+        Command::Check(args) => check::run(global, &args, output),
         Command::Inspect(args) => inspect::run(global, &args, output),
         Command::Verify(args) => verify::run(global, &args, output),
         Command::Connect(args) => connect::run(global, &args, output),

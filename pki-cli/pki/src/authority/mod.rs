@@ -7,7 +7,7 @@
 mod create;
 mod files;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use time::OffsetDateTime;
 
@@ -19,6 +19,7 @@ use crate::{
     certificate::Certificate,
     distinguished_name::DistinguishedName,
     error::Error,
+    folder,
     index::{self, Index, Reservation},
     issuer::{Issuer, Notice, Prepared, Request},
     key::{Passphrase, PublicKey},
@@ -44,6 +45,8 @@ pub type Unlock<'a> = dyn FnMut(&Path) -> Result<Passphrase, Error> + 'a;
 pub struct Authority {
     issuer: Issuer,
     index: Option<Index>,
+    /// Where the CRLs of this CA are, once there are any.
+    lists: Option<PathBuf>,
 }
 
 /// What is to be issued to an end entity.
@@ -74,6 +77,8 @@ pub struct Issued {
     pub anchor: Certificate,
     /// What the person should know.
     pub notices: Vec<Notice>,
+    /// Where the CRLs of the CA are.
+    lists: Option<PathBuf>,
 }
 
 impl Authority {
@@ -104,6 +109,7 @@ impl Authority {
         Ok(Self {
             issuer,
             index: Some(index),
+            lists: Some(folder.join(folder::REVOCATION_LISTS)),
         })
     }
 
@@ -136,6 +142,7 @@ impl Authority {
         Ok(Self {
             issuer: Issuer::new(own, key, certificates)?,
             index: None,
+            lists: None,
         })
     }
 
@@ -193,11 +200,22 @@ impl Authority {
             intermediates,
             anchor,
             notices,
+            lists: self.lists.clone(),
         })
     }
 }
 
 impl Issued {
+    /// What `crl.pem` is to hold, once the CA has CRLs. Read while the folder that it is for is held: whoever carries a
+    /// newer one comes afterwards.
+    pub(crate) fn revocation_lists(&self) -> Result<Option<Vec<u8>>, Error> {
+        let Some(path) = &self.lists else {
+            return Ok(None);
+        };
+        let lists = folder::read_if_there(path)?;
+        Ok(lists.map(|lists| lists.to_vec()))
+    }
+
     /// What `tls.crt` holds: the certificate, then the intermediates (RFC 8446 §4.4.2).
     pub fn chain_pem(&self) -> String {
         std::iter::once(&self.certificate)

@@ -153,6 +153,13 @@ impl Index {
         self.where_equal("serial", serial)
     }
 
+    /// Whether there is a row of this name.
+    pub fn has_name(&self, name: &str) -> Result<bool, IndexError> {
+        let found: Option<i64> =
+            self.value("SELECT 1 FROM certificate WHERE name = ? LIMIT 1", &[&name])?;
+        Ok(found.is_some())
+    }
+
     /// The row of a serial number of this issuer.
     pub fn find(&self, serial: &str, issuer: &str) -> Result<Option<Row>, IndexError> {
         let rows = self.with_serial(serial)?;

@@ -13,7 +13,6 @@ use super::Failure;
 use crate::{
     authority,
     certificate::Certificate,
-    distinguished_name::DistinguishedName,
     error::Error,
     folder::{self, Entry, Folder, Wait},
 };
@@ -28,11 +27,7 @@ pub struct Carried {
 }
 
 /// Carries the CA's `crl.pem` into every folder below `dir` whose certificate comes from one of these CAs.
-pub fn carry(
-    dir: &Path,
-    issuers: &[DistinguishedName],
-    wait: &mut Wait<'_>,
-) -> Result<Carried, Error> {
+pub fn carry(dir: &Path, issuers: &[Certificate], wait: &mut Wait<'_>) -> Result<Carried, Error> {
     let mut carried = Carried::default();
     let source = dir.join(authority::FOLDER).join(folder::REVOCATION_LISTS);
     if !source.exists() {
@@ -61,7 +56,7 @@ pub fn is_carried(dir: &Path, folder: &Path) -> Result<bool, Error> {
 }
 
 /// Every folder below `dir` but the CA's and hidden ones, by name.
-fn folders(dir: &Path) -> Result<Vec<PathBuf>, Error> {
+pub(crate) fn folders(dir: &Path) -> Result<Vec<PathBuf>, Error> {
     let entries = fs::read_dir(dir).map_err(folder::FolderError::unreadable(dir))?;
     let mut folders = Vec::new();
     for entry in entries {
@@ -85,7 +80,7 @@ fn folders(dir: &Path) -> Result<Vec<PathBuf>, Error> {
 fn into(
     source: &Path,
     path: &Path,
-    issuers: &[DistinguishedName],
+    issuers: &[Certificate],
     wait: &mut Wait<'_>,
 ) -> Result<bool, Error> {
     let needs_it = || -> Result<Option<Entry>, Error> {
@@ -93,7 +88,7 @@ fn into(
         let own = certificate
             .and_then(|bytes| Certificate::read_all(&bytes).ok())
             .and_then(|chain| chain.into_iter().next());
-        if own.is_none_or(|own| !issuers.contains(own.issuer())) {
+        if own.is_none_or(|own| !issuers.iter().any(|issuer| own.names_as_issuer(issuer))) {
             return Ok(None);
         }
         let lists = folder::read(source)?;

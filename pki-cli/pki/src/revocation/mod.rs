@@ -23,6 +23,7 @@ use crate::{
     issuer::{BACKDATE, Issuer, Refusal, date},
 };
 
+pub(crate) use carry::folders;
 pub use carry::{Carried, carry, is_carried};
 pub use target::{RevocationRefused, Target};
 
@@ -129,6 +130,11 @@ impl CrlIssuer {
     /// Its certificate.
     pub fn certificate(&self) -> &Certificate {
         &self.certificate
+    }
+
+    /// Where its key is, or would be.
+    pub fn key(&self) -> &Path {
+        &self.key
     }
 
     /// Its name, as the index has it.
@@ -241,11 +247,19 @@ impl RevocationLists {
     /// What is to be done about each CRL. A CA whose validity is over has none.
     pub fn due(&self, wish: &Wish, now: OffsetDateTime) -> Result<Vec<Due>, Error> {
         check_life(wish)?;
-        self.issuers
-            .iter()
-            .filter(|issuer| issuer.certificate.not_after() >= now)
-            .map(|issuer| self.due_of(issuer, wish, now))
-            .collect()
+        let mut all = Vec::new();
+        for issuer in &self.issuers {
+            if issuer.certificate.not_after() < now {
+                continue;
+            }
+            let due = self.due_of(issuer, wish, now)?;
+            // A CA that was replaced and left neither key nor CRL has nothing that could be done.
+            let is_gone = due.current.is_none() && matches!(due.action, Action::KeyMissing(_));
+            if issuer.is_needed || !is_gone {
+                all.push(due);
+            }
+        }
+        Ok(all)
     }
 
     fn due_of(&self, issuer: &CrlIssuer, wish: &Wish, now: OffsetDateTime) -> Result<Due, Error> {
@@ -356,6 +370,18 @@ impl RevocationLists {
         );
         if let Some(bundle) = bundle {
             let present = folder::read_if_there(&self.path())?;
+            if present.is_none() {
+                let end = refreshed
+                    .lists
+                    .iter()
+                    .filter_map(|due| due.current.as_ref());
+                if let Some(end) = end.map(|crl| crl.next_update).min() {
+                    refreshed.notices.push(format!(
+                        "From now on every folder has a crl.pem, and who reads it refuses everybody once it has ended, first on {}: let \"pki crl\" run every day.",
+                        date(end)
+                    ));
+                }
+            }
             if present.is_none_or(|present| present.as_slice() != bundle.as_bytes()) {
                 folder.put(&Entry::public(folder::REVOCATION_LISTS, bundle))?;
                 refreshed.is_written = true;
@@ -458,13 +484,13 @@ impl RevocationLists {
 
     /// Carries the `crl.pem` that is there into every folder of an end entity that lacks it.
     pub fn carry(&self, wait: &mut Wait<'_>) -> Result<Carried, Error> {
-        let mut names = Vec::new();
+        let mut listed = Vec::new();
         for issuer in &self.issuers {
             if self.index.crl(&issuer.name())?.is_some() {
-                names.push(issuer.certificate.subject().clone());
+                listed.push(issuer.certificate.clone());
             }
         }
-        carry(&self.dir, &names, wait)
+        carry(&self.dir, &listed, wait)
     }
 }
 

@@ -38,9 +38,9 @@ pub enum RevocationRefused {
         "There is no certificate of {0:?}: neither a folder below --dir nor the index has the name; see \"pki list\", or give --serial or a file."
     )]
     UnknownName(String),
-    /// All certificates of the name are over or revoked.
+    /// All certificates of the name are over.
     #[error(
-        "No certificate of {0:?} is left to revoke: all have expired or are revoked; see \"pki list --name {0}\"."
+        "No certificate of {0:?} is left to revoke: all have expired; see \"pki list --name {0}\"."
     )]
     NoneLeft(String),
     /// The number was never used.
@@ -126,10 +126,12 @@ impl RevocationLists {
                 if rows.is_empty() {
                     return Err(RevocationRefused::UnknownName(name.clone()).into());
                 }
-                let living: Vec<_> = rows.into_iter().filter(|row| row.is_living(now)).collect();
-                match living.is_empty() {
+                // Revoked ones among them: a second time changes nothing, and is no failure.
+                let is_over = |row: &Row| row.not_after.is_none_or(|end| end < now);
+                let left: Vec<_> = rows.into_iter().filter(|row| !is_over(row)).collect();
+                match left.is_empty() {
                     true => Err(RevocationRefused::NoneLeft(name.clone()).into()),
-                    false => Ok(living),
+                    false => Ok(left),
                 }
             }
             Target::File(path) => Ok(vec![self.find_file(path)?]),

@@ -1,0 +1,147 @@
+//! The health of a CA: its certificates and keys, its CRLs, and what its index knows of.
+
+use std::path::Path;
+
+use time::Duration;
+
+use super::{Check, Level, Report, WARN, in_days, shown};
+use crate::{
+    certificate::Certificate,
+    error::Error,
+    index::{Filter, Row, Status},
+    issuer::date,
+    revocation::{Action, RevocationLists, Wish},
+};
+
+/// After this time a reserved number belongs to no process that is still at work.
+const ABANDONED: Duration = Duration::hours(1);
+
+/// The CA that was looked at.
+pub(super) struct Own {
+    lists: RevocationLists,
+}
+
+impl Own {
+    /// Whether one of the CAs issued it.
+    pub(super) fn issued(&self, certificate: &Certificate) -> bool {
+        let mut issuers = self.lists.issuers().iter();
+        issuers.any(|issuer| certificate.names_as_issuer(issuer.certificate()))
+    }
+}
+
+impl Check {
+    pub(super) fn authority(&self, dir: &Path, report: &mut Report) -> Result<Own, Error> {
+        let lists = RevocationLists::open(dir)?;
+        for issuer in lists.issuers() {
+            report.checked += 1;
+            let certificate = issuer.certificate();
+            let life = (certificate.not_before(), certificate.not_after());
+            self.validity(&issuer.name(), life, report);
+            self.key(issuer.key(), certificate.public_key(), report)?;
+        }
+        if lists.are_there()? {
+            self.lists(&lists, report)?;
+        }
+        Ok(Own { lists })
+    }
+
+    fn lists(&self, lists: &RevocationLists, report: &mut Report) -> Result<(), Error> {
+        for due in lists.due(&Wish::default(), self.now)? {
+            report.checked += 1;
+            let (Action::Sign(reasons) | Action::KeyMissing(reasons)) = &due.action else {
+                continue;
+            };
+            let subject = format!("CRL of {}", due.issuer);
+            if due.is_urgent {
+                let message = format!("is not as it should be: {}", reasons.join(", and "));
+                report.add(Level::Error, subject, "crl", message);
+                continue;
+            }
+            // "pki crl" signs at half of the life: whoever is told at a quarter has no timer that works.
+            let Some(crl) = &due.current else { continue };
+            let quarter = (crl.next_update - crl.this_update) / 4;
+            let left = crl.next_update - self.now;
+            if left <= self.warn.unwrap_or_else(|| WARN.min(quarter)) {
+                let message = format!(
+                    "ends on {}, {}; run \"pki crl\"",
+                    date(crl.next_update),
+                    in_days(left)
+                );
+                report.add(Level::Warning, subject, "crl-expiring", message);
+            }
+        }
+        if !lists.path().exists() {
+            let message = "is missing; run \"pki crl\"";
+            report.add(Level::Error, shown(&lists.path()), "crl", message);
+        }
+        Ok(())
+    }
+
+    /// What the index knows and no folder shows: certificates that went elsewhere, and numbers that led to nothing.
+    pub(super) fn index(
+        &self,
+        own: &Own,
+        present: &[String],
+        report: &mut Report,
+    ) -> Result<(), Error> {
+        let index = own.lists.index();
+        let soon = self.now + self.warn.unwrap_or(WARN);
+        let mut elsewhere = Vec::new();
+        index.each(&Filter::expiring(self.now, soon), |row| {
+            let is_shown = row
+                .fingerprint
+                .as_ref()
+                .is_none_or(|fingerprint| present.contains(fingerprint));
+            if !is_shown && self.is_due(&row) {
+                elsewhere.push(row);
+            }
+            Ok::<_, Error>(())
+        })?;
+        for row in elsewhere {
+            report.checked += 1;
+            if let (false, Some(end)) = (self.has_successor(own, &row)?, row.not_after) {
+                let message = format!(
+                    "expires on {}, {}, and has no successor (serial {})",
+                    date(end),
+                    in_days(end - self.now),
+                    row.serial
+                );
+                let subject = row.name.clone().unwrap_or_else(|| row.subject.clone());
+                report.add(Level::Warning, subject, "expiring-elsewhere", message);
+            }
+        }
+        let mut abandoned = 0_usize;
+        index.each(&Filter::status(Status::Reserved), |row| {
+            abandoned += usize::from(row.reserved_at + ABANDONED < self.now);
+            Ok::<_, Error>(())
+        })?;
+        if abandoned > 0 {
+            let message = format!(
+                "holds {abandoned} serial numbers that were reserved and never used, which is harmless; see \"pki list --reserved\""
+            );
+            report.add(Level::Note, "index", "reserved", message);
+        }
+        Ok(())
+    }
+
+    fn is_due(&self, row: &Row) -> bool {
+        let (Some(begin), Some(end)) = (row.not_before, row.not_after) else {
+            return true;
+        };
+        let warn = self.warn.unwrap_or_else(|| WARN.min((end - begin) / 3));
+        end - self.now <= warn
+    }
+
+    /// Whether another certificate of the same name lives longer.
+    fn has_successor(&self, own: &Own, row: &Row) -> Result<bool, Error> {
+        let Some(name) = &row.name else {
+            return Ok(false);
+        };
+        let rows = own.lists.index().select(&Filter::named(name))?;
+        Ok(rows.iter().any(|other| {
+            other.is_living(self.now)
+                && other.subject == row.subject
+                && other.not_after > row.not_after
+        }))
+    }
+}

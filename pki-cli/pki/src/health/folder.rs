@@ -1,0 +1,129 @@
+//! The health of a folder of a certificate, and of single files.
+
+use std::path::Path;
+
+use super::{Check, Level, Report, authority::Own, shown};
+use crate::{
+    authority::read_certificates,
+    certificate::Certificate,
+    error::{Error, ErrorKind},
+    folder as files, inspect,
+    path_validation::{self, FailureKind},
+    revocation::is_carried,
+};
+
+impl Check {
+    /// A folder of the CA's `--dir`. Returns the fingerprint of its certificate. What is no folder of a certificate is
+    /// passed over.
+    pub(super) fn folder(
+        &self,
+        dir: &Path,
+        path: &Path,
+        own: &Own,
+        report: &mut Report,
+    ) -> Result<Option<String>, Error> {
+        let Some(certificate) = self.pair(path, report)? else {
+            return Ok(None);
+        };
+        if own.issued(&certificate) && !is_carried(dir, path)? {
+            report.add(
+                Level::Error,
+                shown(path),
+                "crl-not-carried",
+                "has not the crl.pem of the CA; run \"pki crl\"",
+            );
+        }
+        Ok(Some(certificate.fingerprint()))
+    }
+
+    /// A folder somewhere else.
+    pub(super) fn lone_folder(&self, path: &Path, report: &mut Report) -> Result<(), Error> {
+        if self.pair(path, report)?.is_none() {
+            return Err(files::FolderError::Missing(path.join(files::CERTIFICATE)).into());
+        }
+        Ok(())
+    }
+
+    /// Every certificate of a file: whether it is valid.
+    pub(super) fn file(&self, path: &Path, report: &mut Report) -> Result<(), Error> {
+        let certificates = read_certificates(path)?;
+        let one = certificates.len() == 1;
+        for certificate in certificates {
+            let subject = match one {
+                true => shown(path),
+                false => format!("{} ({})", shown(path), certificate.subject().to_slashes()),
+            };
+            report.checked += 1;
+            let life = (certificate.not_before(), certificate.not_after());
+            self.validity(&subject, life, report);
+        }
+        Ok(())
+    }
+
+    /// Certificate and key, and whether the certificate leads to `ca.crt` and is not revoked. `None` when there is no
+    /// certificate that could be read.
+    fn pair(&self, path: &Path, report: &mut Report) -> Result<Option<Certificate>, Error> {
+        let subject = shown(path);
+        let has_certificate = path.join(files::CERTIFICATE).exists();
+        let has_key = path.join(files::KEY).exists();
+        if !has_certificate {
+            if has_key && !path.join(files::REQUEST).exists() {
+                report.checked += 1;
+                report.add(
+                    Level::Error,
+                    &subject,
+                    "incomplete",
+                    "has a key and no certificate",
+                );
+            }
+            return Ok(None);
+        }
+        report.checked += 1;
+        let chain = match read_certificates(&path.join(files::CERTIFICATE)) {
+            Ok(chain) => chain,
+            // What is damaged is a finding; what cannot be read at all is a failure.
+            Err(error) if error.kind() == ErrorKind::Malformed => {
+                report.add(Level::Error, &subject, "unreadable", error.to_string());
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        };
+        let Some(own) = chain.first() else {
+            return Ok(None);
+        };
+        self.key(&path.join(files::KEY), own.public_key(), report)?;
+        if self.validity(&subject, (own.not_before(), own.not_after()), report) {
+            self.chain(path, &chain, report)?;
+        }
+        Ok(chain.into_iter().next())
+    }
+
+    fn chain(&self, path: &Path, chain: &[Certificate], report: &mut Report) -> Result<(), Error> {
+        let subject = shown(path);
+        let Some((own, intermediates)) = chain.split_first() else {
+            return Ok(());
+        };
+        let Some(anchors) = files::read_if_there(&path.join(files::ANCHOR))? else {
+            report.add(Level::Error, &subject, "incomplete", "has no ca.crt");
+            return Ok(());
+        };
+        let anchors = inspect::certificates(&anchors).unwrap_or_default();
+        let lists = files::read_if_there(&path.join(files::REVOCATION_LISTS))?;
+        let lists = lists.map(|lists| inspect::crls(&lists).unwrap_or_default());
+        let mut request = path_validation::Request::new(own.der(), self.now)
+            .trust(&anchors)
+            .intermediates(intermediates.iter().map(Certificate::der));
+        if let Some(lists) = &lists {
+            request = request.crls(lists);
+        }
+        if let Err(rejected) = path_validation::validate(&request) {
+            let kind = match rejected.kind {
+                FailureKind::Revoked => "revoked",
+                _ => "rejected",
+            };
+            let message = format!("is not accepted: {} ({})", rejected.reason, rejected.clause);
+            report.add(Level::Error, &subject, kind, message);
+        }
+        Ok(())
+    }
+}

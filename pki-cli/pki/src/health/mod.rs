@@ -1,0 +1,207 @@
+//! Whether all is well with a CA and what it issued: what has ended or ends soon, what does not fit together, who could
+//! read a key. Nothing is written, and no key is used.
+
+mod authority;
+mod folder;
+
+use std::path::{Path, PathBuf};
+
+use time::{Duration, OffsetDateTime};
+
+use crate::{
+    error::Error,
+    folder as files,
+    issuer::date,
+    key::{KeyError, PrivateKey, PublicKey},
+};
+
+/// The longest time before an end at which it is told, unless somebody says otherwise.
+pub const WARN: Duration = Duration::days(20);
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Level {
+    /// Good to know.
+    Note,
+    /// Something ends soon.
+    Warning,
+    /// Something is wrong now.
+    Error,
+}
+
+/// One thing that was found.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Finding {
+    /// How bad it is.
+    pub level: Level,
+    /// What it is about: a file, a folder, a name or a CA.
+    pub subject: String,
+    /// The kind, a word for machines that never changes.
+    pub kind: &'static str,
+    /// Half a sentence about the subject.
+    pub message: String,
+}
+
+/// What is asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Check {
+    /// The time of day.
+    pub now: OffsetDateTime,
+    /// Tell what ends within this time; without it, a third of its life, and [`WARN`] at most.
+    pub warn: Option<Duration>,
+}
+
+/// What was looked at, and found.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// How many CAs, folders, files and rows were looked at.
+    pub checked: usize,
+    /// What was found, in the order of looking.
+    pub findings: Vec<Finding>,
+}
+
+impl Level {
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Note => "note",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
+    }
+}
+
+impl Report {
+    /// The worst of what was found.
+    pub fn worst(&self) -> Option<Level> {
+        self.findings.iter().map(|finding| finding.level).max()
+    }
+
+    /// How many findings are this bad.
+    pub fn count(&self, level: Level) -> usize {
+        let of_level = |finding: &&Finding| finding.level == level;
+        self.findings.iter().filter(of_level).count()
+    }
+
+    fn add(
+        &mut self,
+        level: Level,
+        subject: impl Into<String>,
+        kind: &'static str,
+        message: impl Into<String>,
+    ) {
+        self.findings.push(Finding {
+            level,
+            subject: subject.into(),
+            kind,
+            message: message.into(),
+        });
+    }
+}
+
+impl Check {
+    /// The CA below `dir`, its CRLs and its index, and every folder of a certificate beside it.
+    pub fn everything(&self, dir: &Path) -> Result<Report, Error> {
+        let mut report = Report::default();
+        let own = self.authority(dir, &mut report)?;
+        let mut present = Vec::new();
+        for path in folders(dir)? {
+            present.extend(self.folder(dir, &path, &own, &mut report)?);
+        }
+        self.index(&own, &present, &mut report)?;
+        Ok(report)
+    }
+
+    /// A file with certificates, or a folder of a certificate.
+    pub fn path(&self, path: &Path, report: &mut Report) -> Result<(), Error> {
+        match path.is_dir() {
+            true => self.lone_folder(path, report),
+            false => self.file(path, report),
+        }
+    }
+
+    /// Tells of a validity that is over, has not begun, or ends soon. Whether it holds now.
+    fn validity(
+        &self,
+        subject: &str,
+        (not_before, not_after): (OffsetDateTime, OffsetDateTime),
+        report: &mut Report,
+    ) -> bool {
+        let left = not_after - self.now;
+        if left < Duration::ZERO {
+            let message = format!("expired on {}", date(not_after));
+            report.add(Level::Error, subject, "expired", message);
+            return false;
+        }
+        if not_before > self.now {
+            let message = format!("is not valid before {}", date(not_before));
+            report.add(Level::Error, subject, "not-yet-valid", message);
+            return false;
+        }
+        let life = not_after - not_before;
+        let warn = self.warn.unwrap_or_else(|| WARN.min(life / 3));
+        if left <= warn {
+            report.add(
+                Level::Warning,
+                subject,
+                "expiring",
+                format!("expires on {}, {}", date(not_after), in_days(left)),
+            );
+        }
+        true
+    }
+
+    /// Tells of a key that others could read, and of one that is another's.
+    fn key(&self, path: &Path, expected: &PublicKey, report: &mut Report) -> Result<(), Error> {
+        let subject = shown(path);
+        let Some(bytes) = files::read_if_there(path)? else {
+            return Ok(());
+        };
+        if let Some(mode) = files::mode_of(path)?
+            && mode & 0o077 != 0
+        {
+            report.add(
+                Level::Error,
+                &subject,
+                "key-rights",
+                format!("others can get at it (mode {mode:04o}): make a new key, and keep it 0600"),
+            );
+        }
+        match PrivateKey::read(&bytes, None) {
+            Ok(key) if key.public() == expected => {}
+            Ok(_) => report.add(
+                Level::Error,
+                &subject,
+                "mismatch",
+                "is not the key of the certificate beside it",
+            ),
+            // Without the passphrase nothing can be said, and nothing is assumed.
+            Err(KeyError::Encrypted | KeyError::UnsupportedEncryption(_)) => {}
+            Err(error) => report.add(
+                Level::Error,
+                &subject,
+                "unreadable",
+                format!("cannot be read: {error}"),
+            ),
+        }
+        Ok(())
+    }
+}
+
+/// `in 3 days`.
+fn in_days(left: Duration) -> String {
+    match left.whole_days() {
+        0 => format!("in {} hours", left.whole_hours()),
+        1 => "in 1 day".to_owned(),
+        days => format!("in {days} days"),
+    }
+}
+
+fn shown(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+/// Every folder below `dir` but the CA's and hidden ones, by name.
+fn folders(dir: &Path) -> Result<Vec<PathBuf>, Error> {
+    crate::revocation::folders(dir)
+}

@@ -1,0 +1,186 @@
+//! What `pki revoke` and `pki crl` have in common: how long CRLs live, signing and carrying them, and the report.
+
+use pki::{
+    index::timestamp,
+    issuer::date,
+    revocation::{Action, Due, Failure, Refreshed, RevocationLists, Wish},
+    text::escape,
+};
+use serde_json::{Value, json};
+
+use crate::{
+    command_error::{CommandError, Kind},
+    commands::{now, patience},
+    output::{GOOD, Output},
+    passphrase::PassphraseArgs,
+    period::Period,
+};
+
+/// How CRLs are signed.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct ListArgs {
+    /// How long the issuing CA's CRL lives, as in 30d or 36h [default: as long as the last one, 30d at first]
+    #[arg(long, value_name = "TIME")]
+    life: Option<Period>,
+    /// How long the root's CRL lives, which says only which CAs are revoked [default: as the last one, 365d at first]
+    #[arg(long, value_name = "TIME")]
+    root_life: Option<Period>,
+    /// Print what would be done, and do nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) passphrase: PassphraseArgs,
+}
+
+impl ListArgs {
+    pub(crate) fn wish(&self, force: bool) -> Wish {
+        let length = |period: Option<Period>| period.map(|Period(length)| length);
+        Wish {
+            life: length(self.life),
+            root_life: length(self.root_life),
+            force,
+        }
+    }
+
+    /// Signs what is due, or says what would be.
+    pub(crate) fn refresh(
+        &self,
+        lists: &mut RevocationLists,
+        wish: &Wish,
+    ) -> Result<Refreshed, CommandError> {
+        if self.dry_run {
+            return Ok(Refreshed {
+                lists: lists.due(wish, now())?,
+                ..Refreshed::default()
+            });
+        }
+        let mut unlock = |path: &std::path::Path| self.passphrase.unlock(path);
+        Ok(lists.refresh(wish, &mut unlock, now(), &mut patience())?)
+    }
+}
+
+/// The CRLs in JSON.
+pub(crate) fn json(refreshed: &Refreshed, lists: &RevocationLists, dry_run: bool) -> Value {
+    let crls: Vec<_> = refreshed.lists.iter().map(due_json).collect();
+    let failures: Vec<_> = refreshed
+        .failures
+        .iter()
+        .map(|failure| json!({ "folder": failure.folder, "message": failure.error.to_string() }))
+        .collect();
+    json!({
+        "dry_run": dry_run,
+        "crls": crls,
+        "file": lists.path(),
+        "written": refreshed.is_written,
+        "folders": refreshed.folders,
+        "failures": failures,
+        "notices": refreshed.notices,
+    })
+}
+
+fn due_json(due: &Due) -> Value {
+    let (action, reasons) = match &due.action {
+        Action::Sign(reasons) => ("sign", &reasons[..]),
+        Action::Keep => ("keep", &[][..]),
+        Action::KeyMissing(reasons) => ("key-missing", &reasons[..]),
+        Action::Failed(reasons) => ("failed", &reasons[..]),
+    };
+    let current = due.current.as_ref();
+    json!({
+        "issuer": due.issuer,
+        "action": action,
+        "reasons": reasons,
+        "number": current.map(|crl| crl.number),
+        "this_update": current.map(|crl| timestamp(crl.this_update)),
+        "next_update": current.map(|crl| timestamp(crl.next_update)),
+        "revoked": due.entries,
+    })
+}
+
+/// The CRLs for people, one a line, and where they were carried.
+pub(crate) fn lines(
+    output: &mut Output,
+    refreshed: &Refreshed,
+    lists: &RevocationLists,
+    dry_run: bool,
+) -> Result<(), CommandError> {
+    for due in &refreshed.lists {
+        let issuer = escape(&due.issuer);
+        let entries = match due.entries {
+            1 => "1 certificate".to_owned(),
+            many => format!("{many} certificates"),
+        };
+        match (&due.action, &due.current) {
+            (Action::Sign(reasons), _) if dry_run => output.line(format_args!(
+                "{GOOD}~{GOOD:#} {issuer}  a new CRL of {entries} would be signed: {}",
+                reasons.join(", and ")
+            ))?,
+            (Action::Sign(reasons), Some(crl)) => output.line(format_args!(
+                "{GOOD}~{GOOD:#} {issuer}  CRL {} of {entries}, until {}: {}",
+                crl.number,
+                date(crl.next_update),
+                reasons.join(", and ")
+            ))?,
+            (Action::Keep, Some(crl)) => output.line(format_args!(
+                "= {issuer}  CRL {} of {entries}, until {}",
+                crl.number,
+                date(crl.next_update)
+            ))?,
+            (Action::Sign(reasons) | Action::KeyMissing(reasons) | Action::Failed(reasons), _) => {
+                output.line(format_args!(
+                    "! {issuer}  not signed: {}",
+                    reasons.join(", and ")
+                ))?;
+            }
+            (Action::Keep, None) => {}
+        }
+    }
+    let is_due = refreshed
+        .lists
+        .iter()
+        .any(|due| matches!(due.action, Action::Sign(_)));
+    if dry_run {
+        output.line("Nothing was done: this was a dry run.")?;
+    } else if refreshed.is_written || !refreshed.folders.is_empty() {
+        output.line(format_args!(
+            "Written: {}, and crl.pem in {} of the folders of certificates.",
+            escape(&lists.path().to_string_lossy()),
+            refreshed.folders.len()
+        ))?;
+    } else if !is_due && refreshed.failures.is_empty() {
+        output.line("Nothing to do.")?;
+    }
+    Ok(())
+}
+
+/// Notices go to stderr, whatever goes to stdout.
+pub(crate) fn notices(output: &mut Output, refreshed: &Refreshed) {
+    for notice in &refreshed.notices {
+        output.notice(notice);
+    }
+}
+
+/// One failure for all that could not be done, which was told in full before; the exit code is that of the first.
+pub(crate) fn failure(refreshed: &Refreshed, output: &mut Output) -> Result<(), CommandError> {
+    let Some((first, rest)) = refreshed.failures.split_first() else {
+        return Ok(());
+    };
+    let told = |failure: &Failure| match &failure.folder {
+        Some(folder) => format!(
+            "The CRL could not be carried into {}: {}",
+            escape(&folder.to_string_lossy()),
+            failure.error
+        ),
+        None => failure.error.to_string(),
+    };
+    for failure in rest {
+        output.notice(told(failure));
+    }
+    let error = CommandError::new(Kind::from(first.error.kind()), told(first)).hint(
+        "What else could be done was done; put this right, and run \"pki crl\" to do what is left.",
+    );
+    Err(match output.json() {
+        true => error.told_in_json(),
+        false => error,
+    })
+}

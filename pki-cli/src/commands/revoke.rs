@@ -1,0 +1,254 @@
+//! `pki revoke`: a certificate is marked as revoked, and the CRL says so everywhere.
+
+use std::path::PathBuf;
+
+use pki::{
+    Error,
+    authority::FOLDER,
+    index::{Marked, Revocation, Row, timestamp},
+    issuer::date,
+    manifest::check_name,
+    revocation::{Refreshed, RevocationLists, Target},
+    revocation_reason::{ReasonRefused, RevocationReason},
+    text::escape,
+};
+use serde_json::{Value, json};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+
+use crate::{
+    Global,
+    command_error::{CommandError, Kind},
+    commands::{
+        now,
+        revocation::{self, ListArgs},
+    },
+    output::Output,
+};
+
+/// Revoke a certificate, and sign and carry the CRL that says so
+///
+/// CERTIFICATE is the name of a folder below DIR, which means the certificate that it holds now, or a file. Writes the
+/// mark into the index, signs the issuer's CRL again, and puts crl.pem into DIR/ca and into the folder of every
+/// certificate. A second time changes nothing, and there is no way back: issue a new certificate instead. A CA is revoked
+/// by its file, which needs the root's key.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Reasons: unspecified, keyCompromise, cACompromise, affiliationChanged, superseded, cessationOfOperation,
+privilegeWithdrawn (RFC 5280 section 5.3.1).
+
+Example: pki revoke payment --reason keyCompromise --invalidity-date 2026-11-20T00:00:00Z")]
+pub(crate) struct Args {
+    /// A folder below DIR, or the file of a certificate
+    #[arg(
+        value_name = "CERTIFICATE",
+        required_unless_present = "serial",
+        conflicts_with = "serial"
+    )]
+    certificate: Option<String>,
+    /// The certificate with this serial number, in hexadecimal
+    #[arg(long, value_name = "HEX", allow_hyphen_values = true)]
+    serial: Option<String>,
+    /// Its issuer, as pki list --json shows it, where two CAs used one serial number
+    #[arg(long, value_name = "NAME", requires = "serial")]
+    issuer: Option<String>,
+    /// Every certificate of this name that is still valid: earlier ones, too, which may have the same key
+    #[arg(long, conflicts_with = "serial")]
+    all: bool,
+    /// Why
+    #[arg(long, value_name = "REASON", default_value = "unspecified", value_parser = reason)]
+    reason: RevocationReason,
+    /// Since when somebody else may have the key, as 2026-11-24T12:00:00Z
+    #[arg(long, value_name = "RFC3339")]
+    invalidity_date: Option<String>,
+    #[command(flatten)]
+    lists: ListArgs,
+}
+
+fn reason(text: &str) -> Result<RevocationReason, ReasonRefused> {
+    text.parse()
+}
+
+/// One certificate, and what came of it.
+struct Item {
+    row: Row,
+    marked: Marked,
+}
+
+pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(), CommandError> {
+    let revocation = Revocation {
+        at: now(),
+        reason: args.reason,
+        invalid_since: invalidity_date(args.invalidity_date.as_deref())?,
+    };
+    let mut lists = RevocationLists::open(&global.dir)?;
+    let rows = lists.find(&target(global, args, &lists)?, revocation.at)?;
+    let mut issuers = Vec::new();
+    for row in &rows {
+        // What is revoked already may have any reason.
+        if row.revocation.is_none() {
+            lists.may_revoke(row, args.reason, revocation.invalid_since, revocation.at)?;
+            issuers.push(row.issuer.clone());
+        }
+    }
+    let others = match (&rows[..], args.all) {
+        ([row], false) => lists.others_living(row, revocation.at)?,
+        _ => 0,
+    };
+    // Whoever cannot sign revokes nothing: a mark that no CRL tells of helps nobody.
+    if !args.lists.dry_run {
+        let mut unlock = |path: &std::path::Path| args.lists.passphrase.unlock(path);
+        lists.unlock(&issuers, &mut unlock, now())?;
+    }
+    let mut items = Vec::new();
+    for row in rows {
+        let marked = match (args.lists.dry_run, row.revocation) {
+            (true, Some(before)) => Marked::Before(before),
+            (true, None) => Marked::Now,
+            (false, _) => lists
+                .index()
+                .revoke(&row.serial, &row.issuer, &revocation)
+                .map_err(Error::from)?,
+        };
+        items.push(Item { row, marked });
+    }
+    let refreshed = match args.lists.dry_run {
+        true => Refreshed::default(),
+        false => args.lists.refresh(&mut lists, &args.lists.wish(false))?,
+    };
+    if others > 0 {
+        let sentence = match others {
+            1 => "1 other certificate of this name is still valid; revoke it as well with --all."
+                .to_owned(),
+            many => format!(
+                "{many} other certificates of this name are still valid; revoke them as well with --all."
+            ),
+        };
+        output.notice(sentence);
+    }
+    revocation::notices(output, &refreshed);
+    report(args, &items, &refreshed, &lists, (&revocation, output))?;
+    revocation::failure(&refreshed, output)
+}
+
+fn report(
+    args: &Args,
+    items: &[Item],
+    refreshed: &Refreshed,
+    lists: &RevocationLists,
+    (revocation, output): (&Revocation, &mut Output),
+) -> Result<(), CommandError> {
+    let dry_run = args.lists.dry_run;
+    if output.json() {
+        let mut document = revocation::json(refreshed, lists, dry_run);
+        let revoked: Vec<_> = items
+            .iter()
+            .map(|item| item_json(item, revocation))
+            .collect();
+        document["certificates"] = json!(revoked);
+        return Ok(output.document(&document)?);
+    }
+    for item in items {
+        let what = describe(&item.row);
+        match item.marked {
+            Marked::Now if dry_run => output.line(format_args!(
+                "{what} would be revoked ({}).",
+                revocation.reason
+            ))?,
+            Marked::Now => {
+                output.line(format_args!("Revoked {what} ({}).", revocation.reason))?;
+            }
+            Marked::Before(before) => output.line(format_args!(
+                "{what} was revoked on {} already ({}); that stays as it is.",
+                date(before.at),
+                before.reason
+            ))?,
+            Marked::Unknown => {}
+        }
+    }
+    match dry_run {
+        true => Ok(output.line("Nothing was done: this was a dry run.")?),
+        false => revocation::lines(output, refreshed, lists, false),
+    }
+}
+
+/// `order, serial 1b…, valid until 2027-01-23`.
+fn describe(row: &Row) -> String {
+    let name = match row.name.as_deref() {
+        Some(name) if name != FOLDER => escape(name),
+        _ => escape(&row.subject),
+    };
+    let end = match row.not_after {
+        Some(end) => format!(", valid until {}", date(end)),
+        None => String::new(),
+    };
+    format!("{name}, serial {}{end}", row.serial)
+}
+
+fn item_json(item: &Item, now: &Revocation) -> Value {
+    let row = &item.row;
+    let (is_new, revocation) = match item.marked {
+        Marked::Before(before) => (false, before),
+        _ => (true, *now),
+    };
+    json!({
+        "serial": row.serial,
+        "issuer": row.issuer,
+        "name": row.name,
+        "subject": row.subject,
+        "not_after": row.not_after.map(timestamp),
+        "changed": is_new,
+        "revoked_at": timestamp(revocation.at),
+        "reason": revocation.reason.name(),
+        "invalidity_date": revocation.invalid_since.map(timestamp),
+    })
+}
+
+/// A name that is known is a name; everything else is a file, or a folder with a certificate in it.
+fn target(global: &Global, args: &Args, lists: &RevocationLists) -> Result<Target, CommandError> {
+    if let Some(serial) = &args.serial {
+        return Ok(Target::Serial(serial.clone(), args.issuer.clone()));
+    }
+    let given = args.certificate.clone().unwrap_or_default();
+    let is_name = given == FOLDER || check_name(&given).is_ok();
+    let is_known = is_name
+        && (global.dir.join(&given).is_dir()
+            || lists.index().has_name(&given).map_err(Error::from)?);
+    let path = PathBuf::from(&given);
+    if args.all {
+        return match is_name {
+            true => Ok(Target::AllOf(given)),
+            false => Err(CommandError::new(
+                Kind::Usage,
+                format_args!(
+                    "--all takes the name of a folder below --dir, and {given:?} is none."
+                ),
+            )),
+        };
+    }
+    Ok(match (is_known, path.is_dir(), path.exists()) {
+        (true, ..) => Target::Name(given),
+        (false, true, _) => Target::File(path.join(pki::folder::CERTIFICATE)),
+        (false, false, true) => Target::File(path),
+        (false, false, false) if is_name => Target::Name(given),
+        (false, false, false) => Target::File(path),
+    })
+}
+
+fn invalidity_date(given: Option<&str>) -> Result<Option<OffsetDateTime>, CommandError> {
+    let Some(given) = given else {
+        return Ok(None);
+    };
+    let refused = || {
+        CommandError::new(
+            Kind::Usage,
+            format_args!("--invalidity-date “{}” is not a time.", escape(given)),
+        )
+        .hint("Give it as RFC 3339 writes it: 2026-11-24T12:00:00Z or 2026-11-24T13:00:00+01:00.")
+    };
+    let moment = OffsetDateTime::parse(given, &Rfc3339).map_err(|_| refused())?;
+    // Whole seconds: GeneralizedTime has no fractions here (RFC 5280 section 5.3.2).
+    moment
+        .replace_nanosecond(0)
+        .map(Some)
+        .map_err(|_| refused())
+}
