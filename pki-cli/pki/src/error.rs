@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use crate::{
     certificate_request::RequestError, distinguished_name::DistinguishedNameError,
-    export::ExportRefused, folder::FolderError, index::IndexError, issuer::Refusal, key::KeyError,
-    manifest::ManifestError, pkcs12::Pkcs12Error, renewal::RenewalRefused,
-    revocation::RevocationRefused, subject_alt_name::NameRefused,
+    export::ExportRefused, folder::FolderError, import::ImportRefused, index::IndexError,
+    issuer::Refusal, key::KeyError, manifest::ManifestError, pkcs12::Pkcs12Error,
+    renewal::RenewalRefused, revocation::RevocationRefused, subject_alt_name::NameRefused,
 };
 
 /// A failure of the issuing side.
@@ -49,6 +49,9 @@ pub enum Error {
     /// A pair cannot be handed out in this form.
     #[error(transparent)]
     Export(#[from] ExportRefused),
+    /// What others made cannot be taken over.
+    #[error(transparent)]
+    Import(#[from] ImportRefused),
     /// A PKCS#12 file cannot be used.
     #[error("The PKCS#12 file {path:?} cannot be used: {reason}.")]
     Pkcs12File {
@@ -187,6 +190,7 @@ impl Error {
             }
             Self::Renewal(error) => error.kind(),
             Self::Export(error) => error.kind(),
+            Self::Import(error) => error.kind(),
             Self::Pkcs12File { reason, .. } if reason.is_about_passphrase() => {
                 ErrorKind::Passphrase
             }

@@ -19,6 +19,7 @@ pub mod error;
 pub mod export;
 pub mod folder;
 pub mod health;
+pub mod import;
 pub mod index;
 pub mod inspect;
 pub mod issuer;

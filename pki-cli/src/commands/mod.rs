@@ -8,6 +8,8 @@ mod connect;
 mod crl;
 mod csr;
 mod export;
+mod import;
+mod import_ca;
 mod init;
 mod inspect;
 mod issue;
@@ -42,6 +44,7 @@ pub(crate) enum Command {
     Check(check::Args),
     Inspect(inspect::Args),
     Export(export::Args),
+    Import(import::Args),
     Verify(verify::Args),
     Connect(connect::Args),
     Completions(completions::Args),
@@ -66,6 +69,7 @@ pub(crate) fn run(
         Command::Crl(args) => crl::run(global, &args, output),
         Command::List(args) => list::run(global, &args, output),
         Command::Check(args) => check::run(global, &args, output),
+        Command::Import(args) => import::run(global, &args, output),
         Command::Inspect(args) => inspect::run(global, &args, output),
         Command::Verify(args) => verify::run(global, &args, output),
         Command::Connect(args) => connect::run(global, &args, output),

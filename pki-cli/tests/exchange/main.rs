@@ -7,7 +7,10 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod crash;
 mod export;
+mod openssl_ca;
+mod pair;
 mod pkcs12;
 #[path = "../issuing/support.rs"]
 #[expect(

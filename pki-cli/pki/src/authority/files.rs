@@ -30,7 +30,8 @@ pub fn read_certificate(path: &Path) -> Result<Certificate, Error> {
     first.ok_or_else(|| Error::NoAuthority(path.to_owned()))
 }
 
-pub(crate) fn read_certificates(path: &Path) -> Result<Vec<Certificate>, Error> {
+/// Reads every certificate of a file; there is at least one.
+pub fn read_certificates(path: &Path) -> Result<Vec<Certificate>, Error> {
     let bytes = folder::read(path)?;
     Certificate::read_all(&bytes).map_err(|error| Error::CertificateFile {
         path: path.to_owned(),

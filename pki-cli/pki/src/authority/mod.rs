@@ -12,8 +12,7 @@ use std::path::{Path, PathBuf};
 use time::OffsetDateTime;
 
 pub use create::{Created, NewAuthority};
-pub(crate) use files::read_certificates;
-pub use files::{pem_of, read_certificate, read_key};
+pub use files::{pem_of, read_certificate, read_certificates, read_key};
 
 use crate::{
     certificate::Certificate,
@@ -32,9 +31,9 @@ use crate::{
 
 /// The CA's folder below `--dir`.
 pub const FOLDER: &str = "ca";
-const ROOT_CERTIFICATE: &str = "root.crt";
+pub(crate) const ROOT_CERTIFICATE: &str = "root.crt";
 pub(crate) const ROOT_KEY: &str = "root.key";
-const ISSUING_CERTIFICATE: &str = "issuing.crt";
+pub(crate) const ISSUING_CERTIFICATE: &str = "issuing.crt";
 pub(crate) const ISSUING_KEY: &str = "issuing.key";
 
 /// Where a passphrase comes from when a key turns out to be encrypted: asked with the key's path, at most once.

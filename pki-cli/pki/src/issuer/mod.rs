@@ -80,6 +80,20 @@ impl Issuer {
         key: PrivateKey,
         others: impl IntoIterator<Item = Certificate>,
     ) -> Result<Self, Refusal> {
+        Self::may_issue(&certificate)?;
+        if key.public() != certificate.public_key() {
+            return Err(Refusal::KeyMismatch(certificate.subject().to_string()));
+        }
+        let parents = parents_of(&certificate, others.into_iter().collect())?;
+        Ok(Self {
+            certificate,
+            key,
+            parents,
+        })
+    }
+
+    /// Whether a certificate is that of a CA that may sign certificates, whoever has the key.
+    pub(crate) fn may_issue(certificate: &Certificate) -> Result<(), Refusal> {
         let subject = || certificate.subject().to_string();
         if !certificate.is_ca() {
             return Err(Refusal::NotACa(subject()));
@@ -91,15 +105,7 @@ impl Issuer {
         {
             return Err(Refusal::NoKeyCertSign(subject()));
         }
-        if key.public() != certificate.public_key() {
-            return Err(Refusal::KeyMismatch(subject()));
-        }
-        let parents = parents_of(&certificate, others.into_iter().collect())?;
-        Ok(Self {
-            certificate,
-            key,
-            parents,
-        })
+        Ok(())
     }
 
     /// The CA's certificate.

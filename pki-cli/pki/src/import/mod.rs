@@ -1,0 +1,19 @@
+//! What others made, taken over: a pair, or a whole CA with its history.
+//!
+//! Everything is checked before the first file is written, and what is written appears whole or not at all. What is told
+//! of a certificate by a table is believed only as far as the certificate itself agrees.
+//!
+//! What it deliberately does not do: take over a CA whose key is not there to go on with, or one in place of another.
+
+mod ca;
+mod history;
+mod index_txt;
+mod layout;
+mod pair;
+mod refused;
+
+pub use ca::{ImportedAuthority, Source, Sources, Takeover};
+pub use history::{History, Report};
+pub use layout::{Named, find};
+pub use pair::{Pair, PairSource};
+pub use refused::ImportRefused;

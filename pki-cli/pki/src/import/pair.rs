@@ -1,0 +1,114 @@
+//! A key with its certificate, put in order: the end entity first, then what stands above it, and the trust anchor apart.
+
+use time::OffsetDateTime;
+
+use super::ImportRefused;
+use crate::{
+    certificate::Certificate,
+    key::PrivateKey,
+    path_validation::{self, FailureKind},
+};
+
+/// What was given.
+#[derive(Debug)]
+pub struct PairSource {
+    /// The key.
+    pub key: PrivateKey,
+    /// The end entity's certificate, and others in any order.
+    pub certificates: Vec<Certificate>,
+    /// What may be trusted: the CA below `--dir`, or what was named as trusted.
+    pub trust: Vec<Certificate>,
+    /// Whether a root among `certificates` may be trusted as well.
+    pub trusts_what_is_given: bool,
+}
+
+/// A pair in order.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Pair {
+    /// The key.
+    pub key: PrivateKey,
+    /// The certificate, then the intermediates.
+    pub certificates: Vec<Certificate>,
+    /// The trust anchor.
+    pub anchor: Certificate,
+    /// What the person should know.
+    pub notices: Vec<String>,
+}
+
+impl PairSource {
+    /// Finds the certificate of the key and the path above it, and asks the path validator.
+    pub fn arrange(self, now: OffsetDateTime) -> Result<Pair, ImportRefused> {
+        let mut notices = Vec::new();
+        let fitting = self
+            .certificates
+            .iter()
+            .filter(|one| one.public_key() == self.key.public());
+        let Some(own) = fitting.clone().max_by_key(|one| one.not_after()).cloned() else {
+            return Err(ImportRefused::KeyFitsNone(self.certificates.len()));
+        };
+        if fitting.count() > 1 {
+            notices.push(format!(
+                "Several certificates belong to this key; the one that ends last is imported (serial {}).",
+                own.serial()
+            ));
+        }
+        let subject = || own.subject().to_string();
+        if own.is_ca() {
+            return Err(ImportRefused::IsCa(subject()));
+        }
+        let validate = |trust: &[&Certificate]| {
+            let request = path_validation::Request::new(own.der(), now)
+                .trust(trust.iter().map(|one| one.der()))
+                .intermediates(self.certificates.iter().map(Certificate::der));
+            path_validation::validate(&request)
+        };
+        let trusted: Vec<&Certificate> = self.trust.iter().collect();
+        let given: Vec<&Certificate> = self
+            .certificates
+            .iter()
+            .filter(|one| self.trusts_what_is_given && one.is_ca() && one.is_self_issued())
+            .collect();
+        let accepted = match validate(&trusted) {
+            Err(rejected) if rejected.kind == FailureKind::NoPath => {
+                if given.is_empty() {
+                    return Err(ImportRefused::NoAnchor(subject()));
+                }
+                let accepted = validate(&given);
+                if accepted.is_ok() {
+                    notices.push("The trust anchor is the root among the imported files, and not the CA below --dir; check that it is the one that is meant.".to_owned());
+                }
+                accepted
+            }
+            other => other,
+        };
+        let accepted = accepted.map_err(|rejected| ImportRefused::Rejected {
+            subject: subject(),
+            reason: rejected.to_string(),
+        })?;
+        let mut path: Vec<Certificate> = accepted
+            .path
+            .iter()
+            .filter_map(|der| Certificate::from_der(der).ok())
+            .collect();
+        let unused = self
+            .certificates
+            .iter()
+            .filter(|one| !path.contains(one))
+            .count();
+        if unused > 0 {
+            notices.push(format!(
+                "{unused} of the certificates given belong to no path from this one to the trust anchor, and were left out."
+            ));
+        }
+        let Some(anchor) = path.pop().filter(|_| !path.is_empty()) else {
+            return Err(ImportRefused::NoAnchor(subject()));
+        };
+        Ok(Pair {
+            key: self.key,
+            certificates: path,
+            anchor,
+            notices,
+        })
+    }
+}
