@@ -23,7 +23,12 @@ pub(crate) struct Ca {
 
 impl Ca {
     pub(crate) fn root(name: &str) -> Self {
-        let (params, key) = (ca(name), key());
+        Self::root_with(name, |_| {})
+    }
+
+    pub(crate) fn root_with(name: &str, change: impl FnOnce(&mut CertificateParams)) -> Self {
+        let (mut params, key) = (ca(name), key());
+        change(&mut params);
         let pem = params.self_signed(&key).expect("signed").pem();
         Self {
             issuer: Issuer::new(params, key),
@@ -33,7 +38,16 @@ impl Ca {
     }
 
     pub(crate) fn intermediate(&self, name: &str) -> Self {
-        let (params, key) = (ca(name), key());
+        self.intermediate_with(name, |_| {})
+    }
+
+    pub(crate) fn intermediate_with(
+        &self,
+        name: &str,
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> Self {
+        let (mut params, key) = (ca(name), key());
+        change(&mut params);
         let pem = params.signed_by(&key, &self.issuer).expect("signed").pem();
         Self {
             issuer: Issuer::new(params, key),
@@ -160,7 +174,7 @@ fn ca(name: &str) -> CertificateParams {
     params
 }
 
-fn named(common_name: &str) -> DistinguishedName {
+pub(crate) fn named(common_name: &str) -> DistinguishedName {
     let mut name = DistinguishedName::new();
     name.push(DnType::CommonName, common_name);
     name

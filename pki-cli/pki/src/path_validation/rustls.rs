@@ -37,36 +37,42 @@ pub fn rustls_verdict(request: &Request<'_>) -> Result<(), String> {
         .map(|der| {
             OwnedCertRevocationList::from_der(der)
                 .map(Into::into)
-                .map_err(say)
+                .map_err(|error| format!("it cannot use a CRL: {}", words(&error)))
         })
         .collect::<Result<_, _>>()?;
     let crls: Vec<_> = crls.iter().collect();
-    let revocation = match request.crls {
-        Some(_) => Some(
-            RevocationOptionsBuilder::new(&crls)
-                .map_err(|_| "no CRL was given".to_owned())?
-                .with_expiration_policy(ExpirationPolicy::Enforce)
-                .build(),
-        ),
-        None => None,
-    };
-    let usage = match request.purpose {
-        Some(Purpose::Client) => KeyUsage::client_auth(),
-        Some(Purpose::Server) | None => KeyUsage::server_auth(),
-    };
     let seconds = u64::try_from(request.time.unix_timestamp()).unwrap_or(0);
     let time = UnixTime::since_unix_epoch(std::time::Duration::from_secs(seconds));
     let leaf = EndEntityCert::try_from(&leaf).map_err(say)?;
-    leaf.verify_for_usage(
-        webpki::ALL_VERIFICATION_ALGS,
-        &anchors,
-        &intermediates,
-        time,
-        usage,
-        revocation,
-        None,
-    )
-    .map_err(say)?;
+    let path = |usage| {
+        let revocation = match request.crls {
+            Some(_) => Some(
+                RevocationOptionsBuilder::new(&crls)
+                    .map_err(|_| "no CRL was given".to_owned())?
+                    .with_expiration_policy(ExpirationPolicy::Enforce)
+                    .build(),
+            ),
+            None => None,
+        };
+        leaf.verify_for_usage(
+            webpki::ALL_VERIFICATION_ALGS,
+            &anchors,
+            &intermediates,
+            time,
+            usage,
+            revocation,
+            None,
+        )
+        .map(|_| ())
+        .map_err(say)
+    };
+    match request.purpose {
+        Some(Purpose::Server) => path(KeyUsage::server_auth()),
+        Some(Purpose::Client) => path(KeyUsage::client_auth()),
+        // It always asks for one of the two: when we are not asked for any, either will do.
+        None => path(KeyUsage::server_auth())
+            .or_else(|reason| path(KeyUsage::client_auth()).map_err(|_| reason)),
+    }?;
     for name in &request.names {
         let name = match &name.0 {
             Expected::Host(host) => {
