@@ -64,12 +64,12 @@ impl Verdict {
         }
     }
 
-    /// The path for people, when there is one.
-    pub(crate) fn lines(&self, output: &mut Output) -> io::Result<()> {
+    /// The path for people, when there is one. `heading` says that it is accepted.
+    pub(crate) fn lines(&self, heading: &str, output: &mut Output) -> io::Result<()> {
         let Ok(accepted) = &self.ours else {
             return Ok(());
         };
-        output.line(format_args!("{GOOD}accepted{GOOD:#}"))?;
+        output.line(format_args!("{GOOD}{heading}{GOOD:#}"))?;
         for (position, subject) in positions(accepted).zip(&accepted.subjects) {
             output.line(format_args!("  {position:<15} {subject}"))?;
         }

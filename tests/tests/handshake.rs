@@ -20,6 +20,8 @@ mod not_tls;
 mod openssl;
 #[path = "handshake/pki_apply.rs"]
 mod pki_apply;
+#[path = "handshake/pki_connect.rs"]
+mod pki_connect;
 #[path = "handshake/renewal.rs"]
 mod renewal;
 #[path = "handshake/replacement.rs"]

@@ -125,7 +125,7 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
     if output.json() {
         output.document(&verdict.json())?;
     } else {
-        verdict.lines(output)?;
+        verdict.lines("accepted", output)?;
     }
     verdict.notices(output);
     Ok(())

@@ -86,7 +86,7 @@ impl Failure {
         let address = wish.address;
         let at = match seen.connected {
             Some(connected) if connected.to_string() != address.to_string() => {
-                format!("{address} (at {connected})")
+                format!("{address} ({})", connected.ip())
             }
             _ => address.to_string(),
         };

@@ -172,7 +172,7 @@ impl<'a> Report<'a> {
             }
         }
         match self.verdict {
-            Some(verdict) if seen.proved => verdict.lines(output),
+            Some(verdict) if seen.proved => verdict.lines("the server's chain is accepted", output),
             _ => Ok(()),
         }
     }

@@ -50,7 +50,7 @@ fn both_sides_accept_each_other() {
         "OCSP staple         none\n",
         "chain               1 certificate sent\n",
         "  certificate  server  (TLS server and client, P-256, 29 days left, issuer Test Root)\n",
-        "accepted\n",
+        "the server's chain is accepted\n",
         "  leaf            CN=server\n",
         "  trust anchor    CN=Test Root\n",
     ] {
@@ -80,7 +80,7 @@ fn a_server_that_demands_a_certificate_and_sees_none_refuses() {
             "{run}"
         );
         assert!(
-            run.stdout.contains("accepted\n"),
+            run.stdout.contains("the server's chain is accepted\n"),
             "its own chain is good: {run}"
         );
     }
