@@ -6,6 +6,7 @@
 
 mod create;
 mod files;
+mod rehearsal;
 
 use std::path::{Path, PathBuf};
 
@@ -13,6 +14,7 @@ use time::OffsetDateTime;
 
 pub use create::{Created, NewAuthority};
 pub use files::{pem_of, read_certificate, read_certificates, read_key};
+pub use rehearsal::{Draft, Rehearsal};
 
 use crate::{
     certificate::Certificate,
@@ -90,21 +92,8 @@ impl Authority {
 
     /// Opens the CA below `dir`, ready to issue.
     pub fn open(dir: &Path, unlock: &mut Unlock<'_>) -> Result<Self, Error> {
-        let folder = dir.join(FOLDER);
-        if !Self::exists(dir) {
-            return Err(Error::NoAuthority(folder));
-        }
-        let (root, issuing) = Self::certificates(dir)?;
-        let (certificate, key, others) = match issuing {
-            Some(issuing) => (issuing, folder.join(ISSUING_KEY), vec![root]),
-            None => (root, folder.join(ROOT_KEY), Vec::new()),
-        };
-        if !key.exists() {
-            return Err(Error::AuthorityIncomplete(key));
-        }
-        let key = read_key(&key, unlock)?;
-        let issuer = Issuer::new(certificate, key, others)?;
-        let index = Index::open(&folder.join(index::FILE))?;
+        let issuer = key_of(dir, unlock)?;
+        let index = Index::open(&dir.join(FOLDER).join(index::FILE))?;
         Ok(Self {
             issuer,
             index: Some(index),
@@ -227,6 +216,24 @@ impl Issued {
     pub fn anchor_pem(&self) -> String {
         self.anchor.to_pem()
     }
+}
+
+/// The CA below `dir` that issues, with its key.
+fn key_of(dir: &Path, unlock: &mut Unlock<'_>) -> Result<Issuer, Error> {
+    let folder = dir.join(FOLDER);
+    if !Authority::exists(dir) {
+        return Err(Error::NoAuthority(folder));
+    }
+    let (root, issuing) = Authority::certificates(dir)?;
+    let (certificate, key, others) = match issuing {
+        Some(issuing) => (issuing, folder.join(ISSUING_KEY), vec![root]),
+        None => (root, folder.join(ROOT_KEY), Vec::new()),
+    };
+    if !key.exists() {
+        return Err(Error::AuthorityIncomplete(key));
+    }
+    let key = read_key(&key, unlock)?;
+    Ok(Issuer::new(certificate, key, others)?)
 }
 
 /// Without `issuing.crt` the root would issue itself, in silence. It does so only when that was meant: a root that allows

@@ -223,15 +223,19 @@ impl<'a> Prepared<'a> {
         sign(&self.to_be_signed, reserved.serial().octets(), self.key)
     }
 
-    /// Puts a placeholder where the signature will be and looks at the result as a stranger would, so that the real key
-    /// never signs something malformed.
-    fn lint(&self, request: &Request<'_>, issuer: Option<&Certificate>) -> Result<(), Error> {
+    /// The certificate to be, with placeholders for its serial number and its signature.
+    pub fn draft(&self) -> Result<Certificate, Error> {
         const SERIAL: [u8; 20] = [0x55; 20];
         const SIGNATURE: [u8; 64] = [0x55; 64];
         let algorithm = self.key.signature_algorithm();
         let encoded = self.to_be_signed.encode(&SERIAL, &algorithm);
-        let certificate = assemble(&encoded, &algorithm, &SIGNATURE)?;
-        lint::check(&certificate, request, issuer).map_err(|finding| Refusal::Lint(finding).into())
+        assemble(&encoded, &algorithm, &SIGNATURE)
+    }
+
+    /// Looks at the draft as a stranger would, so that the real key never signs something malformed.
+    fn lint(&self, request: &Request<'_>, issuer: Option<&Certificate>) -> Result<(), Error> {
+        lint::check(&self.draft()?, request, issuer)
+            .map_err(|finding| Refusal::Lint(finding).into())
     }
 }
 
