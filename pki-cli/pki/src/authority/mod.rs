@@ -86,8 +86,11 @@ impl Authority {
     /// Whether there is a CA below this folder.
     pub fn exists(dir: &Path) -> bool {
         let root = dir.join(FOLDER).join(ROOT_CERTIFICATE);
-        // Where this user may not look there may be one: whoever reads it next says why it cannot be read.
-        root.try_exists().unwrap_or(true)
+        match root.try_exists() {
+            Ok(exists) => exists,
+            // Where this user may not look there may be one: whoever reads it next says why it cannot be read.
+            Err(error) => error.kind() == std::io::ErrorKind::PermissionDenied,
+        }
     }
 
     /// Opens the CA below `dir`, ready to issue.
