@@ -100,7 +100,7 @@ impl Authority {
         Ok(Self {
             issuer,
             index: Some(index),
-            lists: Some(folder.join(folder::REVOCATION_LISTS)),
+            lists: Some(dir.join(FOLDER).join(folder::REVOCATION_LISTS)),
         })
     }
 
