@@ -14,7 +14,7 @@ fn the_binary_seeds_from_the_kernel_and_not_from_the_jitter_of_the_cpu() {
     let binary = fs::read(env!("CARGO_BIN_EXE_pki")).expect("the binary");
     // The C library puts its version before what other files call, so it is the ends that are looked for.
     let wanted = [&WITH[..], &[WITHOUT, "ecp_nistz256_point_double"]].concat();
-    let mut found = BTreeSet::new();
+    let mut found: BTreeSet<&str> = BTreeSet::new();
     for name in binary.split(|octet| *octet == 0) {
         if (14..60).contains(&name.len()) {
             found.extend(wanted.iter().filter(|end| name.ends_with(end.as_bytes())));

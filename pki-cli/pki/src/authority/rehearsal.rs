@@ -62,7 +62,7 @@ impl Rehearsal {
         };
         let prepared = self.issuer.prepare(&request, now)?;
         Ok(Draft {
-            certificate: prepared.draft()?,
+            certificate: prepared.draft().clone(),
             notices: prepared.notices().to_vec(),
         })
     }
