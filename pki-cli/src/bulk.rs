@@ -18,6 +18,7 @@ use pki::{
     apply::Step,
     authority::Authority,
     batch::{Batch, Made, Outcome, Place, Tools},
+    certificate::Certificate,
     index::Index,
     issuer::Issuer,
     key::{KeyAlgorithm, KeyError, Passphrase, PrivateKey},
@@ -86,6 +87,7 @@ impl ReadyKeys {
 /// What every thread sees.
 struct Shared<'a> {
     issuer: &'a Issuer,
+    anchors: &'a [Certificate],
     index: Mutex<&'a mut Index>,
     dir: &'a Path,
     steps: &'a [Step],
@@ -110,7 +112,7 @@ pub(crate) fn take<'a>(
     passphrase: &'a PassphraseOf<'a>,
     made: &mut dyn FnMut(Made<'_>),
 ) -> Result<(), Error> {
-    let (issuer, index) = authority.parts();
+    let (issuer, anchors, index) = authority.parts();
     let Some(index) = index else {
         return Err(Error::NoAuthority(dir.join(pki::authority::FOLDER)));
     };
@@ -118,6 +120,7 @@ pub(crate) fn take<'a>(
     let threads = cores().min(batches.len());
     let shared = Shared {
         issuer,
+        anchors,
         index: Mutex::new(index),
         dir,
         steps,
@@ -213,6 +216,7 @@ fn run<'a>(shared: &Shared<'a>, steps: &'a [Step]) -> Result<Outcome<'a>, Error>
 fn round<'a>(shared: &Shared<'a>, steps: &'a [Step]) -> Result<Outcome<'a>, Error> {
     let place = Place {
         issuer: shared.issuer,
+        anchors: shared.anchors,
         dir: shared.dir,
         now: now(),
     };

@@ -1,5 +1,5 @@
 //! The only place that prints. Results go to stdout, notices and errors to stderr, so that a pipe gets results only;
-//! colour appears on a terminal only (it is taken out elsewhere).
+//! colour appears on a terminal only (`anstream` takes it out elsewhere).
 
 use std::io::{self, IsTerminal, Write};
 
@@ -20,8 +20,6 @@ pub const HINT: Style = AnsiColor::Cyan.on_default().bold();
 /// Where a command writes.
 pub struct Output {
     stdout: Box<dyn Write>,
-    /// Whether styles stay in what goes to stdout.
-    is_coloured: bool,
     stderr: Box<dyn Write>,
     json: bool,
     progress: Progress,
@@ -42,9 +40,7 @@ impl Output {
     pub fn from_process() -> Self {
         Self {
             // Buffered: `inspect` of a large bundle writes thousands of lines.
-            stdout: Box::new(io::BufWriter::new(io::stdout())),
-            is_coloured: anstream::AutoStream::choice(&io::stdout())
-                != anstream::ColorChoice::Never,
+            stdout: Box::new(io::BufWriter::new(anstream::stdout())),
             stderr: Box::new(anstream::stderr()),
             json: false,
             progress: Progress {
@@ -65,20 +61,12 @@ impl Output {
 
     /// Prints one line for people. Escape what comes from a file with `pki::text` first.
     pub fn line(&mut self, line: impl std::fmt::Display) -> io::Result<()> {
-        self.write(format!("{line}\n"))
+        writeln!(self.stdout, "{line}")
     }
 
-    /// Prints text for people, or bytes for machines, as they are; only styles go where nobody would see them.
+    /// Prints text for people, or bytes for machines, as they are.
     pub fn write(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
-        let bytes = bytes.as_ref();
-        // Styles begin with ESC, and most of what is printed has none: it need not be read twice.
-        if self.is_coloured || !bytes.contains(&0x1b) {
-            return self.stdout.write_all(bytes);
-        }
-        let plain = anstream::adapter::strip_bytes(bytes);
-        plain
-            .into_iter()
-            .try_for_each(|piece| self.stdout.write_all(piece))
+        self.stdout.write_all(bytes.as_ref())
     }
 
     /// Prints one JSON document, indented, with a line end. Characters in it that could harm a terminal are escaped as

@@ -117,6 +117,13 @@ impl PassphraseArgs {
         )
     }
 
+    /// Whether a person at a terminal would be asked.
+    fn would_prompt(&self) -> bool {
+        self.passphrase_file.is_none()
+            && self.passphrase_fd.is_none()
+            && std::env::var_os(VARIABLE).is_none()
+    }
+
     /// A passphrase for a new CA.
     pub(crate) fn choose(&self) -> Result<Passphrase, CommandError> {
         let sources = Sources {
@@ -153,6 +160,37 @@ impl PassphraseArgs {
                 "{option} gives a passphrase, and the CA keys would be written in clear all the same; {fix}, or leave the passphrase out."
             ),
         ))
+    }
+}
+
+/// The passphrases of one run that opens several keys: asked for once, for a descriptor gives them once only.
+pub(crate) struct Remembered<'a> {
+    args: &'a PassphraseArgs,
+    known: Vec<(PathBuf, Passphrase)>,
+}
+
+impl<'a> Remembered<'a> {
+    pub(crate) fn new(args: &'a PassphraseArgs) -> Self {
+        Self {
+            args,
+            known: Vec::new(),
+        }
+    }
+
+    /// Opens the key at this path. What is given without a terminal is one passphrase for all keys; a person is asked
+    /// for each, but not twice, and not for a key that was made in this run.
+    pub(crate) fn unlock(&mut self, path: &Path) -> Result<Passphrase, Error> {
+        let is_next = path
+            .file_name()
+            .is_some_and(|name| name.as_encoded_bytes().starts_with(b"next"));
+        let of_all = !self.args.would_prompt() || is_next;
+        let known = self.known.iter().find(|(of, _)| of_all || of == path);
+        if let Some((_, passphrase)) = known {
+            return Ok(passphrase.clone());
+        }
+        let passphrase = self.args.unlock(path)?;
+        self.known.push((path.to_owned(), passphrase.clone()));
+        Ok(passphrase)
     }
 }
 

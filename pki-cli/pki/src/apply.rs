@@ -1,16 +1,16 @@
 //! Makes reality match a manifest. First the plan, which is the difference between the two and changes nothing; then
 //! each step, looked at once more under the folder's lock, so that two runs at once do not issue twice.
 
-use std::{
-    collections::HashSet,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use time::{Duration, OffsetDateTime};
 
 use crate::{
-    authority::{Authority, Issued, NewAuthority, Order, pem_of},
+    authority::{
+        Authority, Generations, Issued, NewAuthority, Order, Role, is_generation_of, pem_of,
+    },
     certificate::Certificate,
+    distinguished_name::DistinguishedName,
     error::Error,
     folder::{self, Entry as File, Folder, FolderError, Wait},
     issuer::{self, BACKDATE, Issuer, date},
@@ -56,21 +56,38 @@ pub enum Action {
     Issue,
     /// It is there and is to be replaced, for these reasons.
     Replace(Vec<String>),
+    /// It is as it should be; `ca.crt` beside it is not, and is to be, for these reasons.
+    Trust(Vec<String>),
     /// It is as it should be, and is valid until then.
     Keep(OffsetDateTime),
+}
+
+impl Action {
+    fn makes_key(&self) -> bool {
+        matches!(self, Self::Issue | Self::Replace(_))
+    }
 }
 
 impl Plan {
     /// Compares a manifest with what is below `dir`.
     pub fn make(manifest: &Manifest, dir: &Path, now: OffsetDateTime) -> Result<Self, Error> {
         let present = if Authority::exists(dir) {
-            Some(Authority::certificates(dir)?)
+            Some(Generations::read(dir)?)
         } else {
             None
         };
-        let chain = present
-            .as_ref()
-            .map(|(root, issuing)| Chain::new(root, issuing.as_ref(), now));
+        let chain = match &present {
+            Some(generations) => Some(Chain {
+                previous: generations.previous_issuer(),
+                ..Chain::new(
+                    generations.root()?,
+                    generations.get(Role::Issuing),
+                    generations.anchors(),
+                    now,
+                )
+            }),
+            None => None,
+        };
         let authority = match &chain {
             None => AuthorityStep::Create,
             Some(chain) => AuthorityStep::Keep(chain.differences(&manifest.authority)),
@@ -91,7 +108,7 @@ impl Plan {
                 let path = dir.join(&entry.name);
                 let action = action(entry, &path, chain.as_ref(), now)?;
                 if let Some(chain) = &chain
-                    && !matches!(action, Action::Keep(_))
+                    && action.makes_key()
                 {
                     check(chain, entry)?;
                 }
@@ -129,7 +146,8 @@ impl Plan {
         Ok(())
     }
 
-    /// How many certificates would be issued, replaced and kept.
+    /// How many certificates would be issued, replaced and kept. One that is kept stays as it is, also when others are to
+    /// be trusted beside it.
     pub fn counts(&self) -> (usize, usize, usize) {
         self.steps
             .iter()
@@ -137,9 +155,15 @@ impl Plan {
                 match step.action {
                     Action::Issue => (issue + 1, replace, keep),
                     Action::Replace(_) => (issue, replace + 1, keep),
-                    Action::Keep(_) => (issue, replace, keep + 1),
+                    Action::Trust(_) | Action::Keep(_) => (issue, replace, keep + 1),
                 }
             })
+    }
+
+    /// In how many folders the trust would be renewed, and nothing else.
+    pub fn trusts(&self) -> usize {
+        let is_trust = |step: &&Step| matches!(step.action, Action::Trust(_));
+        self.steps.iter().filter(is_trust).count()
     }
 }
 
@@ -154,14 +178,14 @@ impl Step {
         now: OffsetDateTime,
         wait: &mut Wait<'_>,
     ) -> Result<Option<Issued>, Error> {
-        if matches!(self.action, Action::Keep(_)) {
+        if !self.makes_key() {
             return Ok(None);
         }
         // The key first: it may take seconds, and nobody should wait for the folder meanwhile.
         let key = PrivateKey::generate(self.entry.key)?;
         let pem = pem_of(&key, passphrase)?;
         let folder = Folder::lock(&dir.join(&self.entry.name), wait)?;
-        let chain = Chain::of(authority.issuer(), now);
+        let chain = Chain::of(authority.issuer(), authority.anchors(), now);
         if !self.is_still_due(&folder, &chain, passphrase.is_some(), now)? {
             return Ok(None);
         }
@@ -180,7 +204,36 @@ impl Step {
 
     /// Whether taking the step makes a key.
     pub fn makes_key(&self) -> bool {
-        !matches!(self.action, Action::Keep(_))
+        self.action.makes_key()
+    }
+
+    /// Renews the trust beside a certificate that stays: the roots of the CA below `dir`, and no others. `false` when
+    /// there is nothing (left) to do.
+    pub fn trust(
+        &self,
+        dir: &Path,
+        now: OffsetDateTime,
+        wait: &mut Wait<'_>,
+    ) -> Result<bool, Error> {
+        if !matches!(self.action, Action::Trust(_)) {
+            return Ok(false);
+        }
+        let folder = Folder::lock(&dir.join(&self.entry.name), wait)?;
+        let generations = Generations::read(dir)?;
+        let chain = Chain::new(
+            generations.root()?,
+            generations.get(Role::Issuing),
+            generations.anchors(),
+            now,
+        );
+        // Whoever replaced the pair in the meantime renewed the trust, too.
+        let action = action(&self.entry, folder.path(), Some(&chain), now)?;
+        if !matches!(action, Action::Trust(_)) {
+            return Ok(false);
+        }
+        let pem: String = chain.anchors.iter().map(|one| one.to_pem()).collect();
+        folder.put(&File::public(folder::ANCHOR, pem))?;
+        Ok(true)
     }
 
     /// Looks once more, now that nobody else writes to the folder: somebody may have taken the step in the meantime.
@@ -194,8 +247,7 @@ impl Step {
         if folder.is_vacant() {
             return Ok(true);
         }
-        let action = action(&self.entry, folder.path(), Some(chain), now)?;
-        if matches!(action, Action::Keep(_)) {
+        if !action(&self.entry, folder.path(), Some(chain), now)?.makes_key() {
             return Ok(false);
         }
         if !is_encrypted && has_encrypted_key(folder.path())? {
@@ -236,26 +288,37 @@ fn lists_file(issued: &Issued) -> Result<Option<File>, Error> {
 pub(crate) struct Chain<'a> {
     root: &'a Certificate,
     issuing: Option<&'a Certificate>,
+    /// What `ca.crt` holds.
+    anchors: Vec<&'a Certificate>,
+    /// The CA whose place the issuing one took.
+    previous: Option<&'a Certificate>,
     /// The question whether verifiers would accept a certificate.
     series: Series<'a>,
 }
 
 impl<'a> Chain<'a> {
-    fn new(root: &'a Certificate, issuing: Option<&'a Certificate>, now: OffsetDateTime) -> Self {
+    fn new(
+        root: &'a Certificate,
+        issuing: Option<&'a Certificate>,
+        anchors: Vec<&'a Certificate>,
+        now: OffsetDateTime,
+    ) -> Self {
         let question = path_validation::Request::new(&[], now)
             .trust([root.der()])
             .intermediates(issuing.map(Certificate::der));
         Self {
             root,
             issuing,
+            anchors,
+            previous: None,
             series: Series::new(question),
         }
     }
 
-    /// The CA that issues.
-    pub(crate) fn of(issuer: &'a Issuer, now: OffsetDateTime) -> Self {
+    /// The CA that issues, and what is trusted beside it.
+    pub(crate) fn of(issuer: &'a Issuer, anchors: &'a [Certificate], now: OffsetDateTime) -> Self {
         let issuing = (!issuer.parents().is_empty()).then_some(issuer.certificate());
-        Self::new(issuer.anchor(), issuing, now)
+        Self::new(issuer.anchor(), issuing, anchors.iter().collect(), now)
     }
 }
 
@@ -278,27 +341,27 @@ impl Chain<'_> {
 
     fn differences(&self, wanted: &NewAuthority) -> Vec<String> {
         let mut differences = Vec::new();
-        compare(
-            &mut differences,
-            "subject",
-            &self.root.subject().to_slashes(),
-            &wanted.subject.to_slashes(),
-        );
-        let issuing =
-            |name: Option<String>| name.unwrap_or_else(|| "none (single tier)".to_owned());
-        compare(
-            &mut differences,
+        // The manifest names the first generation; a later one is the same CA, rotated.
+        let mut names =
+            |what, present: Option<&DistinguishedName>, first: Option<&DistinguishedName>| {
+                if let (Some(present), Some(first)) = (present, first)
+                    && is_generation_of(present, first)
+                {
+                    return;
+                }
+                let text = |name: Option<&DistinguishedName>| {
+                    name.map_or_else(
+                        || "none (single tier)".to_owned(),
+                        DistinguishedName::to_slashes,
+                    )
+                };
+                compare(&mut differences, what, &text(present), &text(first));
+            };
+        names("subject", Some(self.root.subject()), Some(&wanted.subject));
+        names(
             "issuing CA",
-            &issuing(
-                self.issuing
-                    .map(|certificate| certificate.subject().to_slashes()),
-            ),
-            &issuing(
-                wanted
-                    .issuing_subject
-                    .as_ref()
-                    .map(|name| name.to_slashes()),
-            ),
+            self.issuing.map(Certificate::subject),
+            wanted.issuing_subject.as_ref(),
         );
         if !wanted.key.makes(self.root.public_key()) {
             differences.push(format!("key: {} → {}", self.root.public_key(), wanted.key));
@@ -331,6 +394,35 @@ impl Chain<'_> {
         self.issuing.unwrap_or(self.root)
     }
 
+    /// Why a certificate, with what stands behind it, is not of the CA that issues.
+    fn foreign(&self, present: &[Certificate]) -> Option<String> {
+        let (own, above) = present.split_first()?;
+        if own.names_as_issuer(self.issuer()) && above.iter().eq(self.issuing) {
+            return None;
+        }
+        let previous = self.previous.filter(|issuer| own.names_as_issuer(issuer));
+        Some(match previous {
+            Some(previous) => format!(
+                "issued by {}, whose place {} took",
+                previous.subject().to_slashes(),
+                self.issuer().subject().to_slashes()
+            ),
+            None => "issued by another CA".to_owned(),
+        })
+    }
+
+    /// `trust: +/CN=Root 2 -/CN=Root`; the order of roots means nothing.
+    fn trust_difference(&self, present: &[Certificate]) -> Option<String> {
+        let name = |one: &Certificate| one.subject().to_slashes();
+        let added = self.anchors.iter().filter(|one| !present.contains(**one));
+        let removed = present.iter().filter(|one| !self.anchors.contains(one));
+        let changes: Vec<_> = added
+            .map(|one| format!("+{}", name(one)))
+            .chain(removed.map(|one| format!("-{}", name(one))))
+            .collect();
+        (!changes.is_empty()).then(|| format!("trust: {}", changes.join(" ")))
+    }
+
     /// The issuer first, the trust anchor last.
     fn certificates(&self) -> Vec<&Certificate> {
         self.issuing.into_iter().chain([self.root]).collect()
@@ -361,6 +453,7 @@ fn action(
     let Some(pair) = Pair::read(path)? else {
         return Ok(Action::Issue);
     };
+    let mut trust = None;
     let (certificate, problem) = match pair {
         Pair::Broken(problem) => return Ok(Action::Replace(vec![problem])),
         Pair::Whole {
@@ -368,19 +461,16 @@ fn action(
             anchor,
             problem,
         } => {
-            let wanted =
-                chain.map(|chain| (chain.issuing.into_iter().collect::<Vec<_>>(), chain.root));
-            let same = wanted.is_some_and(|(intermediates, root)| {
-                anchor.as_slice() == std::slice::from_ref(root)
-                    && present.iter().skip(1).eq(intermediates)
-                    && present.first().is_some_and(|own| {
-                        chain.is_some_and(|chain| own.names_as_issuer(chain.issuer()))
-                    })
-            });
-            let Some(own) = present.into_iter().next() else {
+            let Some(own) = present.first().cloned() else {
                 return Ok(Action::Issue);
             };
-            let foreign = (!same).then(|| "issued by another CA".to_owned());
+            let foreign = match chain {
+                Some(chain) => chain.foreign(&present),
+                None => Some("issued by another CA".to_owned()),
+            };
+            if let Some(chain) = chain {
+                trust = chain.trust_difference(&anchor);
+            }
             (own, problem.or(foreign))
         }
     };
@@ -434,10 +524,10 @@ fn action(
     {
         reasons.extend(chain.fault(&certificate));
     }
-    Ok(if reasons.is_empty() {
-        Action::Keep(certificate.not_after())
-    } else {
-        Action::Replace(reasons)
+    Ok(match (reasons.is_empty(), trust) {
+        (true, None) => Action::Keep(certificate.not_after()),
+        (true, Some(difference)) => Action::Trust(vec![difference]),
+        (false, _) => Action::Replace(reasons),
     })
 }
 
@@ -464,10 +554,6 @@ enum Pair {
 impl Pair {
     /// `None` when nothing is there.
     fn read(path: &Path) -> Result<Option<Self>, Error> {
-        // Most often, of many.
-        if !path.exists() {
-            return Ok(None);
-        }
         let file =
             |name: &str| -> Result<_, Error> { Ok(folder::read_if_there(&path.join(name))?) };
         let (certificate, key, anchor) = (
@@ -536,18 +622,14 @@ fn names_difference(present: &[GeneralName], wanted: &[GeneralName]) -> Option<S
 
 /// Folders below `dir` that hold a pair and are not in the manifest: they are left alone.
 pub fn strangers(manifest: &Manifest, dir: &Path) -> Vec<PathBuf> {
-    let known: HashSet<_> = manifest
-        .certificates
-        .iter()
-        .map(|entry| entry.name.as_str())
-        .collect();
+    let known = |name: &str| manifest.certificates.iter().any(|entry| entry.name == name);
     let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
     let mut strangers: Vec<_> = entries
         .filter(|entry| {
             !entry
                 .file_name()
                 .to_str()
-                .is_some_and(|name| known.contains(name) || name.starts_with('.'))
+                .is_some_and(|name| known(name) || name.starts_with('.'))
         })
         .map(|entry| entry.path())
         .filter(|path| path.join(folder::CERTIFICATE).exists())

@@ -30,6 +30,8 @@ use crate::{
 pub struct Place<'a> {
     /// The CA that issues.
     pub issuer: &'a Issuer,
+    /// What `ca.crt` holds: the trust anchors of everybody who may call.
+    pub anchors: &'a [Certificate],
     /// The folder that holds everything.
     pub dir: &'a Path,
     /// The time.
@@ -123,8 +125,13 @@ impl<'s> Batch<'s> {
             passphrase,
             wait,
         } = tools;
-        let Place { issuer, dir, now } = self.place;
-        let chain = Chain::of(issuer, now);
+        let Place {
+            issuer,
+            anchors,
+            dir,
+            now,
+        } = self.place;
+        let chain = Chain::of(issuer, anchors, now);
         let mut fit: Vec<(Profile, Fit<'s>)> = Vec::new();
         // The keys first: they may take seconds, and nobody should wait for a folder meanwhile.
         let mut keys = Vec::with_capacity(steps.len());
@@ -244,7 +251,7 @@ impl<'s> Reserved<'s> {
         };
         let files = Files {
             above: above.iter().map(|above| above.to_pem()).collect(),
-            anchor: issuer.anchor().to_pem(),
+            anchors: place.anchors.iter().map(Certificate::to_pem).collect(),
             crls: crls.map(|crls| File::public(folder::REVOCATION_LISTS, &*crls)),
         };
         for (item, serial) in items.into_iter().zip(self.serials) {
@@ -263,7 +270,7 @@ impl<'s> Reserved<'s> {
 /// What is the same in every folder.
 struct Files {
     above: String,
-    anchor: String,
+    anchors: String,
     /// The CRLs that are there. Whoever signs new ones in the meantime waits for the folders and brings them.
     crls: Option<File>,
 }
@@ -284,7 +291,7 @@ impl<'s> Item<'s, (Prepared<'s>, Reservation<'s>)> {
         let files: Vec<_> = [
             File::public(folder::CERTIFICATE, certificate.to_pem() + &files.above),
             File::private(folder::KEY, self.key_pem.as_bytes()),
-            File::public(folder::ANCHOR, &files.anchor),
+            File::public(folder::ANCHOR, &files.anchors),
         ]
         .into_iter()
         .chain(files.crls.clone())
@@ -403,7 +410,7 @@ mod tests {
 
         /// What the index says of the end entities, and how many folders are seen.
         fn state(&mut self) -> (Vec<Status>, usize) {
-            let (_, index) = self.authority.parts();
+            let (_, _, index) = self.authority.parts();
             let rows = index.expect("an index").rows().expect("rows");
             let rows = rows
                 .into_iter()
@@ -419,7 +426,12 @@ mod tests {
         }
     }
 
-    fn prepare<'s>(issuer: &'s Issuer, dir: &'s Path, steps: &'s [Step]) -> Batch<'s> {
+    fn prepare<'s>(
+        issuer: &'s Issuer,
+        anchors: &'s [Certificate],
+        dir: &'s Path,
+        steps: &'s [Step],
+    ) -> Batch<'s> {
         let tools = Tools {
             key: &mut PrivateKey::generate,
             passphrase: &|_| None,
@@ -427,6 +439,7 @@ mod tests {
         };
         let place = Place {
             issuer,
+            anchors,
             dir,
             now: NOW,
         };
@@ -434,9 +447,9 @@ mod tests {
     }
 
     fn take<'s>(authority: &'s mut Authority, dir: &'s Path, steps: &'s [Step]) -> Outcome<'s> {
-        let (issuer, index) = authority.parts();
+        let (issuer, anchors, index) = authority.parts();
         let index = index.expect("an index");
-        let reserved = prepare(issuer, dir, steps).reserve(index);
+        let reserved = prepare(issuer, anchors, dir, steps).reserve(index);
         let signed = reserved.expect("reserved").issue();
         signed.sync().expect("durable");
         signed.record(index).expect("recorded").publish()
@@ -468,21 +481,21 @@ mod tests {
         let mut home = home(3);
         let (steps, dir) = (home.steps(), home.folder.path().to_owned());
         {
-            let (issuer, index) = home.authority.parts();
+            let (issuer, anchors, index) = home.authority.parts();
             let index = index.expect("an index");
-            drop(prepare(issuer, &dir, &steps));
-            let reserved = prepare(issuer, &dir, &steps).reserve(index);
+            drop(prepare(issuer, anchors, &dir, &steps));
+            let reserved = prepare(issuer, anchors, &dir, &steps).reserve(index);
             drop(reserved.expect("reserved"));
-            let reserved = prepare(issuer, &dir, &steps).reserve(index);
+            let reserved = prepare(issuer, anchors, &dir, &steps).reserve(index);
             let signed = reserved.expect("reserved").issue();
             signed.sync().expect("durable");
             drop(signed);
         }
         assert_eq!(home.state(), (vec![Status::Reserved; 6], 0));
         {
-            let (issuer, index) = home.authority.parts();
+            let (issuer, anchors, index) = home.authority.parts();
             let index = index.expect("an index");
-            let reserved = prepare(issuer, &dir, &steps).reserve(index);
+            let reserved = prepare(issuer, anchors, &dir, &steps).reserve(index);
             let signed = reserved.expect("reserved").issue();
             // A certificate that is known and nowhere can still be revoked.
             drop(signed.record(index).expect("recorded"));

@@ -6,7 +6,8 @@ use crate::{
     certificate_request::RequestError, distinguished_name::DistinguishedNameError,
     export::ExportRefused, folder::FolderError, import::ImportRefused, index::IndexError,
     issuer::Refusal, key::KeyError, manifest::ManifestError, pkcs12::Pkcs12Error,
-    renewal::RenewalRefused, revocation::RevocationRefused, subject_alt_name::NameRefused,
+    renewal::RenewalRefused, revocation::RevocationRefused, rotation::RotationRefused,
+    subject_alt_name::NameRefused,
 };
 
 /// A failure of the issuing side.
@@ -66,6 +67,9 @@ pub enum Error {
     /// The certificate is not renewed.
     #[error(transparent)]
     Renewal(#[from] RenewalRefused),
+    /// The CA is not rotated.
+    #[error(transparent)]
+    Rotation(#[from] RotationRefused),
     /// The folder, or a file in it.
     #[error(transparent)]
     Folder(#[from] FolderError),
@@ -195,6 +199,7 @@ impl Error {
                 ErrorKind::Passphrase
             }
             Self::Pkcs12File { .. } => ErrorKind::Malformed,
+            Self::Rotation(error) => error.kind(),
             Self::Folder(error) => error.kind(),
             Self::Index(error) => error.kind(),
             Self::NoAuthority(_)

@@ -11,11 +11,13 @@ use crate::{
     authority::{self, Unlock},
     certificate::Certificate,
     error::{Error, ErrorKind},
-    folder::{self, ANCHOR, CERTIFICATE, KEY, REVOCATION_LISTS},
+    folder::{self, ANCHOR, CERTIFICATE, KEY},
     key::{KeyError, PrivateKey},
     kubernetes::SecretRefused,
 };
 
+/// The CRLs of every CA in the chain, once there are any.
+pub const CRL: &str = "crl.pem";
 /// How often a folder is read again because somebody wrote to it meanwhile.
 const ATTEMPTS: usize = 100;
 
@@ -105,7 +107,7 @@ impl Files {
                 certificate,
                 key: file(KEY)?,
                 anchor: file(ANCHOR)?,
-                crl: file(REVOCATION_LISTS)?,
+                crl: file(CRL)?,
             };
             if file(CERTIFICATE)?.is_some_and(|again| *again == *files.certificate) {
                 return Ok(files);

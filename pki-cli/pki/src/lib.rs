@@ -36,6 +36,7 @@ pub mod profile;
 pub mod renewal;
 pub mod revocation;
 pub mod revocation_reason;
+pub mod rotation;
 pub mod serial_number;
 pub mod subject_alt_name;
 pub mod text;

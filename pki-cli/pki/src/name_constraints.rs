@@ -59,6 +59,19 @@ impl NameConstraints {
         self.permitted_dns.iter().map(String::as_str).collect()
     }
 
+    /// Whether they bind DNS names to domains and say nothing else, as ours do.
+    pub(crate) fn are_permitted_dns_only(&self) -> bool {
+        with(&self.der, |constraints| {
+            let is_dns = |base: &Parsed<'_>| matches!(base, Parsed::Dns(_));
+            constraints.excluded.is_empty()
+                && constraints
+                    .permitted
+                    .iter()
+                    .all(|subtree| is_dns(&subtree.base))
+        })
+        .unwrap_or(false)
+    }
+
     fn may_issue(&self, subject: &[u8], names: &[Parsed<'_>]) -> Result<(), String> {
         let subject = Name::read(&mut Reader::new(subject), "the subject")
             .map_err(|error| error.to_string())?;

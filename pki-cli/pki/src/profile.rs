@@ -152,18 +152,21 @@ impl Profile {
         extensions
     }
 
-    /// Whether a certificate of an end entity with this profile may have the extension, given in numbers.
+    /// Whether a certificate with this profile may have the extension, given in numbers.
     pub(crate) fn gives(self, oid: &str) -> bool {
+        let own: &[&[u8; 3]] = match self.is_ca() {
+            true => &[&NAME_CONSTRAINTS],
+            false => &[&EXTENDED_KEY_USAGE, &SUBJECT_ALT_NAME],
+        };
         [
             &BASIC_CONSTRAINTS,
             &KEY_USAGE,
-            &EXTENDED_KEY_USAGE,
             &SUBJECT_KEY_IDENTIFIER,
             &AUTHORITY_KEY_IDENTIFIER,
-            &SUBJECT_ALT_NAME,
         ]
-        .into_iter()
-        .any(|given| der::dotted(given) == oid)
+        .iter()
+        .chain(own)
+        .any(|given| der::dotted(*given) == oid)
     }
 
     fn basic_constraints(self, path_length: u8) -> Vec<u8> {

@@ -306,7 +306,7 @@ impl Carried {
 }
 
 /// A lifetime in whole days, the nearest: ours are five minutes longer than was asked for, others' a second shorter.
-fn days(lifetime: Duration) -> u32 {
+pub(crate) fn days(lifetime: Duration) -> u32 {
     const DAY: i64 = 86_400;
     let days = (lifetime.whole_seconds() + DAY / 2) / DAY;
     u32::try_from(days)

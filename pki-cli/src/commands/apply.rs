@@ -161,7 +161,11 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
         (false, true) => output.line("Nothing was done: this was a dry run.")?,
         (false, false) => {
             let made = if is_made { "a new CA, " } else { "" };
-            output.line(format_args!("Done: {made}{} issued.", issued.count))?;
+            let trusts = match issued.trusts {
+                0 => String::new(),
+                trusts => format!(", the trust of {trusts} renewed"),
+            };
+            output.line(format_args!("Done: {made}{} issued{trusts}.", issued.count))?;
         }
     }
     Ok(())
@@ -176,6 +180,8 @@ fn is_to_be_encrypted(step: &Step, args: &Args) -> bool {
 #[derive(Default)]
 struct Done {
     count: usize,
+    /// Folders in which only the trust was renewed.
+    trusts: usize,
     /// By name, when it is shown.
     shown: BTreeMap<String, Value>,
 }
@@ -196,8 +202,12 @@ fn carry_out(
     keys: &ReadyKeys,
     output: &mut Output,
 ) -> Result<Done, CommandError> {
+    let mut done = Done::default();
+    for step in &plan.steps {
+        done.trusts += usize::from(step.trust(&global.dir, now(), &mut patience())?);
+    }
     if !plan.steps.iter().any(Step::makes_key) {
-        return Ok(Done::default());
+        return Ok(done);
     }
     let mut authority = Authority::open(&global.dir, &mut |path| match &passphrases.authority {
         Some(chosen) => Ok(chosen.clone()),
@@ -210,7 +220,6 @@ fn carry_out(
             .filter(|_| is_to_be_encrypted(step, args))
     };
     let due = plan.steps.iter().filter(|step| step.makes_key()).count();
-    let mut done = Done::default();
     let outcome = bulk::take(
         &plan.steps,
         &mut authority,
@@ -293,6 +302,13 @@ fn print_plan(
                     reasons.join("; ")
                 ))?;
             }
+            Action::Trust(reasons) => {
+                let reasons: Vec<_> = reasons.iter().map(|reason| escape(reason)).collect();
+                output.line(format_args!(
+                    "{NOTICE}~{NOTICE:#} {name:width$}  {}; the certificate stays",
+                    reasons.join("; ")
+                ))?;
+            }
             Action::Keep(not_after) => {
                 output.line(format_args!(
                     "= {name:width$}  valid until {}",
@@ -307,7 +323,11 @@ fn print_plan(
         AuthorityStep::Keep(_) => "",
     };
     output.line(format_args!(
-        "Plan: {authority}{issue} to issue, {replace} to replace, {keep} unchanged."
+        "Plan: {authority}{issue} to issue, {replace} to replace, {keep} unchanged{}.",
+        match plan.trusts() {
+            0 => String::new(),
+            trusts => format!(", {trusts} of them to be given other roots"),
+        }
     ))?;
     Ok(())
 }
@@ -325,6 +345,7 @@ fn document(path: &std::path::Path, plan: &Plan, args: &Args, issued: &Done) -> 
             let (action, reasons) = match &step.action {
                 Action::Issue => ("issue", &[][..]),
                 Action::Replace(reasons) => ("replace", &reasons[..]),
+                Action::Trust(reasons) => ("trust", &reasons[..]),
                 Action::Keep(_) => ("keep", &[][..]),
             };
             json!({

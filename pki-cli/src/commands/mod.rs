@@ -2,6 +2,7 @@
 //! commands take stands in `shared`.
 
 mod apply;
+mod ca;
 mod check;
 mod completions;
 mod connect;
@@ -42,6 +43,7 @@ pub(crate) enum Command {
     Crl(crl::Args),
     List(list::Args),
     Check(check::Args),
+    Ca(ca::Args),
     Inspect(inspect::Args),
     Export(export::Args),
     Import(import::Args),
@@ -70,6 +72,7 @@ pub(crate) fn run(
         Command::List(args) => list::run(global, &args, output),
         Command::Check(args) => check::run(global, &args, output),
         Command::Import(args) => import::run(global, &args, output),
+        Command::Ca(args) => ca::run(global, &args, output),
         Command::Inspect(args) => inspect::run(global, &args, output),
         Command::Verify(args) => verify::run(global, &args, output),
         Command::Connect(args) => connect::run(global, &args, output),

@@ -9,7 +9,6 @@
 )]
 
 mod disk;
-mod rehearsal;
 mod rights;
 mod state;
 #[path = "../issuing/support.rs"]

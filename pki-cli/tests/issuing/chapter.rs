@@ -136,7 +136,6 @@ fn the_json_of_issue_holds_everything_that_was_made() {
             "ca_pem",
             "certificate",
             "chain_pem",
-            "dry_run",
             "folder",
             "name",
             "notices"
@@ -185,19 +184,12 @@ fn the_json_of_init_csr_and_sign_is_stable() {
     };
     assert_eq!(
         keys(home.pki("init --json")),
-        [
-            "dry_run",
-            "folder",
-            "issuing",
-            "notices",
-            "permit_dns",
-            "root"
-        ]
+        ["folder", "issuing", "notices", "permit_dns", "root"]
     );
     assert_eq!(
         keys(home.pki("csr payment --dns a.dev --json")),
         [
-            "dry_run", "folder", "key", "name", "names", "pem", "request", "subject"
+            "folder", "key", "name", "names", "pem", "request", "subject"
         ]
     );
     assert_eq!(
@@ -207,7 +199,6 @@ fn the_json_of_init_csr_and_sign_is_stable() {
             "certificate",
             "chain_pem",
             "dropped",
-            "dry_run",
             "folder",
             "granted",
             "name",

@@ -2,11 +2,11 @@
 //! from the request to the files (steps 3 to 7).
 //!
 //! `root.key` is needed only to make another issuing CA and may be kept elsewhere. With a single tier there is no
-//! `issuing.*`, and the root issues.
+//! `issuing.*`, and the root issues. While a CA is being replaced there are more of them (`generations`).
 
 mod create;
 mod files;
-mod rehearsal;
+mod generations;
 
 use std::path::{Path, PathBuf};
 
@@ -14,7 +14,7 @@ use time::OffsetDateTime;
 
 pub use create::{Created, NewAuthority};
 pub use files::{pem_of, read_certificate, read_certificates, read_key};
-pub use rehearsal::{Draft, Rehearsal};
+pub use generations::{Generations, Role, Stage, is_generation_of, successor};
 
 use crate::{
     certificate::Certificate,
@@ -45,6 +45,8 @@ pub type Unlock<'a> = dyn FnMut(&Path) -> Result<Passphrase, Error> + 'a;
 #[derive(Debug)]
 pub struct Authority {
     issuer: Issuer,
+    /// What peers may present a certificate of, the root first.
+    anchors: Vec<Certificate>,
     index: Option<Index>,
     /// Where the CRLs of this CA are, once there are any.
     lists: Option<PathBuf>,
@@ -74,8 +76,8 @@ pub struct Issued {
     pub certificate: Certificate,
     /// What belongs between it and the trust anchor, the issuer first.
     pub intermediates: Vec<Certificate>,
-    /// The trust anchor.
-    pub anchor: Certificate,
+    /// The trust anchors: its own first, then those of peers while a root is being replaced.
+    pub anchors: Vec<Certificate>,
     /// What the person should know.
     pub notices: Vec<Notice>,
     /// Where the CRLs of the CA are.
@@ -86,36 +88,49 @@ impl Authority {
     /// Whether there is a CA below this folder.
     pub fn exists(dir: &Path) -> bool {
         let root = dir.join(FOLDER).join(ROOT_CERTIFICATE);
-        match root.try_exists() {
-            Ok(exists) => exists,
-            // Where this user may not look there may be one: whoever reads it next says why it cannot be read.
-            Err(error) => error.kind() == std::io::ErrorKind::PermissionDenied,
-        }
+        // Where this user may not look there may be one: whoever reads it next says why it cannot be read.
+        root.try_exists()
+            .unwrap_or_else(|error| error.kind() != std::io::ErrorKind::NotADirectory)
     }
 
     /// Opens the CA below `dir`, ready to issue.
     pub fn open(dir: &Path, unlock: &mut Unlock<'_>) -> Result<Self, Error> {
-        let issuer = key_of(dir, unlock)?;
-        let index = Index::open(&dir.join(FOLDER).join(index::FILE))?;
-        Ok(Self {
-            issuer,
-            index: Some(index),
-            lists: Some(dir.join(FOLDER).join(folder::REVOCATION_LISTS)),
-        })
+        let mut generations = Generations::read(dir)?;
+        loop {
+            let role = generations.issuing_role();
+            let certificate = generations.issuer()?.clone();
+            let key = generations.folder().join(role.key_file());
+            if !key.exists() {
+                return Err(Error::AuthorityIncomplete(key));
+            }
+            let key = read_key(&key, unlock)?;
+            // Another generation may have taken over between the certificate and its key.
+            let again = Generations::read(dir)?;
+            if again.issuer()? != &certificate {
+                generations = again;
+                continue;
+            }
+            let above = match role {
+                Role::Issuing => vec![again.root()?.clone()],
+                _ => Vec::new(),
+            };
+            let issuer = Issuer::new(certificate, key, above)?;
+            let index = Index::open(&again.folder().join(index::FILE))?;
+            let anchors = again.anchors().into_iter().cloned().collect();
+            return Ok(Self {
+                issuer,
+                anchors,
+                index: Some(index),
+                lists: Some(again.folder().join(folder::REVOCATION_LISTS)),
+            });
+        }
     }
 
     /// The root and, unless the root issues itself, the issuing CA below `dir`.
     pub fn certificates(dir: &Path) -> Result<(Certificate, Option<Certificate>), Error> {
-        let folder = dir.join(FOLDER);
-        let root = read_certificate(&folder.join(ROOT_CERTIFICATE))?;
-        let issuing = folder.join(ISSUING_CERTIFICATE);
-        if issuing.exists() {
-            return Ok((root, Some(read_certificate(&issuing)?)));
-        }
-        if has_lost_its_issuing_authority(&folder, &root) {
-            return Err(Error::AuthorityIncomplete(issuing));
-        }
-        Ok((root, None))
+        let generations = Generations::read(dir)?;
+        let root = generations.root()?.clone();
+        Ok((root, generations.get(Role::Issuing).cloned()))
     }
 
     /// A CA that lives elsewhere: no index is kept, and every rule holds all the same. The file may hold the
@@ -130,8 +145,10 @@ impl Authority {
             return Err(Error::NoAuthority(certificate.to_owned()));
         };
         let key = read_key(key, unlock)?;
+        let issuer = Issuer::new(own, key, certificates)?;
         Ok(Self {
-            issuer: Issuer::new(own, key, certificates)?,
+            anchors: vec![issuer.anchor().clone()],
+            issuer,
             index: None,
             lists: None,
         })
@@ -142,9 +159,14 @@ impl Authority {
         &self.issuer
     }
 
-    /// The CA and its index, for those who give each to somebody else.
-    pub fn parts(&mut self) -> (&Issuer, Option<&mut Index>) {
-        (&self.issuer, self.index.as_mut())
+    /// The CA, the trust anchors and its index, for those who give each to somebody else.
+    pub fn parts(&mut self) -> (&Issuer, &[Certificate], Option<&mut Index>) {
+        (&self.issuer, &self.anchors, self.index.as_mut())
+    }
+
+    /// What `ca.crt` holds: the trust anchors of everybody who may call, the own one first.
+    pub fn anchors(&self) -> &[Certificate] {
+        &self.anchors
     }
 
     /// Whether an index is kept.
@@ -189,7 +211,7 @@ impl Authority {
         Ok(Issued {
             certificate,
             intermediates,
-            anchor,
+            anchors: self.anchors.clone(),
             notices,
             lists: self.lists.clone(),
         })
@@ -217,26 +239,8 @@ impl Issued {
 
     /// What `ca.crt` holds.
     pub fn anchor_pem(&self) -> String {
-        self.anchor.to_pem()
+        self.anchors.iter().map(Certificate::to_pem).collect()
     }
-}
-
-/// The CA below `dir` that issues, with its key.
-fn key_of(dir: &Path, unlock: &mut Unlock<'_>) -> Result<Issuer, Error> {
-    let folder = dir.join(FOLDER);
-    if !Authority::exists(dir) {
-        return Err(Error::NoAuthority(folder));
-    }
-    let (root, issuing) = Authority::certificates(dir)?;
-    let (certificate, key, others) = match issuing {
-        Some(issuing) => (issuing, folder.join(ISSUING_KEY), vec![root]),
-        None => (root, folder.join(ROOT_KEY), Vec::new()),
-    };
-    if !key.exists() {
-        return Err(Error::AuthorityIncomplete(key));
-    }
-    let key = read_key(&key, unlock)?;
-    Ok(Issuer::new(certificate, key, others)?)
 }
 
 /// Without `issuing.crt` the root would issue itself, in silence. It does so only when that was meant: a root that allows
@@ -267,7 +271,7 @@ pub fn have_one_name(one: &DistinguishedName, other: &DistinguishedName) -> bool
     }
 }
 
-fn issue_recorded(
+pub(crate) fn issue_recorded(
     index: &Index,
     prepared: Prepared<'_>,
     request: &Request<'_>,
@@ -295,7 +299,7 @@ pub(crate) fn reservation<'a>(
 }
 
 /// Our own output, judged by the same validator that judges strangers.
-fn validate(
+pub(crate) fn validate(
     certificate: &Certificate,
     intermediates: &[Certificate],
     anchor: &Certificate,

@@ -26,7 +26,6 @@ mod error;
 mod exchange;
 mod file;
 mod lock;
-mod rehearsal;
 mod single;
 #[cfg(test)]
 mod tests;
@@ -38,7 +37,6 @@ pub use error::FolderError;
 pub use exchange::{Change, Durable, is_unsettled};
 pub use file::{mode_of, place_file, read, read_if_there, sync_all, write_entries, write_file};
 pub use lock::Folder;
-pub use rehearsal::{check, check_writable};
 
 /// The certificate, followed by the intermediates.
 pub const CERTIFICATE: &str = "tls.crt";
@@ -80,6 +78,11 @@ impl Entry {
             access: Access::Private,
             content: Zeroizing::new(content.as_ref().to_vec()),
         }
+    }
+
+    /// The file's name.
+    pub(crate) fn name(&self) -> &'static str {
+        self.name
     }
 
     /// A file that everybody may read.

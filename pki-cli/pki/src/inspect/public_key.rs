@@ -183,17 +183,8 @@ fn pss(parameters: &[u8]) -> Option<Pss> {
 
 /// A distinguished name: as one text, and taken apart.
 pub(super) fn distinguished_name(name: &name::Name<'_>) -> Node {
-    Node::Name {
-        text: name.to_string(),
-        der: name.raw.to_vec(),
-    }
-}
-
-/// The parts of a name that was read before.
-pub(super) fn name_fields(text: &str, der: &[u8]) -> Node {
-    let name = name::Name::read(&mut Reader::new(der), "the name");
-    let rdns = name.map(|name| name.rdns).unwrap_or_default();
-    let attributes = rdns
+    let attributes = name
+        .rdns
         .iter()
         .map(|rdn| {
             let attributes = rdn.iter().map(|attribute| {
@@ -206,8 +197,15 @@ pub(super) fn name_fields(text: &str, der: &[u8]) -> Node {
             Node::List(attributes.collect())
         })
         .collect();
-    Node::Map(vec![
-        ("text", Node::safe(text)),
-        ("rdns", Node::List(attributes)),
-    ])
+    let text = name.to_string();
+    let title = if name.is_empty() {
+        "(empty)".to_owned()
+    } else {
+        text.clone()
+    };
+    Node::Titled {
+        title,
+        fields: vec![("text", Node::Safe(text)), ("rdns", Node::List(attributes))],
+        body: "",
+    }
 }

@@ -58,12 +58,12 @@ impl<'a> Fit<'a> {
             &authority_key_identifier,
             (not_before, not_after),
         );
-        Prepared::lint(
-            &issuer.key,
+        let prepared = Prepared {
+            key: &issuer.key,
             to_be_signed,
             notices,
-            request,
-            Some(&issuer.certificate),
-        )
+        };
+        prepared.lint(request, Some(&issuer.certificate))?;
+        Ok(prepared)
     }
 }

@@ -62,22 +62,11 @@ impl fmt::Display for Oid<'_> {
                 continue;
             }
             if first {
-                let root = match arc {
-                    0..40 => 0,
-                    40..80 => 1,
-                    _ => 2,
-                };
-                match u64::try_from(arc - root * 40) {
-                    Ok(second) => write!(f, "{}.{second}", root as u64)?,
-                    Err(_) => write!(f, "{root}.{}", arc - root * 40)?,
-                }
+                let root = (arc / 40).min(2);
+                write!(f, "{root}.{}", arc - root * 40)?;
                 first = false;
             } else {
-                // Numbers of 128 bits are slow to write, and nearly none is.
-                match u64::try_from(arc) {
-                    Ok(arc) => write!(f, ".{arc}")?,
-                    Err(_) => write!(f, ".{arc}")?,
-                }
+                write!(f, ".{arc}")?;
             }
             arc = 0;
         }

@@ -14,11 +14,11 @@ use std::path::{Path, PathBuf};
 use time::{Duration, OffsetDateTime};
 
 use crate::{
-    authority::{self, Authority, Unlock, read_certificates, read_key},
+    authority::{self, Authority, Generations, Unlock, read_key},
     certificate::Certificate,
     certificate_revocation_list::{lacks, to_pem},
     error::Error,
-    folder::{self, Entry, Folder, FolderError, Wait},
+    folder::{self, Entry, Folder, Wait},
     index::{self, CrlRow, Index},
     issuer::{BACKDATE, Issuer, Refusal, date},
 };
@@ -31,15 +31,6 @@ pub use target::{RevocationRefused, Target};
 pub const LIFE: Duration = Duration::days(30);
 /// How long that of a root lives that revokes only CAs.
 pub const ROOT_LIFE: Duration = Duration::days(365);
-/// The files of one CA are called alike. The issuing one comes first, and its root after those that it may certify.
-const STEMS: [&str; 6] = [
-    "issuing",
-    "next",
-    "previous",
-    "root",
-    "next-root",
-    "previous-root",
-];
 
 /// A CA whose CRL belongs into `crl.pem`.
 #[derive(Debug)]
@@ -178,30 +169,23 @@ impl RevocationLists {
         if !Authority::exists(dir) {
             return Err(Error::NoAuthority(folder));
         }
-        let (root, issuing) = Authority::certificates(dir)?;
-        let active = issuing.as_ref().unwrap_or(&root).clone();
+        let generations = Generations::read(dir)?;
+        let (root, active) = (generations.root()?, generations.issuer()?);
         let mut issuers: Vec<CrlIssuer> = Vec::new();
-        for stem in STEMS {
-            let path = folder.join(format!("{stem}.crt"));
-            let certificate = match read_certificates(&path) {
-                Ok(certificates) => certificates.into_iter().next(),
-                Err(Error::Folder(FolderError::Missing(_))) => None,
-                Err(error) => return Err(error),
-            };
-            let Some(certificate) = certificate.filter(Certificate::is_ca) else {
-                continue;
-            };
-            if issuers
-                .iter()
-                .any(|issuer| issuer.certificate == certificate)
+        for (role, certificate) in generations.members() {
+            if !certificate.is_ca()
+                || issuers
+                    .iter()
+                    .any(|issuer| issuer.certificate == *certificate)
             {
                 continue;
             }
             issuers.push(CrlIssuer {
-                is_root: certificate.is_self_issued() && certificate != active,
+                // With a single tier every generation of the root issues to end entities.
+                is_root: certificate.is_self_issued() && root != active,
                 is_needed: certificate == active || certificate == root,
-                certificate,
-                key: folder.join(format!("{stem}.key")),
+                certificate: certificate.clone(),
+                key: folder.join(role.key_file()),
                 opened: None,
             });
         }

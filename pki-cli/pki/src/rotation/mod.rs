@@ -1,0 +1,193 @@
+//! Rotation: another CA takes the place of the one that issues, and no service notices.
+//!
+//! 1. *Prepare*: the next CA is made, under the next generation's name and signed by the root, and everybody is made to
+//!    trust it: its root, if that is a new one, stands in every `ca.crt`, its CRL in every `crl.pem`. It issues nothing.
+//! 2. *Activate*: from now on it issues. Whoever is issued to anew presents its certificates; the others go on with those
+//!    of the previous CA, which everybody trusts as before.
+//! 3. *Retire*: once no certificate of the previous CA is valid any more, it is trusted no longer.
+//!
+//! Each stage changes the CA's folder by one exchange of its files, under the folder's lock. Which files are there is the
+//! stage ([`Generations`]), so a process that dies leaves the stage before or the one after, and the plain retry goes on
+//! from there. What lies in other folders follows, one folder after the other, and is made up for by the next run.
+//!
+//! RFC 4210 §4.4 replaces a root by certificates that the old and the new key give each other. Here both roots are given to
+//! everybody who trusts them, which needs nothing from verifiers, and leaves nothing that the old key vouches for.
+
+mod activate;
+mod prepare;
+mod refused;
+mod retire;
+mod trust;
+
+use std::path::Path;
+
+use time::{Duration, OffsetDateTime};
+
+pub use activate::{Activated, activate};
+pub use prepare::{Made, Prepared, Wish, prepare};
+pub use refused::RotationRefused;
+pub use retire::{Retired, retire};
+pub use trust::{Lacking, Spread, lacking, spread};
+
+use crate::{
+    authority::{FOLDER, Generations, Stage},
+    certificate::Certificate,
+    error::Error,
+    folder::{Folder, Wait},
+    index::{self, Filter, Index, Row, Status},
+    issuer::BACKDATE,
+    profile::Profile,
+};
+
+/// How long everybody has to reload what a stage changed, before the next one is due by itself.
+pub const SETTLING: Duration = Duration::days(1);
+
+/// What is to be done next.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Step {
+    /// Make the next CA.
+    Prepare,
+    /// Let it issue.
+    Activate,
+    /// Trust the previous one no longer.
+    Retire,
+}
+
+impl Step {
+    /// The step in a word, for people and JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Prepare => "prepare",
+            Self::Activate => "activate",
+            Self::Retire => "retire",
+        }
+    }
+}
+
+/// The certificates of one CA that are still valid.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Living {
+    /// How many.
+    pub count: u64,
+    /// When the last one ends.
+    pub until: Option<OffsetDateTime>,
+    /// The names of the first few.
+    pub names: Vec<String>,
+}
+
+/// How a rotation stands, and what comes next.
+#[derive(Clone, Debug)]
+pub struct Outlook {
+    /// The CAs.
+    pub generations: Generations,
+    /// What comes next.
+    pub step: Step,
+    /// When it is due.
+    pub due: OffsetDateTime,
+    /// Whether the next preparation replaces the root as well.
+    pub is_root_due: bool,
+    /// What the previous CA issued and is still valid.
+    pub living: Living,
+    /// The folders that do not trust what they should.
+    pub lacking: Vec<Lacking>,
+}
+
+impl Outlook {
+    /// Looks at the CA below `dir`.
+    pub fn of(dir: &Path, now: OffsetDateTime) -> Result<Self, Error> {
+        let generations = Generations::read(dir)?;
+        let index = open_index(dir)?;
+        let lacking = lacking(dir, &generations, &index)?;
+        let living = match generations.previous_issuer() {
+            Some(previous) => living(&index, previous, now)?,
+            None => Living::default(),
+        };
+        let is_root_due = half_life(generations.root()?) <= now;
+        let (step, due) = next_step(&generations, &living, now)?;
+        Ok(Self {
+            generations,
+            step,
+            due,
+            is_root_due,
+            living,
+            lacking,
+        })
+    }
+}
+
+/// What comes next, and when.
+fn next_step(
+    generations: &Generations,
+    living: &Living,
+    now: OffsetDateTime,
+) -> Result<(Step, OffsetDateTime), Error> {
+    Ok(match (generations.stage(), generations.next_issuer()) {
+        (Stage::Prepared, Some(next)) => (Step::Activate, made_at(next) + SETTLING),
+        // Valid to the last second of the last one.
+        (Stage::Active, _) => {
+            let after = living.until.map(|until| until + Duration::SECOND);
+            (Step::Retire, after.unwrap_or(now))
+        }
+        _ => {
+            let issuer = half_life(generations.issuer()?);
+            (Step::Prepare, issuer.min(half_life(generations.root()?)))
+        }
+    })
+}
+
+/// When half of the life of a CA is over: what it issues must have ended before it does, and so must what is issued until
+/// its successor is trusted everywhere.
+pub fn half_life(certificate: &Certificate) -> OffsetDateTime {
+    let (begin, end) = (certificate.not_before(), certificate.not_after());
+    begin + (end - begin) / 2
+}
+
+/// When a certificate was made; one that is as old as its CA was made a little earlier than this says.
+fn made_at(certificate: &Certificate) -> OffsetDateTime {
+    certificate.not_before() + BACKDATE
+}
+
+/// A lifetime in whole days, the nearest.
+pub(crate) fn days_of(certificate: &Certificate) -> u32 {
+    crate::renewal::days(certificate.not_after() - certificate.not_before())
+}
+
+pub(super) fn open_index(dir: &Path) -> Result<Index, Error> {
+    Ok(Index::open(&dir.join(FOLDER).join(index::FILE))?)
+}
+
+pub(super) fn lock(dir: &Path, wait: &mut Wait<'_>) -> Result<Folder, Error> {
+    Ok(Folder::lock_authority(&dir.join(FOLDER), wait)?)
+}
+
+fn is_authority(row: &Row) -> bool {
+    [Profile::Root, Profile::Intermediate]
+        .iter()
+        .any(|profile| row.profile.as_deref() == Some(profile.name()))
+}
+
+/// The end entities' certificates of a CA that are neither revoked nor over.
+fn living(index: &Index, issuer: &Certificate, now: OffsetDateTime) -> Result<Living, Error> {
+    const EXAMPLES: usize = 3;
+    let name = issuer.subject().to_string();
+    let filter = Filter {
+        status: Some(Status::Issued),
+        issuer: Some(&name),
+        valid_at: Some(now),
+        ..Filter::default()
+    };
+    let mut living = Living::default();
+    index.each(&filter, |row| {
+        if is_authority(&row) {
+            return Ok::<_, Error>(());
+        }
+        living.count += 1;
+        living.until = living.until.max(row.not_after);
+        let name = row.name.unwrap_or(row.subject);
+        if living.names.len() < EXAMPLES && !living.names.contains(&name) {
+            living.names.push(name);
+        }
+        Ok(())
+    })?;
+    Ok(living)
+}

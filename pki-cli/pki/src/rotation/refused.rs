@@ -1,0 +1,103 @@
+//! Why a CA is not rotated.
+
+use std::path::PathBuf;
+
+use crate::error::ErrorKind;
+
+/// Why a stage of a rotation is not entered: one sentence with the reason and the fix.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RotationRefused {
+    /// Half of the life is not over.
+    #[error(
+        "The CA {name:?} is not half through its life before {due}, so its successor is not due; wait, or prepare it with --now."
+    )]
+    TooEarly {
+        /// The CA.
+        name: String,
+        /// When half of its life is over.
+        due: String,
+    },
+    /// The last rotation is not at its end.
+    #[error(
+        "The CA {0:?} was replaced and is not retired yet; finish that first with \"pki ca rotate retire\"."
+    )]
+    Unfinished(String),
+    /// There is nothing to activate.
+    #[error("There is no CA to activate; make one first with \"pki ca rotate prepare\".")]
+    NothingPrepared,
+    /// The next CA does not issue yet.
+    #[error(
+        "The CA {0:?} is prepared and does not issue yet, so nothing can be retired; let it issue first with \"pki ca rotate activate\"."
+    )]
+    NotActive(String),
+    /// The root's key is kept elsewhere.
+    #[error(
+        "The root's key {0:?} is not here, and the next issuing CA needs its signature. Bring it there for this one command, and take it away again afterwards; the present CA issues meanwhile. Or replace the root as well, with --root."
+    )]
+    RootKeyElsewhere(PathBuf),
+    /// Peers would refuse what the next CA issues.
+    #[error(
+        "{count} folders do not trust the next CA yet, and their services would refuse its certificates: {folders}. Run \"pki ca rotate prepare\" again, let the services reload, and then activate; or go on with --force."
+    )]
+    NotTrusted {
+        /// How many.
+        count: usize,
+        /// Their names and what they lack.
+        folders: String,
+    },
+    /// Somebody still has a certificate of the previous CA.
+    #[error(
+        "{count} certificates of the CA {name:?} are still valid, the last until {until}: {examples}. Have others issued with \"pki apply\" or \"pki renew --all\", and wait until these have expired, or revoke them; or go on with --force."
+    )]
+    StillLiving {
+        /// The CA.
+        name: String,
+        /// How many.
+        count: u64,
+        /// When the last one ends.
+        until: String,
+        /// Some of them.
+        examples: String,
+    },
+    /// The next CA is over.
+    #[error(
+        "The next CA {name:?} expired on {not_after}, so it cannot take over; make it again: take next.* and next-root.* out of the CA's folder, and run \"pki ca rotate prepare\"."
+    )]
+    NextExpired {
+        /// The CA.
+        name: String,
+        /// When.
+        not_after: String,
+    },
+    /// Something in the CA's certificate is not given to anybody.
+    #[error(
+        "The certificate of the CA {name:?} has {what}, which its successor would not have; do without it with --allow-dropped."
+    )]
+    NotCarriedOver {
+        /// The CA.
+        name: String,
+        /// What would be lost.
+        what: String,
+    },
+    /// A CA of which the CRL is still needed is in the way.
+    #[error(
+        "The CRL of the CA {name:?}, which was retired before, is needed until {until}; retire this one then, or go on with --force."
+    )]
+    CrlNeeded {
+        /// The CA.
+        name: String,
+        /// Until when.
+        until: String,
+    },
+}
+
+impl RotationRefused {
+    /// The kind of this failure.
+    pub(crate) fn kind(&self) -> ErrorKind {
+        match self {
+            Self::RootKeyElsewhere(_) => ErrorKind::NotFound,
+            _ => ErrorKind::Refused,
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! Trust in every folder: `ca.crt` holds each root that a peer may present a certificate of, and `crl.pem` the CRL of each
+//! CA. A new root is put there before anybody gets a certificate from it, and an old one is taken away after nobody has
+//! one any more; so peers that have reloaded their folders and peers that have not yet accept each other all the while.
+
+use std::{
+    collections::HashSet,
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    authority::Generations,
+    certificate::Certificate,
+    error::Error,
+    folder::{self, Entry, Folder, Wait},
+    index::Index,
+    revocation::{self, Failure},
+};
+
+/// A folder that does not trust what it should.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Lacking {
+    /// The folder.
+    pub folder: PathBuf,
+    /// The names of the roots that are not in its `ca.crt`, and `crl.pem` when that is not the CA's.
+    pub what: Vec<String>,
+}
+
+/// What became of the folders.
+#[derive(Debug, Default)]
+pub struct Spread {
+    /// The folders whose `ca.crt` changed.
+    pub folders: Vec<PathBuf>,
+    /// The folders that could not be written to.
+    pub failures: Vec<Failure>,
+}
+
+/// What `ca.crt` of one folder holds and should hold.
+struct Anchors {
+    present: Vec<Certificate>,
+    wanted: Vec<Certificate>,
+}
+
+impl Anchors {
+    /// `None` for a folder without a certificate of this CA.
+    fn of(path: &Path, generations: &Generations, index: &Index) -> Result<Option<Self>, Error> {
+        let own = |certificate: &Certificate| -> Result<bool, Error> {
+            let is_known = generations.members().any(|(_, one)| one == certificate)
+                || generations.issuer_of(certificate).is_some();
+            Ok(is_known
+                || index
+                    .with_fingerprint(&certificate.fingerprint())?
+                    .is_some())
+        };
+        let certificates = |name: &str| -> Result<Vec<Certificate>, Error> {
+            let bytes = folder::read_if_there(&path.join(name))?;
+            // Somebody else's file is nothing that we could judge.
+            let read = bytes.map(|bytes| Certificate::read_all(&bytes).unwrap_or_default());
+            Ok(read.unwrap_or_default())
+        };
+        let chain = certificates(folder::CERTIFICATE)?;
+        match chain.first() {
+            Some(first) if own(first)? => {}
+            _ => return Ok(None),
+        }
+        let present = certificates(folder::ANCHOR)?;
+        let mut wanted: Vec<_> = generations.anchors().into_iter().cloned().collect();
+        // A root of somebody else was put there by somebody, and is not ours to take away.
+        for anchor in &present {
+            if !wanted.contains(anchor) && !own(anchor)? {
+                wanted.push(anchor.clone());
+            }
+        }
+        Ok(Some(Self { present, wanted }))
+    }
+
+    fn is_right(&self) -> bool {
+        fn set(of: &[Certificate]) -> HashSet<&[u8]> {
+            of.iter().map(Certificate::der).collect()
+        }
+        set(&self.present) == set(&self.wanted)
+    }
+}
+
+/// The folders below `dir` that do not trust the CAs that are there, or are to come.
+pub fn lacking(
+    dir: &Path,
+    generations: &Generations,
+    index: &Index,
+) -> Result<Vec<Lacking>, Error> {
+    let mut all = Vec::new();
+    for path in revocation::folders(dir)? {
+        let Some(anchors) = Anchors::of(&path, generations, index)? else {
+            continue;
+        };
+        let missing = |anchor: &&Certificate| !anchors.present.contains(anchor);
+        let mut what: Vec<_> = anchors
+            .wanted
+            .iter()
+            .filter(missing)
+            .map(|anchor| anchor.subject().to_string())
+            .collect();
+        if !revocation::is_carried(dir, &path)? {
+            what.push(folder::REVOCATION_LISTS.to_owned());
+        }
+        if !what.is_empty() {
+            all.push(Lacking { folder: path, what });
+        }
+    }
+    Ok(all)
+}
+
+/// Makes `ca.crt` of every folder below `dir` hold what it should. One that cannot be written to does not keep the others
+/// from it.
+pub fn spread(dir: &Path, index: &Index, wait: &mut Wait<'_>) -> Result<Spread, Error> {
+    let mut spread = Spread::default();
+    let generations = Generations::read(dir)?;
+    for path in revocation::folders(dir)? {
+        match into(dir, &path, &generations, index, wait) {
+            Ok(true) => spread.folders.push(path),
+            Ok(false) => {}
+            Err(error) => spread.failures.push(Failure {
+                folder: Some(path),
+                error,
+            }),
+        }
+    }
+    Ok(spread)
+}
+
+fn into(
+    dir: &Path,
+    path: &Path,
+    generations: &Generations,
+    index: &Index,
+    wait: &mut Wait<'_>,
+) -> Result<bool, Error> {
+    match Anchors::of(path, generations, index)? {
+        Some(anchors) if !anchors.is_right() => {}
+        _ => return Ok(false),
+    }
+    let folder = Folder::lock(path, wait)?;
+    // What is in place now counts, of the folder and of the CA: somebody may have been faster.
+    match Anchors::of(folder.path(), &Generations::read(dir)?, index)? {
+        Some(anchors) if !anchors.is_right() => {
+            let pem: String = anchors.wanted.iter().map(Certificate::to_pem).collect();
+            folder.put(&Entry::public(folder::ANCHOR, pem))?;
+            Ok(true)
+        }
+        _ => Ok(false),
+    }
+}
