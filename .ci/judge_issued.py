@@ -1,9 +1,11 @@
 """Issues with the binary `pki` (first argument) in an empty folder (second), and judges what was issued by pkilint and
 the table in a document (third); see .ci/pkilint."""
-import collections, contextlib, io, json, os, re, subprocess, sys
+import collections, contextlib, io, json, os, re, shutil, subprocess, sys
 from pkilint.bin import lint_crl, lint_pkix_cert, lint_pkix_signer_signee_cert_chain as lint_pair
 
 pki, work, document = sys.argv[1:]
+counted = collections.Counter()
+failures = []
 KEYS = ["p256", "p384", "ed25519", "rsa-2048", "rsa-3072", "rsa-4096"]
 PROFILES = ["server", "client", "peer"]
 SUBJECT = "/C=TR/ST=Izmir/L=Izmir/O=Yazılım/OU=CA/CN="
@@ -40,7 +42,39 @@ def issue():
         run(folder, "issue", "names", "--profile", "peer", "--subject", SUBJECT + "names/emailAddress=a@a.dev",
             "--dns", "a.dev,*.a.dev,localhost", "--ip", "10.0.0.1", "--ip", "2001:db8::1",
             "--uri", "spiffe://a.dev/order", "--uri", "https://a.dev/", "--email", "a@a.dev")
+        # The first CRLs are empty, the later ones have entries; each issuer's number grows.
+        ca = os.path.join(work, folder, "ca")
+        run(folder, "crl")
+        keep(ca, "crl-0.pem")
+        ask_strangers(folder)
+        run(folder, "revoke", "client", "--reason", "keyCompromise", "--invalidity-date", "2026-01-02T03:04:05Z")
+        run(folder, "revoke", "peer")
+        keep(ca, "crl-2.pem")
         yield folder
+
+
+def keep(ca, name):
+    shutil.copyfile(os.path.join(ca, "crl.pem"), os.path.join(ca, name))
+
+
+def ask_strangers(folder):
+    """openssl and certtool accept every end entity, with the CRLs, for its purposes and for no other."""
+    for profile in PROFILES:
+        own = os.path.join(work, folder, profile)
+        tls, ca, crl = (os.path.join(own, name) for name in ("tls.crt", "ca.crt", "crl.pem"))
+        for purpose, oid in ("server", "1.3.6.1.5.5.7.3.1"), ("client", "1.3.6.1.5.5.7.3.2"):
+            expected = profile in (purpose, "peer")
+            for arguments in (
+                ["openssl", "verify", "-x509_strict", "-check_ss_sig", "-crl_check_all", "-purpose", "ssl" + purpose,
+                 "-CAfile", ca, "-CRLfile", crl, "-untrusted", tls, tls],
+                ["certtool", "--verify", "--verify-profile", "medium", "--verify-purpose", oid,
+                 "--load-ca-certificate", ca, "--load-crl", crl, "--infile", tls],
+            ):
+                done = subprocess.run(arguments, capture_output=True, text=True)
+                counted[arguments[0]] += 1
+                remarks = [line for line in (done.stdout + done.stderr).splitlines() if re.search("warn", line, re.I)]
+                if (done.returncode == 0) != expected or remarks:
+                    failures.append(f"{arguments[0]}: {folder}/{profile} for a {purpose}: exit {done.returncode}: {done.stdout}{done.stderr}")
 
 
 def lint(tool, *arguments):
@@ -80,7 +114,6 @@ def judge(folder):
 
 with open(document) as file:
     accepted = set(re.findall(r"^\| `([a-z]+\.[a-z0-9_.]+)` \| `([^`]+)` \|", file.read(), re.M))
-counted = collections.Counter()
 seen = collections.Counter()
 wrong = 0
 for folder in issue():
@@ -97,7 +130,10 @@ for code, about in sorted(accepted - set(seen)):
     print(f"pkilint: {code} about {about} is explained in {document} and no longer occurs; take it out")
 print("pkilint: " + ", ".join(f"{number} × {what}" for what, number in counted.items()))
 print("pkilint: explained remarks: " + (", ".join(f"{number} × {' '.join(remark)}" for remark, number in sorted(seen.items()) if remark in accepted) or "none"))
-for kind in "certificate", "issuer and subject":
+for failure in failures:
+    wrong += 1
+    print(failure)
+for kind in "certificate", "issuer and subject", "CRL", "openssl", "certtool":
     if not counted[kind]:
         wrong += 1
         print(f"pkilint: no {kind} was judged")

@@ -1,5 +1,5 @@
 //! The only place that prints. Results go to stdout, notices and errors to stderr, so that a pipe gets results only;
-//! colour appears on a terminal only (`anstream` takes it out elsewhere).
+//! colour appears on a terminal only (it is taken out elsewhere).
 
 use std::io::{self, IsTerminal, Write};
 
@@ -20,6 +20,8 @@ pub const HINT: Style = AnsiColor::Cyan.on_default().bold();
 /// Where a command writes.
 pub struct Output {
     stdout: Box<dyn Write>,
+    /// Whether styles stay in what goes to stdout.
+    is_coloured: bool,
     stderr: Box<dyn Write>,
     json: bool,
     progress: Progress,
@@ -40,7 +42,9 @@ impl Output {
     pub fn from_process() -> Self {
         Self {
             // Buffered: `inspect` of a large bundle writes thousands of lines.
-            stdout: Box::new(io::BufWriter::new(anstream::stdout())),
+            stdout: Box::new(io::BufWriter::new(io::stdout())),
+            is_coloured: anstream::AutoStream::choice(&io::stdout())
+                != anstream::ColorChoice::Never,
             stderr: Box::new(anstream::stderr()),
             json: false,
             progress: Progress {
@@ -61,12 +65,20 @@ impl Output {
 
     /// Prints one line for people. Escape what comes from a file with `pki::text` first.
     pub fn line(&mut self, line: impl std::fmt::Display) -> io::Result<()> {
-        writeln!(self.stdout, "{line}")
+        self.write(format!("{line}\n"))
     }
 
-    /// Prints text for people, or bytes for machines, as they are.
+    /// Prints text for people, or bytes for machines, as they are; only styles go where nobody would see them.
     pub fn write(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
-        self.stdout.write_all(bytes.as_ref())
+        let bytes = bytes.as_ref();
+        // Styles begin with ESC, and most of what is printed has none: it need not be read twice.
+        if self.is_coloured || !bytes.contains(&0x1b) {
+            return self.stdout.write_all(bytes);
+        }
+        let plain = anstream::adapter::strip_bytes(bytes);
+        plain
+            .into_iter()
+            .try_for_each(|piece| self.stdout.write_all(piece))
     }
 
     /// Prints one JSON document, indented, with a line end. Characters in it that could harm a terminal are escaped as

@@ -3,7 +3,12 @@
 use std::{io, path::Path};
 
 use pki::{
-    authority::Issued, certificate::Certificate, folder, index::timestamp, issuer::date,
+    authority::{Draft, Issued},
+    certificate::Certificate,
+    folder,
+    index::timestamp,
+    inspect::extensions_in_words,
+    issuer::date,
     text::escape,
 };
 use serde_json::{Value, json};
@@ -30,6 +35,7 @@ pub(crate) fn certificate_json(certificate: &Certificate) -> Value {
 /// What was issued and where it lies, in JSON.
 pub(crate) fn issued_json(name: &str, folder: &Path, issued: &Issued) -> Value {
     json!({
+        "dry_run": false,
         "name": name,
         "folder": folder,
         "certificate": certificate_json(&issued.certificate),
@@ -41,7 +47,12 @@ pub(crate) fn issued_json(name: &str, folder: &Path, issued: &Issued) -> Value {
 
 /// A certificate for people, one fact a line.
 pub(crate) fn certificate_lines(output: &mut Output, certificate: &Certificate) -> io::Result<()> {
-    let days = (certificate.not_after() - certificate.not_before()).whole_days();
+    named_lines(output, certificate)?;
+    output.line(format_args!("  serial   {}", certificate.serial()))?;
+    valid_line(output, certificate)
+}
+
+fn named_lines(output: &mut Output, certificate: &Certificate) -> io::Result<()> {
     output.line(format_args!(
         "  subject  {}",
         escape(&certificate.subject().to_slashes())
@@ -54,13 +65,96 @@ pub(crate) fn certificate_lines(output: &mut Output, certificate: &Certificate) 
             .collect();
         output.line(format_args!("  names    {}", names.join(", ")))?;
     }
-    output.line(format_args!("  key      {}", certificate.public_key()))?;
-    output.line(format_args!("  serial   {}", certificate.serial()))?;
+    output.line(format_args!("  key      {}", certificate.public_key()))
+}
+
+fn valid_line(output: &mut Output, certificate: &Certificate) -> io::Result<()> {
+    let days = (certificate.not_after() - certificate.not_before()).whole_days();
     output.line(format_args!(
         "  valid    {} to {}, {days} days",
         date(certificate.not_before()),
         date(certificate.not_after()),
     ))
+}
+
+/// The last line of every dry run.
+pub(crate) const NOTHING_WAS_DONE: &str = "Nothing was done: this was a dry run.";
+
+/// A certificate that was not made: as [`certificate_json`] shows it, without what it does not have, and with its
+/// extensions in words.
+pub(crate) fn draft_json(draft: &Certificate) -> Value {
+    let mut document = certificate_json(draft);
+    for absent in ["serial", "sha256", "pem"] {
+        document[absent] = Value::Null;
+    }
+    let extensions = extensions_in_words(draft.der());
+    document["extensions"] = extensions
+        .iter()
+        .map(|extension| {
+            json!({
+                "name": extension.name,
+                "critical": extension.critical,
+                "text": extension.text,
+            })
+        })
+        .collect();
+    document
+}
+
+/// A certificate that was not made, for people.
+pub(crate) fn draft_lines(output: &mut Output, draft: &Certificate) -> io::Result<()> {
+    named_lines(output, draft)?;
+    valid_line(output, draft)?;
+    for extension in extensions_in_words(draft.der()) {
+        let critical = if extension.critical {
+            " (critical)"
+        } else {
+            ""
+        };
+        output.line(format_args!(
+            "  has      {}{critical}: {}",
+            extension.name, extension.text
+        ))?;
+    }
+    Ok(())
+}
+
+/// What would be issued and where it would lie, below a line of the command's own. `files` are those that would be written.
+pub(crate) fn draft(
+    output: &mut Output,
+    (name, folder): (&str, &Path),
+    draft: &Draft,
+    files: &[&str],
+    more: Value,
+) -> io::Result<()> {
+    for notice in &draft.notices {
+        output.notice(notice);
+    }
+    if output.json() {
+        let mut document = json!({
+            "dry_run": true,
+            "name": name,
+            "folder": folder,
+            "certificate": draft_json(&draft.certificate),
+            "files": files,
+            "notices": draft.notices.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        });
+        if let (Some(document), Value::Object(more)) = (document.as_object_mut(), more) {
+            document.extend(more);
+        }
+        return output.document(&document);
+    }
+    output.line(format_args!(
+        "  issuer   {}",
+        escape(&draft.certificate.issuer().to_slashes())
+    ))?;
+    draft_lines(output, &draft.certificate)?;
+    output.line(format_args!(
+        "  folder   {} ({})",
+        escape(&folder.to_string_lossy()),
+        files.join(", ")
+    ))?;
+    output.line(NOTHING_WAS_DONE)
 }
 
 /// What was issued and where it lies, for people.

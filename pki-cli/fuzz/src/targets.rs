@@ -40,6 +40,18 @@ pub const ALL: [(&str, Target); 11] = [
 /// A certificate, also as the peer of a handshake sends it.
 pub fn certificate(octets: &[u8]) {
     show(octets, "CERTIFICATE");
+    if let Some(identity) = inspect::Identity::read(octets, NOW) {
+        assert_shown(&identity.subject);
+        assert_shown(&identity.validity);
+        let names = [&identity.dns, &identity.ip, &identity.uri, &identity.email];
+        for name in names.into_iter().flatten() {
+            assert_shown(&pki::text::escape(name));
+        }
+    }
+    // The names of CAs that a server sends are read the same way.
+    if let Some(name) = inspect::distinguished_name(octets) {
+        assert_shown(&name);
+    }
     if let Ok(certificate) = Certificate::from_der(octets) {
         // As they stand in the certificate; whoever prints them escapes them.
         assert_shown(&pki::text::escape(&certificate.subject().to_string()));

@@ -1,7 +1,10 @@
 //! Makes reality match a manifest. First the plan, which is the difference between the two and changes nothing; then
 //! each step, looked at once more under the folder's lock, so that two runs at once do not issue twice.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::HashSet,
+    path::{Path, PathBuf},
+};
 
 use time::{Duration, OffsetDateTime};
 
@@ -554,6 +557,10 @@ enum Pair {
 impl Pair {
     /// `None` when nothing is there.
     fn read(path: &Path) -> Result<Option<Self>, Error> {
+        // Most often, of many.
+        if !path.exists() {
+            return Ok(None);
+        }
         let file =
             |name: &str| -> Result<_, Error> { Ok(folder::read_if_there(&path.join(name))?) };
         let (certificate, key, anchor) = (
@@ -622,14 +629,18 @@ fn names_difference(present: &[GeneralName], wanted: &[GeneralName]) -> Option<S
 
 /// Folders below `dir` that hold a pair and are not in the manifest: they are left alone.
 pub fn strangers(manifest: &Manifest, dir: &Path) -> Vec<PathBuf> {
-    let known = |name: &str| manifest.certificates.iter().any(|entry| entry.name == name);
+    let known: HashSet<_> = manifest
+        .certificates
+        .iter()
+        .map(|entry| entry.name.as_str())
+        .collect();
     let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
     let mut strangers: Vec<_> = entries
         .filter(|entry| {
             !entry
                 .file_name()
                 .to_str()
-                .is_some_and(|name| known(name) || name.starts_with('.'))
+                .is_some_and(|name| known.contains(name) || name.starts_with('.'))
         })
         .map(|entry| entry.path())
         .filter(|path| path.join(folder::CERTIFICATE).exists())

@@ -153,6 +153,21 @@ impl Certificate {
         Ok(certificate)
     }
 
+    /// The same certificate with another serial number, in this encoding.
+    pub(crate) fn reissued(mut self, serial: &[u8; 20], der: &[u8]) -> Self {
+        let leading_zeros = serial.iter().take_while(|octet| **octet == 0).count();
+        let significant = &serial[leading_zeros.min(19)..];
+        self.serial.clear();
+        // As X.690 §8.3 encodes it: an octet more where the top bit would make it negative.
+        if significant.first().is_some_and(|first| first & 0x80 != 0) {
+            self.serial.push(0);
+        }
+        self.serial.extend_from_slice(significant);
+        self.der.clear();
+        self.der.extend_from_slice(der);
+        self
+    }
+
     /// Reads every certificate of a file: PEM blocks in their order, or one DER certificate.
     pub fn read_all(bytes: &[u8]) -> Result<Vec<Self>, CertificateError> {
         let blocks =
@@ -320,7 +335,12 @@ pub(crate) fn signed(content: &[u8], algorithm: &[u8], signature: &[u8]) -> Zero
 }
 
 pub(crate) fn hexadecimal(octets: &[u8]) -> String {
-    octets.iter().map(|octet| format!("{octet:02x}")).collect()
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble & 0xf)]);
+    octets
+        .iter()
+        .flat_map(|octet| [digit(octet >> 4), digit(*octet)])
+        .collect()
 }
 
 pub(crate) fn purposes(usage: &x509_parser::extensions::ExtendedKeyUsage<'_>) -> Vec<String> {

@@ -402,6 +402,15 @@ fn check_form(request: &parse::request::Request<'_>) -> Result<(), RequestError>
         ));
     }
     let mut extensions = 0;
+    // RFC 2986 §4.1 makes the attributes a SET, of which each type stands for one attribute; what the second one asks for
+    // must be neither merged nor passed over.
+    let asking = request.attributes.iter();
+    let asking = asking.filter(|(oid, _)| *oid == known::EXTENSION_REQUEST);
+    if asking.count() > 1 {
+        return malformed(
+            "it has more than one extensionRequest, and RFC 2985 section 5.4.2 allows one; have it made again with all extensions in it".to_owned(),
+        );
+    }
     for (oid, values) in &request.attributes {
         if *oid != known::EXTENSION_REQUEST {
             // Microsoft's and Netscape's tools have attributes of their own for extensions.
@@ -695,8 +704,32 @@ mod tests {
                 "in the attribute 1.3.6.1.4.1.311.2.1.14",
             ),
             (
-                "the same extension twice",
+                "two extensionRequests with one extension",
                 [good.clone(), good.clone()].concat(),
+                "more than one extensionRequest",
+            ),
+            (
+                "two extensionRequests with different extensions",
+                [
+                    good.clone(),
+                    attribute(
+                        &EXTENSION_REQUEST,
+                        &[der::sequence([profile::extension(
+                            &[0x55, 0x1d, 0x13],
+                            true,
+                            EMPTY,
+                        )])],
+                    ),
+                ]
+                .concat(),
+                "more than one extensionRequest",
+            ),
+            (
+                "the same extension twice",
+                attribute(
+                    &EXTENSION_REQUEST,
+                    &[der::sequence([names(["a.dev"]), names(["b.dev"])])],
+                ),
                 "2.5.29.17 twice",
             ),
         ] {

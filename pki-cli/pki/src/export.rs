@@ -11,13 +11,11 @@ use crate::{
     authority::{self, Unlock},
     certificate::Certificate,
     error::{Error, ErrorKind},
-    folder::{self, ANCHOR, CERTIFICATE, KEY},
+    folder::{self, ANCHOR, CERTIFICATE, KEY, REVOCATION_LISTS},
     key::{KeyError, PrivateKey},
     kubernetes::SecretRefused,
 };
 
-/// The CRLs of every CA in the chain, once there are any.
-pub const CRL: &str = "crl.pem";
 /// How often a folder is read again because somebody wrote to it meanwhile.
 const ATTEMPTS: usize = 100;
 
@@ -107,7 +105,7 @@ impl Files {
                 certificate,
                 key: file(KEY)?,
                 anchor: file(ANCHOR)?,
-                crl: file(CRL)?,
+                crl: file(REVOCATION_LISTS)?,
             };
             if file(CERTIFICATE)?.is_some_and(|again| *again == *files.certificate) {
                 return Ok(files);

@@ -86,7 +86,8 @@ impl Entry {
 impl Manifest {
     /// Reads a manifest. `path` is for messages only.
     pub fn parse(path: &Path, text: &str) -> Result<Self, ManifestError> {
-        let at = |offset: usize| 1 + text[..offset.min(text.len())].matches('\n').count();
+        let line_ends: Vec<usize> = text.match_indices('\n').map(|(at, _)| at).collect();
+        let at = |offset: usize| 1 + line_ends.partition_point(|end| *end < offset);
         let refuse = |offset: usize, problem: String| ManifestError {
             path: path.to_owned(),
             line: at(offset),

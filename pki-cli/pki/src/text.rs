@@ -8,6 +8,13 @@
 ///
 /// A backslash is doubled, so that two different texts never look the same.
 pub fn escape(text: &str) -> String {
+    // Nearly all text is like this.
+    if text
+        .bytes()
+        .all(|octet| matches!(octet, b' '..=b'~') && octet != b'\\')
+    {
+        return text.to_owned();
+    }
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -61,13 +68,12 @@ pub(crate) fn hex(octets: &[u8]) -> String {
 /// Octets as `0A:1B:2C…`, as fingerprints and key identifiers are compared by eye.
 pub(crate) fn hex_colons(octets: &[u8]) -> String {
     let mut out = String::with_capacity(octets.len() * 3);
-    for (i, octet) in octets.iter().enumerate() {
-        if i > 0 {
-            out.push(':');
-        }
+    for octet in octets {
         out.push(HEX[usize::from(octet >> 4)].to_ascii_uppercase());
         out.push(HEX[usize::from(octet & 15)].to_ascii_uppercase());
+        out.push(':');
     }
+    out.pop();
     out
 }
 

@@ -19,6 +19,7 @@ use crate::{
     commands::{NamesArgs, end_entity_folder, init::subject_or_name, patience},
     output::Output,
     passphrase::KeyPassphraseArgs,
+    show::NOTHING_WAS_DONE,
 };
 
 /// Make a key and a certificate request for it
@@ -49,6 +50,9 @@ pub(crate) struct Args {
     /// Throw away the key, and the certificate, that are there
     #[arg(long)]
     force: bool,
+    /// Print what would be made, and do nothing
+    #[arg(long)]
+    dry_run: bool,
     #[command(flatten)]
     passphrase: KeyPassphraseArgs,
 }
@@ -64,40 +68,50 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
         .map_err(pki::Error::from)?;
     let pem = pem_of(&key, passphrase.as_ref()).map_err(pki::Error::from)?;
 
-    let folder = Folder::lock(&path, &mut patience()).map_err(pki::Error::from)?;
+    let folder = match args.dry_run {
+        true => {
+            folder::check(&path).map_err(pki::Error::from)?;
+            None
+        }
+        false => Some(Folder::lock(&path, &mut patience()).map_err(pki::Error::from)?),
+    };
     refuse_existing(&path, args.force)?;
     if passphrase.is_none() && has_encrypted_key(&path)? {
         output.notice(format_args!(
             "The key that {path:?} held was encrypted, and the one in its place is not; to have encryption, repeat this with --encrypt-key."
         ));
     }
-    if folder.holds(folder::CERTIFICATE) {
+    if path.join(folder::CERTIFICATE).exists() {
         output.notice(format_args!(
             "The certificate in {} belonged to the key that was thrown away, so it was taken away as well.",
             escape(&path.to_string_lossy())
         ));
     }
-    let files = [
-        Entry::private(folder::KEY, pem.as_bytes()),
-        Entry::public(folder::REQUEST, &request),
-    ];
-    folder
-        .replace(&files, &[folder::CERTIFICATE, folder::ANCHOR])
-        .map_err(pki::Error::from)?;
-
+    if let Some(folder) = folder {
+        let files = [
+            Entry::private(folder::KEY, pem.as_bytes()),
+            Entry::public(folder::REQUEST, &request),
+        ];
+        folder
+            .replace(&files, &[folder::CERTIFICATE, folder::ANCHOR])
+            .map_err(pki::Error::from)?;
+    }
     if output.json() {
         return Ok(output.document(&json!({
+            "dry_run": args.dry_run,
             "name": args.name,
             "folder": path,
             "subject": subject.to_string(),
             "names": names.iter().map(ToString::to_string).collect::<Vec<_>>(),
             "key": key.public().to_string(),
             "request": path.join(folder::REQUEST),
-            "pem": request,
+            // In a dry run its key is thrown away.
+            "pem": (!args.dry_run).then_some(request),
         }))?);
     }
+    let made = if args.dry_run { "Would make" } else { "Made" };
     output.line(format_args!(
-        "Made a key and a request in {}",
+        "{made} a key and a request in {}",
         escape(&path.to_string_lossy())
     ))?;
     output.line(format_args!("  subject  {}", escape(&subject.to_slashes())))?;
@@ -106,6 +120,9 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
         output.line(format_args!("  names    {}", names.join(", ")))?;
     }
     output.line(format_args!("  key      {}", key.public()))?;
+    if args.dry_run {
+        return Ok(output.line(NOTHING_WAS_DONE)?);
+    }
     output.line(format_args!(
         "next: pki sign {}",
         escape(&path.join(folder::REQUEST).to_string_lossy())

@@ -6,8 +6,8 @@ use std::{
 };
 
 use pki::{
-    export::{CRL, Exported, Files},
-    folder::{self, ANCHOR, Access, CERTIFICATE, KEY},
+    export::{Exported, Files},
+    folder::{self, ANCHOR, Access, CERTIFICATE, KEY, REVOCATION_LISTS},
     kubernetes::Secret,
     manifest::check_name,
     pkcs12,
@@ -200,7 +200,7 @@ fn refuse_destination(out: &Path, force: bool) -> Result<(), CommandError> {
         return Err(pki::Error::from(folder::FolderError::OfAuthority(parent.to_owned())).into());
     }
     let is_ours = out.file_name().is_some_and(|name| {
-        [CERTIFICATE, KEY, ANCHOR, CRL]
+        [CERTIFICATE, KEY, ANCHOR, REVOCATION_LISTS]
             .iter()
             .any(|ours| name == *ours)
     });
@@ -229,7 +229,7 @@ fn kubernetes(
         data.push((ANCHOR, anchors.as_bytes()));
     }
     if let Some(crl) = &exported.crl {
-        data.push((CRL, crl));
+        data.push((REVOCATION_LISTS, crl));
     }
     data.push((CERTIFICATE, chain.as_bytes()));
     if let Some(key) = &key {

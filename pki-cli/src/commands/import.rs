@@ -6,7 +6,7 @@ use pki::{
     Error,
     authority::{self, Authority, pem_of, read_certificates},
     certificate::Certificate,
-    folder::{ANCHOR, CERTIFICATE, Entry, Folder, KEY, REQUEST},
+    folder::{ANCHOR, CERTIFICATE, Entry, Folder, KEY, REQUEST, REVOCATION_LISTS},
     import::{ImportRefused, Pair, PairSource},
     key::{KeyError, Passphrase, PrivateKey},
     pkcs12::Pkcs12,
@@ -42,7 +42,7 @@ JSON: {\"name\", \"folder\", \"certificate\", \"intermediates\": [certificate], 
 Example: pki import order --pkcs12 order.p12
 Example: pki import ca --openssl /etc/ssl/old-ca --dry-run")]
 pub(crate) struct Args {
-    /// The folder below DIR, or \"ca\" for a CA
+    /// The folder below DIR, or "ca" for a CA
     name: String,
     /// The certificate; those above it may follow in the file, in any order
     #[arg(long, value_name = "FILE", conflicts_with = "pkcs12")]
@@ -109,7 +109,7 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
         kept => kept,
     };
     if !args.dry_run {
-        write(&path, &pair, passphrase.as_ref(), refuse_existing)?;
+        write(global, &path, &pair, passphrase.as_ref(), refuse_existing)?;
     }
     report(args, &path, &pair, output)
 }
@@ -210,6 +210,7 @@ fn from_pkcs12(
 }
 
 fn write(
+    global: &Global,
     path: &Path,
     pair: &Pair,
     passphrase: Option<&Passphrase>,
@@ -219,12 +220,31 @@ fn write(
     let chain: String = pair.certificates.iter().map(Certificate::to_pem).collect();
     let folder = Folder::lock(path, &mut patience()).map_err(Error::from)?;
     refuse_existing()?;
-    let entries = [
+    let mut entries = vec![
         Entry::public(CERTIFICATE, chain),
         Entry::private(KEY, key.as_bytes()),
         Entry::public(ANCHOR, pair.anchor.to_pem()),
     ];
-    Ok(folder.replace(&entries, &[REQUEST]).map_err(Error::from)?)
+    let mut gone = vec![REQUEST];
+    // Read while the folder is held: whoever carries newer CRLs comes afterwards.
+    match own_lists(global, pair)? {
+        Some(lists) => entries.push(Entry::public(REVOCATION_LISTS, &*lists)),
+        // Those of another CA would cover nothing, and who reads them would refuse everybody.
+        None => gone.push(REVOCATION_LISTS),
+    }
+    Ok(folder.replace(&entries, &gone).map_err(Error::from)?)
+}
+
+/// The CRLs of the CA below DIR, when the pair stands below its root.
+fn own_lists(
+    global: &Global,
+    pair: &Pair,
+) -> Result<Option<zeroize::Zeroizing<Vec<u8>>>, CommandError> {
+    if !Authority::exists(&global.dir) || Authority::certificates(&global.dir)?.0 != pair.anchor {
+        return Ok(None);
+    }
+    let lists = global.dir.join(authority::FOLDER).join(REVOCATION_LISTS);
+    Ok(pki::folder::read_if_there(&lists).map_err(Error::from)?)
 }
 
 fn report(args: &Args, path: &Path, pair: &Pair, output: &mut Output) -> Result<(), CommandError> {

@@ -1,7 +1,7 @@
 //! `pki init`: a new CA, in place of `openssl req -x509`.
 
 use pki::{
-    authority::{Authority, NewAuthority, have_one_name},
+    authority::{Authority, NewAuthority, Rehearsal, have_one_name},
     distinguished_name::DistinguishedName,
     issuer::Refusal,
     key::KeyAlgorithm,
@@ -50,6 +50,9 @@ pub(crate) struct Args {
     /// Bind the CA to this domain and what is below it (name constraints); may be given several times
     #[arg(long, value_name = "DOMAIN")]
     permit_dns: Vec<String>,
+    /// Print what would be made, and do nothing
+    #[arg(long)]
+    dry_run: bool,
     /// Encrypt the CA's keys (PKCS#8, scrypt and AES-256)
     #[arg(long, help_heading = "Passphrase")]
     encrypt_key: bool,
@@ -97,43 +100,65 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
             .refuse_clear_keys("add --encrypt-key", output)?;
         None
     };
-    let tiers = 1 + usize::from(new.issuing_subject.is_some());
-    let keys = ReadyKeys::make(std::iter::repeat_n(new.key, tiers)).map_err(pki::Error::from)?;
-    let created = Authority::create_with(
-        &global.dir,
-        &new,
-        &mut |algorithm| keys.take(algorithm),
-        passphrase.as_ref(),
-        now(),
-        &mut patience(),
-    )?;
+    let created = if args.dry_run {
+        Rehearsal::create(&global.dir, &new, passphrase.as_ref(), now())?
+    } else {
+        let tiers = 1 + usize::from(new.issuing_subject.is_some());
+        let keys =
+            ReadyKeys::make(std::iter::repeat_n(new.key, tiers)).map_err(pki::Error::from)?;
+        Authority::create_with(
+            &global.dir,
+            &new,
+            &mut |algorithm| keys.take(algorithm),
+            passphrase.as_ref(),
+            now(),
+            &mut patience(),
+        )?
+    };
     for notice in &created.notices {
         output.notice(notice);
     }
+    let document = match args.dry_run {
+        true => show::draft_json,
+        false => show::certificate_json,
+    };
+    let lines = match args.dry_run {
+        true => show::draft_lines,
+        false => show::certificate_lines,
+    };
     if output.json() {
         return Ok(output.document(&json!({
+            "dry_run": args.dry_run,
             "folder": created.folder,
-            "root": show::certificate_json(&created.root),
-            "issuing": created.issuing.as_ref().map(show::certificate_json),
+            "root": document(&created.root),
+            "issuing": created.issuing.as_ref().map(document),
             "permit_dns": new.permitted_dns,
             "notices": created.notices.iter().map(ToString::to_string).collect::<Vec<_>>(),
         }))?);
     }
+    let made = if args.dry_run {
+        "Would create"
+    } else {
+        "Created"
+    };
     output.line(format_args!(
-        "Created a CA in {}",
+        "{made} a CA in {}",
         escape(&created.folder.to_string_lossy())
     ))?;
     output.line("root")?;
-    show::certificate_lines(output, &created.root)?;
+    lines(output, &created.root)?;
     if let Some(issuing) = &created.issuing {
         output.line("issuing CA")?;
-        show::certificate_lines(output, issuing)?;
+        lines(output, issuing)?;
     }
     if !new.permitted_dns.is_empty() {
         output.line(format_args!(
             "bound to {} and what is below",
             new.permitted_dns.join(", ")
         ))?;
+    }
+    if args.dry_run {
+        output.line(show::NOTHING_WAS_DONE)?;
     }
     Ok(())
 }

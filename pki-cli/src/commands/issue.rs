@@ -1,15 +1,18 @@
 //! `pki issue`: a key and a certificate for it in one step.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use pki::{
     apply::{has_encrypted_key, write_pair},
     authority::{Order, pem_of},
-    folder::{CERTIFICATE, Folder, KEY},
-    key::{KeyAlgorithm, PrivateKey},
+    distinguished_name::DistinguishedName,
+    folder::{self, CERTIFICATE, Folder, KEY},
+    key::{KeyAlgorithm, PrivateKey, PublicKey},
     manifest::DEFAULT_DAYS,
     profile::Profile,
+    subject_alt_name::GeneralName,
 };
+use serde_json::json;
 
 use crate::{
     Global,
@@ -51,6 +54,9 @@ pub(crate) struct Args {
     /// Replace the pair that is there
     #[arg(long)]
     force: bool,
+    /// Print what would be issued, and do nothing
+    #[arg(long)]
+    dry_run: bool,
     #[command(flatten)]
     authority: AuthorityArgs,
     #[command(flatten)]
@@ -70,6 +76,9 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
         }
     };
     refuse_existing()?;
+    if args.dry_run {
+        return rehearse(global, args, (&path, &subject, &names), output);
+    }
     let authority = args.authority.open(global)?;
     let passphrase = args.passphrase.choose(output)?;
     // The key first: it may take seconds, and nobody should wait for the folder meanwhile.
@@ -78,20 +87,8 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
 
     let folder = Folder::lock(&path, &mut patience()).map_err(pki::Error::from)?;
     refuse_existing()?;
-    if passphrase.is_none() && has_encrypted_key(&path)? {
-        output.notice(format_args!(
-            "The key that {path:?} held was encrypted, and the one in its place is not; to have encryption, repeat this with --encrypt-key."
-        ));
-    }
-    let order = Order {
-        name: args.out.is_none().then_some(&args.name),
-        profile: args.profile,
-        subject: &subject,
-        names: &names,
-        public_key: key.public(),
-        days: args.days,
-    };
-    let issued = authority.issue(&order, now())?;
+    tell_of_clear_key(&path, passphrase.is_some(), output)?;
+    let issued = authority.issue(&order(args, &subject, &names, key.public()), now())?;
     write_pair(folder, &issued, pem.as_bytes())?;
 
     for notice in &issued.notices {
@@ -102,4 +99,59 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
     }
     output.line(format_args!("Issued {} ({})", args.name, args.profile))?;
     Ok(show::issued_lines(output, &path, &issued)?)
+}
+
+fn order<'a>(
+    args: &'a Args,
+    subject: &'a DistinguishedName,
+    names: &'a [GeneralName],
+    public_key: &'a PublicKey,
+) -> Order<'a> {
+    Order {
+        name: args.out.is_none().then_some(&args.name),
+        profile: args.profile,
+        subject,
+        names,
+        public_key,
+        days: args.days,
+    }
+}
+
+fn tell_of_clear_key(
+    path: &Path,
+    is_encrypted: bool,
+    output: &mut Output,
+) -> Result<(), CommandError> {
+    if !is_encrypted && has_encrypted_key(path)? {
+        output.notice(format_args!(
+            "The key that {path:?} held was encrypted, and the one in its place is not; to have encryption, repeat this with --encrypt-key."
+        ));
+    }
+    Ok(())
+}
+
+/// Everything that could be refused, with a key that is thrown away.
+fn rehearse(
+    global: &Global,
+    args: &Args,
+    (path, subject, names): (&Path, &DistinguishedName, &[GeneralName]),
+    output: &mut Output,
+) -> Result<(), CommandError> {
+    let authority = args.authority.rehearse(global)?;
+    let passphrase = args.passphrase.choose(output)?;
+    folder::check(path).map_err(pki::Error::from)?;
+    tell_of_clear_key(path, passphrase.is_some(), output)?;
+    let key = PrivateKey::generate(args.key).map_err(pki::Error::from)?;
+    let draft = authority.issue(&order(args, subject, names, key.public()), now())?;
+    if !output.json() {
+        output.line(format_args!("Would issue {} ({})", args.name, args.profile))?;
+    }
+    let files = [CERTIFICATE, KEY, folder::ANCHOR];
+    Ok(show::draft(
+        output,
+        (&args.name, path),
+        &draft,
+        &files,
+        json!({}),
+    )?)
 }

@@ -7,7 +7,7 @@ use std::{
 
 use pki::{
     Error,
-    authority::Authority,
+    authority::{Authority, Rehearsal},
     manifest::check_name,
     subject_alt_name::{GeneralName, Parse, deduplicate},
 };
@@ -99,6 +99,15 @@ impl AuthorityArgs {
         Ok(match (&self.ca, &self.ca_key) {
             (Some(certificate), Some(key)) => Authority::elsewhere(certificate, key, &mut unlock)?,
             _ => Authority::open(&global.dir, &mut unlock)?,
+        })
+    }
+
+    /// Opens the CA for a dry run.
+    pub(crate) fn rehearse(&self, global: &Global) -> Result<Rehearsal, CommandError> {
+        let mut unlock = |path: &Path| self.passphrase.unlock(path);
+        Ok(match (&self.ca, &self.ca_key) {
+            (Some(certificate), Some(key)) => Rehearsal::elsewhere(certificate, key, &mut unlock)?,
+            _ => Rehearsal::open(&global.dir, &mut unlock)?,
         })
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use pki::{
     Error,
     apply::write_certificate,
-    authority::{Issued, Order},
+    authority::{Draft, Issued, Order},
     certificate_request::{CertificateRequest, Decision},
     distinguished_name::DistinguishedName,
     folder::{self, Folder},
@@ -56,6 +56,9 @@ pub(crate) struct Args {
     /// Replace the certificate that is there
     #[arg(long)]
     force: bool,
+    /// Print what would be signed, and do nothing
+    #[arg(long)]
+    dry_run: bool,
     #[command(flatten)]
     authority: AuthorityArgs,
 }
@@ -75,13 +78,6 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
         None => subject(&request)?,
     };
     let (name, path) = destination(global, args, &request)?;
-    let authority = args.authority.open(global)?;
-
-    let folder = Folder::lock(&path, &mut patience()).map_err(Error::from)?;
-    if folder.holds(folder::CERTIFICATE) && !args.force {
-        return Err(Error::PairExists(path).into());
-    }
-    refuse_mixed_pair(&folder, &request)?;
     let order = Order {
         name: name.as_deref(),
         profile: args.profile,
@@ -90,6 +86,19 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
         public_key: request.public_key(),
         days: args.days,
     };
+    if args.dry_run {
+        let authority = args.authority.rehearse(global)?;
+        folder::check(&path).map_err(Error::from)?;
+        refuse_existing(args, &path)?;
+        refuse_mixed_pair(&path, &request)?;
+        let draft = authority.issue(&order, now())?;
+        return rehearsed(args, &path, &draft, &decision, output);
+    }
+    let authority = args.authority.open(global)?;
+
+    let folder = Folder::lock(&path, &mut patience()).map_err(Error::from)?;
+    refuse_existing(args, folder.path())?;
+    refuse_mixed_pair(folder.path(), &request)?;
     let issued = authority.issue(&order, now())?;
     write_certificate(folder, &issued)?;
     show(args, &path, &issued, &decision, output)
@@ -206,16 +215,23 @@ fn destination(
     Ok((Some(usable), path))
 }
 
+fn refuse_existing(args: &Args, folder: &Path) -> Result<(), CommandError> {
+    if folder.join(folder::CERTIFICATE).exists() && !args.force {
+        return Err(Error::PairExists(folder.to_owned()).into());
+    }
+    Ok(())
+}
+
 /// A certificate is not put beside a key that it does not belong to.
-fn refuse_mixed_pair(folder: &Folder, request: &CertificateRequest) -> Result<(), CommandError> {
-    let path = folder.path().join(folder::KEY);
+fn refuse_mixed_pair(folder: &Path, request: &CertificateRequest) -> Result<(), CommandError> {
+    let path = folder.join(folder::KEY);
     let Some(bytes) = folder::read_if_there(&path).map_err(Error::from)? else {
         return Ok(());
     };
     let belongs = match PrivateKey::read(&bytes, None) {
         Ok(key) => key.public() == request.public_key(),
         // What cannot be opened here is judged by the request that was made together with it.
-        Err(KeyError::Encrypted) => folder::read_if_there(&folder.path().join(folder::REQUEST))
+        Err(KeyError::Encrypted) => folder::read_if_there(&folder.join(folder::REQUEST))
             .map_err(Error::from)?
             .and_then(|beside| CertificateRequest::read(&beside).ok())
             .is_some_and(|beside| beside.public_key() == request.public_key()),
@@ -242,19 +258,9 @@ fn show(
     for notice in &issued.notices {
         output.notice(notice);
     }
-    for dropped in &decision.dropped {
-        output.notice(format_args!(
-            "The request asked for {}, which was dropped: the profile {} does not give it.",
-            escape(dropped),
-            args.profile
-        ));
-    }
+    tell_of_dropped(args, decision, output);
     if output.json() {
-        let name = path
-            .file_name()
-            .map(|name| name.to_string_lossy().into_owned())
-            .unwrap_or_default();
-        let mut document = show::issued_json(&name, path, issued);
+        let mut document = show::issued_json(&name_of(path), path, issued);
         document["granted"] = json!(decision.granted);
         document["dropped"] = json!(decision.dropped);
         return Ok(output.document(&document)?);
@@ -264,6 +270,56 @@ fn show(
         escape(&args.file.to_string_lossy()),
         args.profile
     ))?;
+    decision_lines(decision, output)?;
+    Ok(show::issued_lines(output, path, issued)?)
+}
+
+/// What would be signed.
+fn rehearsed(
+    args: &Args,
+    path: &Path,
+    draft: &Draft,
+    decision: &Decision,
+    output: &mut Output,
+) -> Result<(), CommandError> {
+    tell_of_dropped(args, decision, output);
+    if !output.json() {
+        output.line(format_args!(
+            "Would sign {} ({})",
+            escape(&args.file.to_string_lossy()),
+            args.profile
+        ))?;
+        decision_lines(decision, output)?;
+    }
+    let more = json!({"granted": decision.granted, "dropped": decision.dropped});
+    let files = [folder::CERTIFICATE, folder::ANCHOR];
+    Ok(show::draft(
+        output,
+        (&name_of(path), path),
+        draft,
+        &files,
+        more,
+    )?)
+}
+
+fn tell_of_dropped(args: &Args, decision: &Decision, output: &mut Output) {
+    for dropped in &decision.dropped {
+        output.notice(format_args!(
+            "The request asked for {}, which was dropped: the profile {} does not give it.",
+            escape(dropped),
+            args.profile
+        ));
+    }
+}
+
+fn name_of(folder: &Path) -> String {
+    folder
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default()
+}
+
+fn decision_lines(decision: &Decision, output: &mut Output) -> std::io::Result<()> {
     for (word, list) in [
         ("granted", &decision.granted),
         ("dropped", &decision.dropped),
@@ -273,5 +329,5 @@ fn show(
             output.line(format_args!("  {word}  {}", list.join("; ")))?;
         }
     }
-    Ok(show::issued_lines(output, path, issued)?)
+    Ok(())
 }

@@ -253,3 +253,44 @@ fn a_certificate_that_was_revoked_meanwhile_is_told_by_both_sides() {
     assert_eq!(json["verdict"]["rule"], "revoked");
     assert_eq!(json["verdict"]["rustls"]["accepted"], false);
 }
+
+#[test]
+fn what_the_own_ca_revoked_is_told_wherever_it_is_met() {
+    let home = Home::with_ca();
+    home.pki("issue order --profile peer --dns localhost")
+        .succeeds();
+    home.pki("issue payment --profile peer --dns localhost")
+        .succeeds();
+    let pair = |name: &str| Pair {
+        leaf: home.read(&format!("certs/{name}/tls.crt")),
+        above: String::new(),
+        key: home.read(&format!("certs/{name}/tls.key")),
+    };
+    let root = home.read("certs/ca/root.crt");
+    let server = |name: &str| {
+        let client = match std::fs::read_to_string(home.path("certs/order/crl.pem")) {
+            Ok(crls) => Client::NotRevoked(root.clone(), crls),
+            Err(_) => Client::Required(root.clone()),
+        };
+        Setup::of(&pair(name)).client(client).start().port()
+    };
+    let connect = |port: u16, identity: &str| {
+        home.pki(&format!("connect localhost:{port} --identity {identity}"))
+    };
+    connect(server("order"), "payment").succeeds();
+
+    home.pki("revoke payment --reason keyCompromise").succeeds();
+    // The folder of order has the CRLs since then, and so has the CA's.
+    let run = connect(server("payment"), "order");
+    assert_eq!(run.code, 23, "{run}");
+    assert!(run.stderr.contains("(revoked): leaf “CN=payment”"), "{run}");
+    assert!(run.stderr.contains("keyCompromise"), "{run}");
+    let run = connect(server("order"), "payment");
+    assert_eq!(run.code, 113, "{run}");
+    assert!(
+        run.stderr
+            .contains("refused our certificate /CN=payment: it is revoked"),
+        "{run}"
+    );
+    connect(server("order"), "order").succeeds();
+}

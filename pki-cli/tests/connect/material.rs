@@ -155,8 +155,10 @@ pub(crate) fn certificates(pem: &str) -> Vec<CertificateDer<'static>> {
         .expect("certificates")
 }
 
-pub(crate) fn crl(pem: &str) -> CertificateRevocationListDer<'static> {
-    CertificateRevocationListDer::from_pem_slice(pem.as_bytes()).expect("a CRL")
+pub(crate) fn crls(pem: &str) -> Vec<CertificateRevocationListDer<'static>> {
+    CertificateRevocationListDer::pem_slice_iter(pem.as_bytes())
+        .collect::<Result<_, _>>()
+        .expect("CRLs")
 }
 
 pub(crate) fn days(count: i64) -> OffsetDateTime {

@@ -185,6 +185,22 @@ fn we_refuse_openssl_and_show_its_chain() {
 }
 
 #[test]
+fn openssl_may_ask_for_another_group_and_the_one_agreed_is_shown() {
+    let home = home(&Ca::root("Test Root"));
+    // HelloRetryRequest (RFC 8446 section 4.1.4): our first guess was the hybrid of ML-KEM.
+    let Some(server) = Stranger::start(&home, &format!("{SERVER} -groups P-384")) else {
+        return;
+    };
+    let said = home
+        .pki(&format!(
+            "connect localhost:{} --trust server/ca.crt",
+            server.port
+        ))
+        .succeeds();
+    assert!(said.contains(", secp384r1\n"), "{said}");
+}
+
+#[test]
 fn openssl_with_nothing_in_common_says_so() {
     let home = home(&Ca::root("Test Root"));
     for (options, sentence) in [

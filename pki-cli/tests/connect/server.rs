@@ -15,7 +15,7 @@ use rustls::{
     sign::CertifiedKey,
 };
 
-use crate::material::{Ca, Pair, certificates, crl};
+use crate::material::{Ca, Pair, certificates, crls as crls_of};
 
 /// HTTP/2's empty SETTINGS, which a server of gRPC says first.
 pub(crate) const SETTINGS: &[u8] = b"\0\0\0\x04\0\0\0\0\0";
@@ -81,7 +81,7 @@ impl Setup {
                 WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone());
             if let Some(crls) = crls {
                 builder = builder
-                    .with_crls([crl(crls)])
+                    .with_crls(crls_of(crls))
                     .only_check_end_entity_revocation();
             }
             if optional {

@@ -120,8 +120,11 @@ fn a_secret_holds_the_files_of_the_folder() {
             assert_eq!(read["data"][name], *base64);
         }
     }
+    home.pki("crl").succeeds();
     home.pki("export order --format kubernetes --out order.yaml")
         .succeeds();
+    let fields = by_hand(&home.read("order.yaml"));
+    assert!(fields.iter().any(|(name, _)| name == "crl.pem"));
     assert_eq!(mode(&home, "order.yaml"), 0o600);
     assert!(!home.read("order.yaml").contains("namespace"));
 }

@@ -101,6 +101,39 @@ fn an_openssl_ca_goes_on_here_with_its_history() {
     assert!(told.contains("never overwritten"), "{told}");
 }
 
+#[test]
+fn the_next_crl_revokes_what_was_revoked_and_has_a_higher_number() {
+    let Some(home) = with_openssl_ca() else {
+        return;
+    };
+    home.pki("import ca --openssl old").succeeds();
+    home.pki("crl").succeeds();
+    let openssl = |args: &str| home.openssl(args).expect("openssl is here");
+    let number = openssl("crl -in certs/ca/crl.pem -noout -crlnumber").succeeds();
+    assert_eq!(number.trim(), "crlNumber=0x20");
+    let text = openssl("crl -in certs/ca/crl.pem -noout -text").succeeds();
+    for expected in ["Superseded", "Key Compromise", "Nov  1 00:00:00 2026 GMT"] {
+        assert!(text.contains(expected), "{expected}: {text}");
+    }
+    let judged = |number: usize| {
+        openssl(&format!(
+            "verify -x509_strict -crl_check -CAfile certs/ca/root.crt -CRLfile certs/ca/crl.pem {number}.crt"
+        ))
+    };
+    for (number, is_revoked) in [(1, false), (2, true), (3, true), (4, false), (5, false)] {
+        let run = judged(number);
+        assert_eq!(run.code != 0, is_revoked, "{number}: {run:?}");
+        assert_eq!(run.stderr.contains("certificate revoked"), is_revoked);
+    }
+    // What was imported is listed and can be revoked like everything else.
+    let listed = home.pki("list --json").json().to_string();
+    assert!(listed.contains("CN=service-4,O=Old"), "{listed}");
+    home.pki("revoke --serial a3 --reason cessationOfOperation")
+        .succeeds();
+    assert_ne!(judged(4).code, 0);
+    assert_eq!(judged(5).code, 0);
+}
+
 /// The lines of the table, changed.
 fn change_table(home: &Home, change: impl Fn(&str) -> String) {
     let table = home.read("old/index.txt");
@@ -335,4 +368,10 @@ fn a_ca_of_easy_rsa_is_taken_over_with_its_history() {
     );
     assert_eq!(history["lost"], serde_json::json!([]));
     home.pki("issue x --dns a.dev").fails(3);
+    // Its certificates can be revoked, and its CRLs go on.
+    home.pki("crl").succeeds();
+    if let Some(crl) = home.openssl("crl -in certs/ca/crl.pem -noout -text -CAfile pki/ca.crt") {
+        assert!(crl.stderr.contains("verify OK"), "{crl:?}");
+        assert!(crl.stdout.contains("Key Compromise"), "{crl:?}");
+    }
 }

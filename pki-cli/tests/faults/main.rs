@@ -9,6 +9,7 @@
 )]
 
 mod disk;
+mod rehearsal;
 mod rights;
 mod state;
 #[path = "../issuing/support.rs"]

@@ -136,6 +136,7 @@ fn the_json_of_issue_holds_everything_that_was_made() {
             "ca_pem",
             "certificate",
             "chain_pem",
+            "dry_run",
             "folder",
             "name",
             "notices"
@@ -184,12 +185,19 @@ fn the_json_of_init_csr_and_sign_is_stable() {
     };
     assert_eq!(
         keys(home.pki("init --json")),
-        ["folder", "issuing", "notices", "permit_dns", "root"]
+        [
+            "dry_run",
+            "folder",
+            "issuing",
+            "notices",
+            "permit_dns",
+            "root"
+        ]
     );
     assert_eq!(
         keys(home.pki("csr payment --dns a.dev --json")),
         [
-            "folder", "key", "name", "names", "pem", "request", "subject"
+            "dry_run", "folder", "key", "name", "names", "pem", "request", "subject"
         ]
     );
     assert_eq!(
@@ -199,6 +207,7 @@ fn the_json_of_init_csr_and_sign_is_stable() {
             "certificate",
             "chain_pem",
             "dropped",
+            "dry_run",
             "folder",
             "granted",
             "name",

@@ -53,6 +53,9 @@ fn init() {
               Bind the CA to this domain and what is below it (name constraints); may be given several
               times
 
+          --dry-run
+              Print what would be made, and do nothing
+
       -h, --help
               Print help (see a summary with '-h')
 
@@ -112,6 +115,9 @@ fn csr() {
 
           --force
               Throw away the key, and the certificate, that are there
+
+          --dry-run
+              Print what would be made, and do nothing
 
       -h, --help
               Print help (see a summary with '-h')
@@ -193,6 +199,9 @@ fn sign() {
 
           --force
               Replace the certificate that is there
+
+          --dry-run
+              Print what would be signed, and do nothing
 
       -h, --help
               Print help (see a summary with '-h')
@@ -278,6 +287,9 @@ fn issue() {
 
           --force
               Replace the pair that is there
+
+          --dry-run
+              Print what would be issued, and do nothing
 
       -h, --help
               Print help (see a summary with '-h')

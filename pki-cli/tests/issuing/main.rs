@@ -20,6 +20,7 @@ mod refusals;
 mod renewal;
 mod revocation;
 mod revocation_crash;
+mod startup;
 mod strangers;
 mod support;
 mod together;

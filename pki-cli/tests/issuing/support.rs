@@ -198,6 +198,7 @@ pub(crate) fn filters() -> insta::Settings {
     let mut settings = insta::Settings::clone_current();
     settings.add_filter(r"\b[0-9a-f]{64}\b", "[sha256]");
     settings.add_filter(r"\b[0-9a-f]{36,40}\b", "[serial]");
+    settings.add_filter(r"\b([0-9A-F]{2}:){19}[0-9A-F]{2}\b", "[identifier]");
     settings.add_filter(r"\b\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\dZ)?\b", "[date]");
     settings
 }

@@ -65,7 +65,7 @@ impl Authority {
     pub fn create_with(
         dir: &Path,
         new: &NewAuthority,
-        generate: &mut dyn FnMut(KeyAlgorithm) -> Result<PrivateKey, KeyError>,
+        generate: &mut Generate<'_>,
         passphrase: Option<&Passphrase>,
         now: OffsetDateTime,
         wait: &mut Wait<'_>,
@@ -74,14 +74,84 @@ impl Authority {
         if Self::exists(dir) {
             return Err(Error::AuthorityExists(folder));
         }
+        let mut created = None;
+        // The keys first: they may take seconds, and nobody should wait for the folder meanwhile.
+        let keys = Keys::generate(new, generate)?;
+        let is_new = folder::create(&folder, wait, |folder| {
+            let index = Index::create(&folder.join(index::FILE))?;
+            let made = keys.certify(new, passphrase, now, &mut |prepared, request| {
+                issue_recorded(&index, prepared, request, &new.subject, now)
+            })?;
+            index.close()?;
+            folder::write_entries(folder, &made.entries)?;
+            created = Some(made);
+            Ok(())
+        })?;
+        match created {
+            Some(made) if is_new => Ok(Created {
+                folder,
+                root: made.root,
+                issuing: made.issuing,
+                notices: made.notices,
+            }),
+            _ => Err(Error::AuthorityExists(folder)),
+        }
+    }
+}
+
+/// The keys of a new CA.
+struct Keys {
+    root: PrivateKey,
+    issuing: Option<PrivateKey>,
+}
+
+/// The certificates of a new CA, and the files that hold them and their keys.
+pub(super) struct Made {
+    pub(super) root: Certificate,
+    pub(super) issuing: Option<Certificate>,
+    pub(super) notices: Vec<Notice>,
+    entries: Vec<Entry>,
+}
+
+/// How a key is made.
+type Generate<'a> = dyn FnMut(KeyAlgorithm) -> Result<PrivateKey, KeyError> + 'a;
+/// How a certificate gets its serial number and its signature.
+type Sign<'a> = dyn FnMut(Prepared<'_>, &Request<'_>) -> Result<Certificate, Error> + 'a;
+
+/// Makes the keys of a new CA and their certificates.
+pub(super) fn certify(
+    new: &NewAuthority,
+    passphrase: Option<&Passphrase>,
+    now: OffsetDateTime,
+    sign: &mut Sign<'_>,
+) -> Result<Made, Error> {
+    Keys::generate(new, &mut PrivateKey::generate)?.certify(new, passphrase, now, sign)
+}
+
+impl Keys {
+    fn generate(new: &NewAuthority, generate: &mut Generate<'_>) -> Result<Self, Error> {
         if let Some(issuing) = &new.issuing_subject
             && have_one_name(issuing, &new.subject)
         {
             return Err(Refusal::SameName(new.subject.to_string()).into());
         }
-        // Everything that takes long or can be refused comes before the first file.
-        let root_key = generate(new.key)?;
-        let root_public_key = root_key.public().clone();
+        Ok(Self {
+            root: generate(new.key)?,
+            issuing: match new.issuing_subject {
+                Some(_) => Some(generate(new.key)?),
+                None => None,
+            },
+        })
+    }
+
+    fn certify(
+        self,
+        new: &NewAuthority,
+        passphrase: Option<&Passphrase>,
+        now: OffsetDateTime,
+        sign: &mut Sign<'_>,
+    ) -> Result<Made, Error> {
+        let root_public_key = self.root.public().clone();
         let root_request = Request {
             profile: Profile::Root,
             subject: &new.subject,
@@ -91,56 +161,41 @@ impl Authority {
             path_length: new.issuing_subject.is_some().into(),
             permitted_dns: &new.permitted_dns,
         };
-        let issuing_key = match new.issuing_subject {
-            Some(_) => Some(generate(new.key)?),
-            None => None,
-        };
-        let mut created = None;
-        let is_new = folder::create(&folder, wait, |folder| {
-            let index = Index::create(&folder.join(index::FILE))?;
-            let prepared = Prepared::root(&root_key, &root_request, now)?;
-            let root = issue_recorded(&index, prepared, &root_request, &new.subject, now)?;
-            let mut notices = Vec::new();
-            let mut entries = vec![
+        let prepared = Prepared::root(&self.root, &root_request, now)?;
+        let root = sign(prepared, &root_request)?;
+        let mut made = Made {
+            entries: vec![
                 Entry::public(ROOT_CERTIFICATE, root.to_pem()),
-                Entry::private(ROOT_KEY, pem_of(&root_key, passphrase)?.as_bytes()),
-            ];
-            let mut issuing = None;
-            if let (Some(subject), Some(key)) = (&new.issuing_subject, &issuing_key) {
-                let issuer = Issuer::new(root.clone(), root_key, [])?;
-                let request = Request {
-                    profile: Profile::Intermediate,
-                    subject,
-                    names: &[],
-                    public_key: key.public(),
-                    days: new.issuing_days,
-                    path_length: 0,
-                    permitted_dns: &new.permitted_dns,
-                };
-                let prepared = issuer.prepare(&request, now)?;
-                notices.extend_from_slice(prepared.notices());
-                let certificate = issue_recorded(&index, prepared, &request, &new.subject, now)?;
-                validate(&certificate, &[], &root, None, now)?;
-                entries.push(Entry::public(ISSUING_CERTIFICATE, certificate.to_pem()));
-                entries.push(Entry::private(
-                    ISSUING_KEY,
-                    pem_of(key, passphrase)?.as_bytes(),
-                ));
-                issuing = Some(certificate);
-            }
-            index.close()?;
-            folder::write_entries(folder, &entries)?;
-            created = Some((root, issuing, notices));
-            Ok(())
-        })?;
-        match created {
-            Some((root, issuing, notices)) if is_new => Ok(Created {
-                folder,
-                root,
-                issuing,
-                notices,
-            }),
-            _ => Err(Error::AuthorityExists(folder)),
-        }
+                Entry::private(ROOT_KEY, pem_of(&self.root, passphrase)?.as_bytes()),
+            ],
+            root,
+            issuing: None,
+            notices: Vec::new(),
+        };
+        let (Some(subject), Some(key)) = (&new.issuing_subject, &self.issuing) else {
+            return Ok(made);
+        };
+        let issuer = Issuer::new(made.root.clone(), self.root, [])?;
+        let request = Request {
+            profile: Profile::Intermediate,
+            subject,
+            names: &[],
+            public_key: key.public(),
+            days: new.issuing_days,
+            path_length: 0,
+            permitted_dns: &new.permitted_dns,
+        };
+        let prepared = issuer.prepare(&request, now)?;
+        made.notices.extend_from_slice(prepared.notices());
+        let certificate = sign(prepared, &request)?;
+        validate(&certificate, &[], &made.root, None, now)?;
+        made.entries
+            .push(Entry::public(ISSUING_CERTIFICATE, certificate.to_pem()));
+        made.entries.push(Entry::private(
+            ISSUING_KEY,
+            pem_of(key, passphrase)?.as_bytes(),
+        ));
+        made.issuing = Some(certificate);
+        Ok(made)
     }
 }

@@ -7,6 +7,7 @@
 mod create;
 mod files;
 mod generations;
+mod rehearsal;
 
 use std::path::{Path, PathBuf};
 
@@ -15,6 +16,7 @@ use time::OffsetDateTime;
 pub use create::{Created, NewAuthority};
 pub use files::{pem_of, read_certificate, read_certificates, read_key};
 pub use generations::{Generations, Role, Stage, is_generation_of, successor};
+pub use rehearsal::{Draft, Rehearsal};
 
 use crate::{
     certificate::Certificate,
@@ -88,42 +90,23 @@ impl Authority {
     /// Whether there is a CA below this folder.
     pub fn exists(dir: &Path) -> bool {
         let root = dir.join(FOLDER).join(ROOT_CERTIFICATE);
-        // Where this user may not look there may be one: whoever reads it next says why it cannot be read.
-        root.try_exists()
-            .unwrap_or_else(|error| error.kind() != std::io::ErrorKind::NotADirectory)
+        match root.try_exists() {
+            Ok(exists) => exists,
+            // Where this user may not look there may be one: whoever reads it next says why it cannot be read.
+            Err(error) => error.kind() == std::io::ErrorKind::PermissionDenied,
+        }
     }
 
     /// Opens the CA below `dir`, ready to issue.
     pub fn open(dir: &Path, unlock: &mut Unlock<'_>) -> Result<Self, Error> {
-        let mut generations = Generations::read(dir)?;
-        loop {
-            let role = generations.issuing_role();
-            let certificate = generations.issuer()?.clone();
-            let key = generations.folder().join(role.key_file());
-            if !key.exists() {
-                return Err(Error::AuthorityIncomplete(key));
-            }
-            let key = read_key(&key, unlock)?;
-            // Another generation may have taken over between the certificate and its key.
-            let again = Generations::read(dir)?;
-            if again.issuer()? != &certificate {
-                generations = again;
-                continue;
-            }
-            let above = match role {
-                Role::Issuing => vec![again.root()?.clone()],
-                _ => Vec::new(),
-            };
-            let issuer = Issuer::new(certificate, key, above)?;
-            let index = Index::open(&again.folder().join(index::FILE))?;
-            let anchors = again.anchors().into_iter().cloned().collect();
-            return Ok(Self {
-                issuer,
-                anchors,
-                index: Some(index),
-                lists: Some(again.folder().join(folder::REVOCATION_LISTS)),
-            });
-        }
+        let (issuer, anchors) = key_of(dir, unlock)?;
+        let index = Index::open(&dir.join(FOLDER).join(index::FILE))?;
+        Ok(Self {
+            issuer,
+            anchors,
+            index: Some(index),
+            lists: Some(dir.join(FOLDER).join(folder::REVOCATION_LISTS)),
+        })
     }
 
     /// The root and, unless the root issues itself, the issuing CA below `dir`.
@@ -240,6 +223,32 @@ impl Issued {
     /// What `ca.crt` holds.
     pub fn anchor_pem(&self) -> String {
         self.anchors.iter().map(Certificate::to_pem).collect()
+    }
+}
+
+/// The CA below `dir` that issues, with its key.
+fn key_of(dir: &Path, unlock: &mut Unlock<'_>) -> Result<(Issuer, Vec<Certificate>), Error> {
+    let mut generations = Generations::read(dir)?;
+    loop {
+        let role = generations.issuing_role();
+        let certificate = generations.issuer()?.clone();
+        let key = generations.folder().join(role.key_file());
+        if !key.exists() {
+            return Err(Error::AuthorityIncomplete(key));
+        }
+        let key = read_key(&key, unlock)?;
+        // Another generation may have taken over between the certificate and its key.
+        let again = Generations::read(dir)?;
+        if again.issuer()? != &certificate {
+            generations = again;
+            continue;
+        }
+        let above = match role {
+            Role::Issuing => vec![again.root()?.clone()],
+            _ => Vec::new(),
+        };
+        let anchors = again.anchors().into_iter().cloned().collect();
+        return Ok((Issuer::new(certificate, key, above)?, anchors));
     }
 }
 

@@ -405,6 +405,6 @@ fn is_version(name: &str) -> bool {
     name.starts_with("..new-") || name.starts_with("..old-")
 }
 
-fn leads_to_version(link: &Path) -> bool {
+pub(super) fn leads_to_version(link: &Path) -> bool {
     fs::read_link(link).is_ok_and(|target| target.to_str().is_some_and(is_version))
 }

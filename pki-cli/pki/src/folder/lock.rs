@@ -14,7 +14,7 @@ use super::{
 use crate::{authority, index};
 
 /// Where one of these is, a CA lives.
-const AUTHORITY: [&str; 3] = [authority::ROOT_KEY, authority::ISSUING_KEY, index::FILE];
+pub(super) const AUTHORITY: [&str; 3] = [authority::ROOT_KEY, authority::ISSUING_KEY, index::FILE];
 
 /// A folder that this process alone may write to, as long as the value lives.
 #[derive(Debug)]

@@ -26,6 +26,7 @@ mod error;
 mod exchange;
 mod file;
 mod lock;
+mod rehearsal;
 mod single;
 #[cfg(test)]
 mod tests;
@@ -37,6 +38,7 @@ pub use error::FolderError;
 pub use exchange::{Change, Durable, is_unsettled};
 pub use file::{mode_of, place_file, read, read_if_there, sync_all, write_entries, write_file};
 pub use lock::Folder;
+pub use rehearsal::{check, check_writable};
 
 /// The certificate, followed by the intermediates.
 pub const CERTIFICATE: &str = "tls.crt";

@@ -75,15 +75,26 @@ impl Index {
         Ok(index)
     }
 
+    /// What [`Self::open`] would refuse, without touching anything.
+    pub fn check(path: &Path) -> Result<(), IndexError> {
+        check_rights(path)?;
+        // Immutable: without locks, and without the files that SQLite makes beside a database that it opens.
+        let uri = format!("file:{}?immutable=1", percent_encoded(path));
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+            | OpenFlags::SQLITE_OPEN_URI
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let version = Connection::open_with_flags(uri, flags)
+            .and_then(|connection| schema::version(&connection))
+            .map_err(|error| error::translate(path, "read", &error))?;
+        match version {
+            Some(1..=schema::VERSION) => Ok(()),
+            _ => Err(IndexError::Foreign(path.to_owned())),
+        }
+    }
+
     /// Opens an index that is there, and brings it to the present version.
     pub fn open(path: &Path) -> Result<Self, IndexError> {
-        if !path.exists() {
-            return Err(IndexError::Missing(path.to_owned()));
-        }
-        // SQLite would open it all the same, and leave files beside it that are read-only as well.
-        if rustix::fs::access(path, Access::WRITE_OK).is_err() {
-            return Err(IndexError::ReadOnly(path.to_owned()));
-        }
+        check_rights(path)?;
         let index = Self::connect(
             path,
             OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
@@ -161,6 +172,33 @@ impl Index {
     fn error(&self, action: &'static str, error: &rusqlite::Error) -> IndexError {
         error::translate(&self.path, action, error)
     }
+}
+
+fn check_rights(path: &Path) -> Result<(), IndexError> {
+    if !path.exists() {
+        return Err(IndexError::Missing(path.to_owned()));
+    }
+    let folder = path.parent().unwrap_or_else(|| Path::new(""));
+    // SQLite would open a read-only file all the same, and leave files beside it that are read-only as well.
+    let may_write = |place: &Path| rustix::fs::access(place, Access::WRITE_OK).is_ok();
+    match may_write(path) && (folder.as_os_str().is_empty() || may_write(folder)) {
+        true => Ok(()),
+        false => Err(IndexError::ReadOnly(path.to_owned())),
+    }
+}
+
+/// A path as a part of a URI (RFC 3986 §2.1).
+fn percent_encoded(path: &Path) -> String {
+    let mut encoded = String::new();
+    for octet in path.as_os_str().as_encoded_bytes() {
+        match octet {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'_' | b'-' => {
+                encoded.push(char::from(*octet));
+            }
+            _ => encoded.push_str(&format!("%{octet:02X}")),
+        }
+    }
+    encoded
 }
 
 #[cfg(test)]

@@ -20,6 +20,42 @@ pub(super) fn list(extensions: &[Extension<'_>]) -> Node {
     Node::List(extensions.iter().map(extension).collect())
 }
 
+/// One extension in words.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct InWords {
+    /// Its name, or its object identifier where it has none.
+    pub name: String,
+    /// Whether whoever does not understand it must refuse the certificate.
+    pub critical: bool,
+    /// What it says, in one line.
+    pub text: String,
+}
+
+/// The extensions of a certificate (DER), in their order.
+pub fn extensions_in_words(certificate: &[u8]) -> Vec<InWords> {
+    let Ok(certificate) = crate::parse::certificate::Certificate::from_der(certificate) else {
+        return Vec::new();
+    };
+    let in_words = |extension: &Extension<'_>| {
+        let mut text = String::new();
+        match extension.decode() {
+            Ok(content) => content_node(&content).render(0, &mut text),
+            Err(error) => text = format!("it cannot be decoded: {error}"),
+        }
+        // People read it in one line, without the columns of several.
+        let lines: Vec<_> = text
+            .lines()
+            .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+            .collect();
+        InWords {
+            name: extension.oid.name(),
+            critical: extension.critical,
+            text: lines.join(", "),
+        }
+    };
+    certificate.extensions.iter().map(in_words).collect()
+}
+
 fn extension(extension: &Extension<'_>) -> Node {
     let critical = if extension.critical { ", critical" } else { "" };
     let (name, oid) = (extension.oid.name(), extension.oid.to_string());

@@ -29,6 +29,7 @@ use ::time::{OffsetDateTime, UtcOffset};
 use serde::Serialize;
 
 pub use bundle::{BundleError, certificates, crls};
+pub use extensions::{InWords, extensions_in_words};
 pub use identity::{Identity, distinguished_name};
 pub use overview::{KeyBeside, Leftover, Line, Overview, Relation, Standing};
 

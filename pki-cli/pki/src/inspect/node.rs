@@ -46,6 +46,11 @@ pub(super) enum Node {
     Map(Vec<(&'static str, Self)>),
     /// The entries of a CRL, of which there may be hundreds of thousands: kept small, and made a map one by one.
     Revoked(Vec<RevokedEntry>),
+    /// A distinguished name: people see the text, machines also its parts, which are read from the DER only then.
+    Name {
+        text: String,
+        der: Vec<u8>,
+    },
     /// An item with a heading of its own for people; machines get the map `fields`, in which `body` is one of the
     /// values.
     Titled {
@@ -130,6 +135,8 @@ impl Node {
                 .map(Self::inline)
                 .collect::<Vec<_>>()
                 .join(", "),
+            Self::Name { text, .. } if text.is_empty() => "(empty)".to_owned(),
+            Self::Name { text, .. } => text.clone(),
             Self::Titled { title, .. } => title.clone(),
             Self::Map(_) | Self::Revoked(_) => String::new(),
         }
@@ -171,7 +178,15 @@ fn render_field(name: &str, node: &Node, indent: usize, out: &mut String) {
         return;
     }
     if node.fits_on_a_line() {
-        line(indent, &format!("{label:<20} {}", node.inline()), out);
+        let start = out.len() + indent;
+        out.extend(std::iter::repeat_n(' ', indent));
+        out.push_str(&label);
+        let width = label.chars().count();
+        out.extend(std::iter::repeat_n(' ', 20_usize.saturating_sub(width) + 1));
+        out.push_str(&node.inline());
+        let end = start.max(out.trim_end().len());
+        out.truncate(end);
+        out.push('\n');
     } else {
         line(indent, &label, out);
         node.render(indent + 2, out);
@@ -213,6 +228,9 @@ impl Serialize for Node {
             }
             Self::Revoked(entries) => {
                 serializer.collect_seq(entries.iter().map(RevokedEntry::node))
+            }
+            Self::Name { text, der } => {
+                super::public_key::name_fields(text, der).serialize(serializer)
             }
             Self::Map(fields) | Self::Titled { fields, .. } => {
                 let mut map = serializer.serialize_map(Some(fields.len()))?;

@@ -183,8 +183,17 @@ fn pss(parameters: &[u8]) -> Option<Pss> {
 
 /// A distinguished name: as one text, and taken apart.
 pub(super) fn distinguished_name(name: &name::Name<'_>) -> Node {
-    let attributes = name
-        .rdns
+    Node::Name {
+        text: name.to_string(),
+        der: name.raw.to_vec(),
+    }
+}
+
+/// The parts of a name that was read before.
+pub(super) fn name_fields(text: &str, der: &[u8]) -> Node {
+    let name = name::Name::read(&mut Reader::new(der), "the name");
+    let rdns = name.map(|name| name.rdns).unwrap_or_default();
+    let attributes = rdns
         .iter()
         .map(|rdn| {
             let attributes = rdn.iter().map(|attribute| {
@@ -197,15 +206,8 @@ pub(super) fn distinguished_name(name: &name::Name<'_>) -> Node {
             Node::List(attributes.collect())
         })
         .collect();
-    let text = name.to_string();
-    let title = if name.is_empty() {
-        "(empty)".to_owned()
-    } else {
-        text.clone()
-    };
-    Node::Titled {
-        title,
-        fields: vec![("text", Node::Safe(text)), ("rdns", Node::List(attributes))],
-        body: "",
-    }
+    Node::Map(vec![
+        ("text", Node::safe(text)),
+        ("rdns", Node::List(attributes)),
+    ])
 }

@@ -188,3 +188,27 @@ fn nothing_of_a_private_key_is_ever_said_however_its_file_is_damaged() {
         }
     }
 }
+
+#[test]
+fn nothing_of_a_key_in_a_pkcs12_file_is_said_however_the_file_is_damaged() {
+    let right = Passphrase::new(Zeroizing::new(b"right".to_vec())).expect("not empty");
+    let key = PrivateKey::generate(KeyAlgorithm::P256).expect("a key");
+    let secret = Secret::of(key.pkcs8(), key.public().spki(), &key.to_pem());
+    let files = [
+        (crate::pkcs12::tests::in_clear(&key), None),
+        (crate::pkcs12::tests::file(&key, "order"), Some(&right)),
+    ];
+    for (file, passphrase) in files {
+        let whole = said(&file, passphrase);
+        assert!(whole.contains("private key") && !secret.is_in(&whole));
+        // Prime, so that octets of every kind are met.
+        for at in (0..file.len()).step_by(13) {
+            for flip in [1, 0x80] {
+                let mut damaged = file.clone();
+                damaged[at] ^= flip;
+                let said = said(&damaged, passphrase);
+                assert!(!secret.is_in(&said), "octet {at}: {said}");
+            }
+        }
+    }
+}

@@ -58,12 +58,12 @@ impl<'a> Fit<'a> {
             &authority_key_identifier,
             (not_before, not_after),
         );
-        let prepared = Prepared {
-            key: &issuer.key,
+        Prepared::lint(
+            &issuer.key,
             to_be_signed,
             notices,
-        };
-        prepared.lint(request, Some(&issuer.certificate))?;
-        Ok(prepared)
+            request,
+            Some(&issuer.certificate),
+        )
     }
 }

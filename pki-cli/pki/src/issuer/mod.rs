@@ -69,6 +69,8 @@ pub struct Request<'a> {
 pub struct Prepared<'a> {
     key: &'a PrivateKey,
     to_be_signed: ToBeSigned,
+    /// What it will be, read from its encoding, with placeholders for the serial number and the signature.
+    linted: Certificate,
     notices: Vec<Notice>,
 }
 
@@ -194,13 +196,7 @@ impl<'a> Prepared<'a> {
         let identifier = request.public_key.identifier();
         let validity = (now - BACKDATE, now + Duration::days(request.days.into()));
         let to_be_signed = to_be_signed(request, request.subject.clone(), &identifier, validity);
-        let prepared = Self {
-            key,
-            to_be_signed,
-            notices: general_notices(request),
-        };
-        prepared.lint(request, None)?;
-        Ok(prepared)
+        Self::lint(key, to_be_signed, general_notices(request), request, None)
     }
 
     /// What the person should know.
@@ -220,18 +216,42 @@ impl<'a> Prepared<'a> {
 
     /// Signs. The one place where a CA's key is used.
     pub fn issue(self, reserved: Reserved) -> Result<Certificate, Error> {
-        sign(&self.to_be_signed, reserved.serial().octets(), self.key)
+        let serial = reserved.serial();
+        let algorithm = self.key.signature_algorithm();
+        let encoded = self.to_be_signed.encode(serial.octets(), &algorithm);
+        let signature = self.key.sign(&encoded)?;
+        let der = signed(&encoded, &algorithm, &signature);
+        Ok(self.linted.reissued(serial.octets(), &der))
+    }
+
+    /// The certificate to be, with placeholders for its serial number and its signature.
+    pub fn draft(&self) -> &Certificate {
+        &self.linted
     }
 
     /// Puts a placeholder where the signature will be and looks at the result as a stranger would, so that the real key
     /// never signs something malformed.
-    fn lint(&self, request: &Request<'_>, issuer: Option<&Certificate>) -> Result<(), Error> {
+    fn lint(
+        key: &'a PrivateKey,
+        to_be_signed: ToBeSigned,
+        notices: Vec<Notice>,
+        request: &Request<'_>,
+        issuer: Option<&Certificate>,
+    ) -> Result<Self, Error> {
         const SERIAL: [u8; 20] = [0x55; 20];
         const SIGNATURE: [u8; 64] = [0x55; 64];
-        let algorithm = self.key.signature_algorithm();
-        let encoded = self.to_be_signed.encode(&SERIAL, &algorithm);
-        let certificate = assemble(&encoded, &algorithm, &SIGNATURE)?;
-        lint::check(&certificate, request, issuer).map_err(|finding| Refusal::Lint(finding).into())
+        let algorithm = key.signature_algorithm();
+        let encoded = to_be_signed.encode(&SERIAL, &algorithm);
+        let refused = |finding| Error::from(Refusal::Lint(finding));
+        let linted = Certificate::from_der(&signed(&encoded, &algorithm, &SIGNATURE))
+            .map_err(|error| refused(error.to_string()))?;
+        lint::check(&linted, request, issuer).map_err(refused)?;
+        Ok(Self {
+            key,
+            to_be_signed,
+            linted,
+            notices,
+        })
     }
 }
 
@@ -297,18 +317,6 @@ fn to_be_signed(
             permitted_dns: request.permitted_dns,
         }),
     }
-}
-
-fn sign(content: &ToBeSigned, serial: &[u8; 20], key: &PrivateKey) -> Result<Certificate, Error> {
-    let algorithm = key.signature_algorithm();
-    let encoded = content.encode(serial, &algorithm);
-    let signature = key.sign(&encoded)?;
-    assemble(&encoded, &algorithm, &signature)
-}
-
-fn assemble(encoded: &[u8], algorithm: &[u8], signature: &[u8]) -> Result<Certificate, Error> {
-    Certificate::from_der(&signed(encoded, algorithm, signature))
-        .map_err(|error| Refusal::Lint(error.to_string()).into())
 }
 
 /// One throw-away key per process is enough: what it signs never leaves it.

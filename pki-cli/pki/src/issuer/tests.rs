@@ -151,6 +151,24 @@ fn a_name_that_nobody_checked_is_checked_before_it_is_signed() {
 }
 
 #[test]
+fn what_was_linted_is_what_was_signed_but_for_number_and_signature() {
+    let (ca, leaf, names) = (root(0), subject("leaf"), dns("a.dev"));
+    let request = request(Profile::Server, &leaf, &names);
+    let mut short = [0; 20];
+    short[18..].copy_from_slice(&[0x80, 7]);
+    for octets in [[0x7f; 20], [0; 20], short] {
+        let serial = SerialNumber::from_random(octets);
+        let issued = ca
+            .prepare(&request, NOW)
+            .and_then(|prepared| prepared.issue(Reserved::without_index(serial)))
+            .expect("signed");
+        let read = Certificate::from_der(issued.der()).expect("our own output");
+        assert_eq!(issued, read);
+        assert_eq!(read.serial(), serial.to_string());
+    }
+}
+
+#[test]
 fn the_lint_finds_what_the_profile_would_never_make() {
     let (ca, leaf, names) = (root(0), subject("leaf"), dns("a.dev"));
     let asked = request(Profile::Server, &leaf, &names);

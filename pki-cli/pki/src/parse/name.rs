@@ -115,6 +115,21 @@ pub(crate) fn canonical_rdn(rdn: &[Attribute<'_>]) -> Vec<u8> {
 /// nothing removed, any white space one space, none at the ends.
 fn prepare(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
+    if text.is_ascii() {
+        for word in text.split_ascii_whitespace() {
+            // White space that only Unicode counts as such: the vertical tab.
+            for word in word.split('\u{b}').filter(|word| !word.is_empty()) {
+                if !out.is_empty() {
+                    out.push(' ');
+                }
+                out.extend(
+                    word.bytes()
+                        .map(|octet| char::from(octet.to_ascii_lowercase())),
+                );
+            }
+        }
+        return out;
+    }
     let mapped_to_nothing = |c: &char| {
         matches!(
             *c,
@@ -208,6 +223,13 @@ pub(crate) fn show_rdn(rdn: &[Attribute<'_>]) -> String {
 /// RFC 4514 section 2.4: special characters behind a backslash, and what a terminal must not see as `\` with the
 /// hexadecimal digits of its UTF-8 octets.
 fn escape(text: &str) -> String {
+    let is_plain = |octet| matches!(octet, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'-' | b'\'' | b'(' | b')' | b'/' | b':');
+    if text
+        .split(' ')
+        .all(|word| !word.is_empty() && word.bytes().all(is_plain))
+    {
+        return text.to_owned();
+    }
     let mut out = String::with_capacity(text.len());
     let last = text.chars().count().saturating_sub(1);
     for (i, c) in text.chars().enumerate() {

@@ -62,11 +62,22 @@ impl fmt::Display for Oid<'_> {
                 continue;
             }
             if first {
-                let root = (arc / 40).min(2);
-                write!(f, "{root}.{}", arc - root * 40)?;
+                let root = match arc {
+                    0..40 => 0,
+                    40..80 => 1,
+                    _ => 2,
+                };
+                match u64::try_from(arc - root * 40) {
+                    Ok(second) => write!(f, "{}.{second}", root as u64)?,
+                    Err(_) => write!(f, "{root}.{}", arc - root * 40)?,
+                }
                 first = false;
             } else {
-                write!(f, ".{arc}")?;
+                // Numbers of 128 bits are slow to write, and nearly none is.
+                match u64::try_from(arc) {
+                    Ok(arc) => write!(f, ".{arc}")?,
+                    Err(_) => write!(f, ".{arc}")?,
+                }
             }
             arc = 0;
         }

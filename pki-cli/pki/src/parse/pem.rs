@@ -136,7 +136,7 @@ pub(crate) fn blocks(octets: &[u8]) -> impl Iterator<Item = Block<'_>> {
                 match line {
                     // Nothing in base64 looks like this: decoding will fail and say so.
                     None => body.push('?'),
-                    Some(line) if line.contains("-----") => {
+                    Some(line) if line.as_bytes().contains(&b'-') && line.contains("-----") => {
                         block.content = match mark(line, "-----END ") {
                             Some(end) if end.is_alone && end.text == text => decode(&body),
                             Some(end) if end.is_alone => Err("its END line has another label"),
@@ -144,7 +144,7 @@ pub(crate) fn blocks(octets: &[u8]) -> impl Iterator<Item = Block<'_>> {
                         };
                         return Some(block);
                     }
-                    Some(line) if line.contains(':') && body.is_empty() => block.headers.push(line),
+                    Some(line) if body.is_empty() && line.contains(':') => block.headers.push(line),
                     Some(line) => body.push_str(line),
                 }
             }
@@ -169,9 +169,15 @@ fn mark<'a>(line: &'a str, begin: &str) -> Option<Mark<'a>> {
 }
 
 fn decode(body: &str) -> Result<Zeroizing<Vec<u8>>, &'static str> {
-    let body: Zeroizing<String> =
-        Zeroizing::new(body.chars().filter(|c| !c.is_ascii_whitespace()).collect());
-    match general_purpose::STANDARD.decode(body.as_bytes()) {
+    let is_white = |octet: &u8| octet.is_ascii_whitespace();
+    let decoded = if body.as_bytes().iter().any(is_white) {
+        let dense: Zeroizing<Vec<u8>> =
+            Zeroizing::new(body.bytes().filter(|octet| !is_white(octet)).collect());
+        general_purpose::STANDARD.decode(&dense)
+    } else {
+        general_purpose::STANDARD.decode(body)
+    };
+    match decoded {
         Ok(octets) if octets.is_empty() => Err("it is empty"),
         Ok(octets) => Ok(Zeroizing::new(octets)),
         Err(_) => Err("its lines are not base64"),

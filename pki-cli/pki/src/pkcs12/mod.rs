@@ -19,7 +19,7 @@ mod bags;
 mod encryption;
 mod mac;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod write;
 
 use std::fmt;

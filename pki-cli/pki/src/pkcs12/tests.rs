@@ -31,7 +31,7 @@ fn certificates() -> Vec<Certificate> {
 }
 
 /// A file with a key and three certificates, made with as little work as can be.
-fn file(key: &PrivateKey, name: &str) -> Vec<u8> {
+pub(crate) fn file(key: &PrivateKey, name: &str) -> Vec<u8> {
     let certificates = certificates();
     let contents = Contents {
         friendly_name: name,
@@ -150,13 +150,11 @@ fn whatever_octet_is_damaged_nothing_worse_than_an_error_happens() {
     }
 }
 
-#[test]
-fn what_was_put_in_clear_is_damaged_without_a_panic_as_well() {
-    let certificates = certificates();
-    let own = key();
+/// A file in which nothing is encrypted: a certificate and a key.
+pub(crate) fn in_clear(own: &PrivateKey) -> Vec<u8> {
     let value = der::sequence([
         oid(known::X509_CERTIFICATE),
-        der::explicit(0, &der::octet_string(certificates[0].der())),
+        der::explicit(0, &der::octet_string(certificates()[0].der())),
     ]);
     let bag = |kind: Oid<'_>, value: &[u8]| {
         let name = der::value(0x1e, &[0xd8, 0x3d, 0xde, 0x00]);
@@ -171,7 +169,13 @@ fn what_was_put_in_clear_is_damaged_without_a_panic_as_well() {
         bag(known::CERT_BAG, &value),
         bag(known::KEY_BAG, own.pkcs8()),
     ]);
-    let octets = around(vec![data(&safe)], None);
+    around(vec![data(&safe)], None)
+}
+
+#[test]
+fn what_was_put_in_clear_is_damaged_without_a_panic_as_well() {
+    let own = key();
+    let octets = in_clear(&own);
     let file = Pkcs12::read(&octets, None).expect("well-formed");
     assert_eq!(friendly_names(&file), ["😀", "😀"]);
     let opened = file.open().expect("nothing is encrypted");

@@ -1,0 +1,92 @@
+//! What would be issued: everything that can be refused is asked, and nothing is signed with a CA's key, nothing is
+//! written, and no serial number is taken.
+
+use std::path::Path;
+
+use time::OffsetDateTime;
+
+use super::{Authority, Created, FOLDER, NewAuthority, Order, Unlock, create::certify, key_of};
+use crate::{
+    certificate::Certificate,
+    error::Error,
+    folder,
+    index::{self, Index},
+    issuer::{Issuer, Notice, Request},
+    key::Passphrase,
+    serial_number::{Reserved, SerialNumber},
+};
+
+/// A CA that is asked what it would issue, and that cannot issue.
+#[derive(Debug)]
+pub struct Rehearsal {
+    issuer: Issuer,
+}
+
+/// What a certificate would be. Its serial number and its signature are placeholders.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    /// The certificate.
+    pub certificate: Certificate,
+    /// What the person should know.
+    pub notices: Vec<Notice>,
+}
+
+impl Rehearsal {
+    /// The CA below `dir`: its key is opened and its index looked at, as when it issues.
+    pub fn open(dir: &Path, unlock: &mut Unlock<'_>) -> Result<Self, Error> {
+        let (issuer, _) = key_of(dir, unlock)?;
+        Index::check(&dir.join(FOLDER).join(index::FILE))?;
+        Ok(Self { issuer })
+    }
+
+    /// A CA that lives elsewhere.
+    pub fn elsewhere(
+        certificate: &Path,
+        key: &Path,
+        unlock: &mut Unlock<'_>,
+    ) -> Result<Self, Error> {
+        let Authority { issuer, .. } = Authority::elsewhere(certificate, key, unlock)?;
+        Ok(Self { issuer })
+    }
+
+    /// What [`Authority::issue`] would issue.
+    pub fn issue(&self, order: &Order<'_>, now: OffsetDateTime) -> Result<Draft, Error> {
+        let request = Request {
+            profile: order.profile,
+            subject: order.subject,
+            names: order.names,
+            public_key: order.public_key,
+            days: order.days,
+            path_length: 0,
+            permitted_dns: &[],
+        };
+        let prepared = self.issuer.prepare(&request, now)?;
+        Ok(Draft {
+            certificate: prepared.draft().clone(),
+            notices: prepared.notices().to_vec(),
+        })
+    }
+
+    /// What [`Authority::create`] would make. The keys are thrown away.
+    pub fn create(
+        dir: &Path,
+        new: &NewAuthority,
+        passphrase: Option<&Passphrase>,
+        now: OffsetDateTime,
+    ) -> Result<Created, Error> {
+        let folder = dir.join(FOLDER);
+        if Authority::exists(dir) {
+            return Err(Error::AuthorityExists(folder));
+        }
+        folder::check_writable(&folder)?;
+        let made = certify(new, passphrase, now, &mut |prepared, _| {
+            prepared.issue(Reserved::without_index(SerialNumber::random()?))
+        })?;
+        Ok(Created {
+            folder,
+            root: made.root,
+            issuing: made.issuing,
+            notices: made.notices,
+        })
+    }
+}
