@@ -1,10 +1,15 @@
 //! Path building: from the certificate to a trust anchor, through whatever intermediates were given, in any order.
 //!
-//! Depth first, with the most likely issuer first (RFC 4158 section 3.5.12: the one whose key identifier matches). A
-//! path that breaks a rule is dropped and the next one is tried; the failure that came nearest to an accepted path is
-//! the one that is told. All work is counted, so that no bundle can hang the validator.
+//! Depth first, with the most likely issuer first: the one whose key identifier matches (RFC 4158 section 3.5.12), and
+//! among these the one from which fewest names lead to a trust anchor, so that CAs that certified each other in rings or
+//! through a bridge do not lead astray. No CA, a name with a key, stands twice in a path (RFC 4158 section 2.4.2). A path
+//! that breaks a rule is dropped and the next one is tried; the failure that came nearest to an accepted path is the one
+//! that is told. All work is counted, so that no bundle can hang the validator.
 
-use std::{cell::RefCell, collections::HashMap};
+use std::{
+    cell::RefCell,
+    collections::{HashMap, VecDeque},
+};
 
 use super::{
     FailureKind, Rejected,
@@ -101,12 +106,20 @@ pub(super) type Signatures = HashMap<(Option<usize>, Option<usize>), Result<(), 
 
 /// Everything a path may be built from.
 pub(super) struct Pool<'a> {
-    certificates: Vec<(Candidate<'a>, bool)>,
+    certificates: Vec<Pooled<'a>>,
     by_subject: HashMap<Vec<Vec<u8>>, Vec<usize>>,
     /// Whether one of them signed another, once somebody wanted to know.
     signatures: RefCell<Signatures>,
     /// How many of the certificates given could not be read; they are left out, as any other unused certificate.
     pub(super) unreadable: usize,
+}
+
+struct Pooled<'a> {
+    candidate: Candidate<'a>,
+    trusted: bool,
+    /// How many certificates stand between it and a trust anchor if names alone are followed; nothing when no names lead
+    /// to one.
+    distance: Option<usize>,
 }
 
 impl<'a> Pool<'a> {
@@ -130,12 +143,42 @@ impl<'a> Pool<'a> {
                         .entry(candidate.subject.clone())
                         .or_default()
                         .push(pool.certificates.len());
-                    pool.certificates.push((candidate, trusted));
+                    pool.certificates.push(Pooled {
+                        candidate,
+                        trusted,
+                        distance: trusted.then_some(0),
+                    });
                 }
                 Err(_) => pool.unreadable += 1,
             }
         }
+        pool.measure();
         pool
+    }
+
+    /// Finds the distances, breadth first from the trust anchors down. Each name is looked at once.
+    fn measure(&mut self) {
+        let mut issued_by: HashMap<Vec<Vec<u8>>, Vec<usize>> = HashMap::new();
+        let mut next = VecDeque::new();
+        for (id, pooled) in self.certificates.iter().enumerate() {
+            if pooled.trusted {
+                next.push_back(id);
+            } else {
+                let issuer = pooled.candidate.issuer.clone();
+                issued_by.entry(issuer).or_default().push(id);
+            }
+        }
+        while let Some(id) = next.pop_front() {
+            let above = &self.certificates[id];
+            let distance = above.distance.map(|distance| distance + 1);
+            for below in issued_by
+                .remove(&above.candidate.subject)
+                .unwrap_or_default()
+            {
+                self.certificates[below].distance = distance;
+                next.push_back(below);
+            }
+        }
     }
 
     /// Those that bear the name `subject`.
@@ -145,11 +188,12 @@ impl<'a> Pool<'a> {
             .into_iter()
             .flatten()
             .filter_map(|id| {
-                let (candidate, trusted) = self.certificates.get(*id)?;
+                let pooled = self.certificates.get(*id)?;
                 Some(Node {
                     id: Some(*id),
-                    candidate,
-                    trusted: *trusted,
+                    candidate: &pooled.candidate,
+                    trusted: pooled.trusted,
+                    distance: pooled.distance,
                 })
             })
     }
@@ -161,6 +205,7 @@ pub(super) struct Node<'p, 'a> {
     id: Option<usize>,
     pub(super) candidate: &'p Candidate<'a>,
     pub(super) trusted: bool,
+    distance: Option<usize>,
 }
 
 /// One search for a path.
@@ -210,6 +255,7 @@ impl<'p, 'a> Search<'p, 'a> {
             id: None,
             candidate: leaf,
             trusted: false,
+            distance: None,
         }];
         if self.extend(&mut path, judge)? {
             return Ok(path);
@@ -234,11 +280,12 @@ impl<'p, 'a> Search<'p, 'a> {
             .pool
             .named(&last.candidate.issuer)
             .filter(|issuer| {
-                // No certificate twice in a path (RFC 5280 section 6.1). A trust anchor is not part of the path.
+                // No certificate twice in a path (RFC 5280 section 6.1), and no CA. A trust anchor is not part of the
+                // path.
                 issuer.trusted
                     || !path
                         .iter()
-                        .any(|node| is_same(node.candidate, issuer.candidate))
+                        .any(|node| is_same_ca(node.candidate, issuer.candidate))
             })
             .collect();
         issuers.sort_by_key(|issuer| preference(last.candidate, issuer));
@@ -358,12 +405,14 @@ pub(super) fn position(path: &[Node<'_, '_>], at: usize) -> Position {
     }
 }
 
-fn is_same(one: &Candidate<'_>, other: &Candidate<'_>) -> bool {
-    one.certificate.raw == other.certificate.raw
+/// A CA is a name and a key; its certificates may be several.
+pub(super) fn is_same_ca(one: &Candidate<'_>, other: &Candidate<'_>) -> bool {
+    one.certificate.public_key.raw == other.certificate.public_key.raw
+        && one.subject == other.subject
 }
 
-/// Trust anchors before intermediates, matching key identifiers before none before others.
-fn preference(child: &Candidate<'_>, issuer: &Node<'_, '_>) -> (u8, bool) {
+/// Matching key identifiers before none before others, then the shortest way to a trust anchor.
+fn preference(child: &Candidate<'_>, issuer: &Node<'_, '_>) -> (u8, usize) {
     let wanted = child
         .extensions
         .authority_key_identifier
@@ -374,7 +423,7 @@ fn preference(child: &Candidate<'_>, issuer: &Node<'_, '_>) -> (u8, bool) {
         (Some(_), Some(_)) => 2,
         _ => 1,
     };
-    (rank, !issuer.trusted)
+    (rank, issuer.distance.unwrap_or(usize::MAX))
 }
 
 fn no_issuer(candidate: &Candidate<'_>) -> Finding {

@@ -19,7 +19,7 @@ use scope::{ALL_REASONS, reasons_covered};
 
 use super::{
     FailureKind,
-    build::{Node, Pool, Search, Work},
+    build::{Node, Pool, Search, Work, is_same_ca},
     candidate::Candidate,
     check,
     error::Finding,
@@ -392,12 +392,6 @@ const UNFIT: &str = "the certificate of the CRL's signer is out of date or break
 
 fn is_same(one: &Candidate<'_>, other: &Candidate<'_>) -> bool {
     one.certificate.raw == other.certificate.raw
-}
-
-/// A CA is a name and a key; its certificates may be several.
-fn is_same_ca(one: &Candidate<'_>, other: &Candidate<'_>) -> bool {
-    one.subject == other.subject
-        && one.certificate.public_key.raw == other.certificate.public_key.raw
 }
 
 fn unknown(clause: &'static str, reason: impl Into<String>) -> Finding {

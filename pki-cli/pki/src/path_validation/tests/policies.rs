@@ -286,7 +286,7 @@ fn root_key_id(root: &Spec) -> Vec<u8> {
 fn the_set_of_expected_policies_answers_as_the_tree_of_the_clauses() {
     let mut random = fastrand::Rng::with_seed(5280);
     let (mut accepted, mut refused) = (0, 0);
-    for _ in 0..1500 {
+    for _ in 0..600 {
         let length = random.usize(1..=5);
         let mut path: Vec<Says> = (0..length)
             .map(|_| Says {
@@ -325,7 +325,7 @@ fn the_set_of_expected_policies_answers_as_the_tree_of_the_clauses() {
             refused += 1;
         }
     }
-    assert!(accepted > 200 && refused > 200, "{accepted} {refused}");
+    assert!(accepted > 80 && refused > 80, "{accepted} {refused}");
 }
 
 #[test]
