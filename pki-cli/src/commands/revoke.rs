@@ -33,8 +33,8 @@ use crate::{
 /// by its file, which needs the root's key.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Reasons: unspecified, keyCompromise, cACompromise, affiliationChanged, superseded, cessationOfOperation,
-privilegeWithdrawn (RFC 5280 section 5.3.1).
+Reasons (RFC 5280 section 5.3.1): unspecified, keyCompromise, cACompromise, affiliationChanged,
+superseded, cessationOfOperation, privilegeWithdrawn.
 
 Example: pki revoke payment --reason keyCompromise --invalidity-date 2026-11-20T00:00:00Z")]
 pub(crate) struct Args {

@@ -86,3 +86,38 @@ fn certtool_reads_and_verifies_our_requests() {
         assert!(said.contains(expected), "{expected}: {said}");
     }
 }
+
+#[test]
+fn certtool_reads_our_crls_and_refuses_what_they_list() {
+    let home = Home::with_ca();
+    for name in ["a", "b"] {
+        home.pki(&format!("issue {name} --dns a.dev")).succeeds();
+    }
+    home.pki("revoke a --reason keyCompromise --invalidity-date 2026-11-01T00:00:00Z")
+        .succeeds();
+    let Some(run) = certtool(&home, "--crl-info --infile certs/ca/crl.pem") else {
+        return;
+    };
+    let text = run.succeeds();
+    let serial = home.certificate("certs/a/tls.crt").serial();
+    for expected in ["Version: 2", "CN=Private Issuing CA", &serial, "CRL Number"] {
+        assert!(text.contains(expected), "{expected}: {text}");
+    }
+    let signed = certtool(
+        &home,
+        "--verify-crl --load-ca-certificate certs/ca/issuing.crt --infile certs/ca/crl.pem",
+    )
+    .expect("certtool");
+    assert_eq!(signed.code, 0, "{signed:?}");
+    for (name, is_accepted) in [("a", false), ("b", true)] {
+        let run = certtool(
+            &home,
+            &format!(
+                "--verify --verify-profile high --load-ca-certificate certs/{name}/ca.crt --load-crl certs/{name}/crl.pem --infile certs/{name}/tls.crt"
+            ),
+        )
+        .expect("certtool");
+        assert_eq!(run.code == 0, is_accepted, "{run:?}");
+        assert_eq!(run.stdout.contains("revoked"), !is_accepted, "{run:?}");
+    }
+}

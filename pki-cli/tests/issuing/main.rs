@@ -13,6 +13,7 @@ mod chapter;
 mod completions;
 mod crash;
 mod help;
+mod help_lifecycle;
 mod inventory;
 mod manual;
 mod passphrases;

@@ -412,3 +412,18 @@ fn crl_numbers_only_grow_and_no_two_lists_have_one() {
         .expect("there");
     assert_eq!(current.number, PROCESSES as u64);
 }
+
+#[test]
+fn verify_fails_closed_when_the_crl_of_the_ca_has_ended() {
+    let home = home();
+    home.pki("crl --life 1h").succeeds();
+    home.pki("verify certs/order/tls.crt").succeeds();
+    let tomorrow = time::OffsetDateTime::now_utc() + time::Duration::days(1);
+    let at = tomorrow
+        .format(&time::format_description::well_known::Rfc3339)
+        .expect("a time");
+    let error = home
+        .run(&["verify", "certs/order/tls.crt", "--at", &at])
+        .fails(24);
+    assert!(error.contains("its next update has passed"), "{error}");
+}

@@ -96,6 +96,42 @@ async fn a_client_of_another_house_and_one_without_a_certificate_are_refused() -
     .await
 }
 
+#[tokio::test]
+async fn a_client_that_pki_revoked_is_refused_and_its_neighbours_are_not() -> Result<()> {
+    let certs = Certs::from_manifest("")?;
+    // Loaded before, as a thief would have it: afterwards `mtls` does not even take it up.
+    let (thief, old_server) = (certs.client("order")?, certs.server("order")?);
+    certs.pki(&["revoke", "order", "--reason", "superseded"])?;
+    assert!(certs.material("order").is_err());
+    // Every service found its crl.pem beside its certificate, with the lists of both CAs.
+    let revoked = HandshakeFailure::Certificate(CertificateProblem::Revoked);
+    refused_by_server(
+        certs.server("payment")?,
+        thief,
+        "CertificateRevoked",
+        revoked,
+    )
+    .await?;
+    let neighbour = certs.client("order-client")?;
+    accepted(certs.server("product")?, "localhost", neighbour).await?;
+    refused_by_client(
+        old_server,
+        "localhost",
+        certs.client("order-client")?,
+        CertificateProblem::Revoked,
+        "CertificateRevoked",
+    )
+    .await?;
+    // A new certificate, and all is well again.
+    certs.pki(&["rekey", "order"])?;
+    accepted(
+        certs.server("payment")?,
+        "localhost",
+        certs.client("order")?,
+    )
+    .await
+}
+
 #[test]
 fn the_profiles_of_the_manifest_are_exact() -> Result<()> {
     let certs = Certs::from_manifest("")?;
@@ -140,6 +176,14 @@ impl Certs {
         ];
         pki_cli::main(arguments.map(Into::into));
         Ok(Self { folder })
+    }
+
+    /// Runs the command on this folder. Whether it went well is seen by what it did.
+    fn pki(&self, args: &[&str]) -> Result<()> {
+        let dir = ["--dir", path(self.folder.path())?];
+        let line = ["pki"].iter().chain(args).chain(&dir);
+        pki_cli::main(line.map(Into::into));
+        Ok(())
     }
 
     fn material(&self, name: &str) -> Result<Material> {
