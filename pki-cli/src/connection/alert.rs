@@ -4,11 +4,11 @@
 use pki::{inspect::distinguished_name, text::escape};
 use rustls::AlertDescription;
 
-use super::{OwnPair, Seen, Wish};
+use super::{
+    OwnPair, Seen, Wish,
+    report::{MOST_AUTHORITIES, listed},
+};
 use crate::command_error::{CommandError, Kind};
-
-/// Names of CAs that a hint can hold.
-const MOST_AUTHORITIES: usize = 4;
 
 /// The alert's name in RFC 8446, or its number.
 pub(super) fn name(alert: AlertDescription) -> String {
@@ -218,16 +218,9 @@ fn names_of(seen: &Seen) -> String {
     if authorities.is_empty() {
         return String::new();
     }
-    let mut names: Vec<_> = authorities
-        .iter()
-        .take(MOST_AUTHORITIES)
-        .map(|der| readable(der))
-        .collect();
-    match authorities.len() - names.len() {
-        0 => {}
-        more => names.push(format!("{more} more")),
-    }
-    format!(" (it names {})", names.join("; "))
+    let names = authorities.iter().map(|der| readable(der));
+    let names = listed(names, authorities.len(), MOST_AUTHORITIES, "; ");
+    format!(" (it names {names})")
 }
 
 /// A CA's name, safe for a terminal.

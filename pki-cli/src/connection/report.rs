@@ -12,8 +12,9 @@ use time::OffsetDateTime;
 use super::{Attempt, Wish, alert::readable};
 use crate::{command_error::CommandError, output::Output, verdict::Verdict};
 
-/// Names of CAs that a line can hold.
-const MOST_AUTHORITIES: usize = 4;
+/// Names of CAs, and of a server, that a line can hold.
+pub(super) const MOST_AUTHORITIES: usize = 4;
+const MOST_NAMES: usize = 12;
 
 /// One connection, judged.
 pub(crate) struct Report<'a> {
@@ -151,14 +152,11 @@ impl<'a> Report<'a> {
         line("client certificate", &self.client_certificate())?;
         if let Some(identity) = &self.identity {
             let names = [&identity.uri, &identity.dns, &identity.ip, &identity.email];
-            let names: Vec<_> = names
-                .into_iter()
-                .flatten()
-                .map(|name| escape(name))
-                .collect();
+            let count = names.iter().map(|names| names.len()).sum();
+            let names = names.into_iter().flatten().map(|name| escape(name));
             line("server", &identity.subject)?;
-            if !names.is_empty() {
-                line("  names", &names.join(", "))?;
+            if count > 0 {
+                line("  names", &listed(names, count, MOST_NAMES, ", "))?;
             }
             line("  validity", &identity.validity)?;
         }
@@ -219,19 +217,10 @@ impl<'a> Report<'a> {
                 false => "not asked for until the handshake ended".to_owned(),
             };
         };
-        let mut names: Vec<_> = asked
-            .authorities
-            .iter()
-            .take(MOST_AUTHORITIES)
-            .map(|der| readable(der))
-            .collect();
-        match asked.authorities.len() - names.len() {
-            0 => {}
-            more => names.push(format!("{more} more")),
-        }
-        let of = match names.is_empty() {
-            true => "of any CA".to_owned(),
-            false => format!("of {}", names.join("; ")),
+        let authorities = asked.authorities.iter().map(|der| readable(der));
+        let of = match asked.authorities.len() {
+            0 => "of any CA".to_owned(),
+            count => format!("of {}", listed(authorities, count, MOST_AUTHORITIES, "; ")),
         };
         let own = match self.wish.own {
             Some(own) if seen.shown => format!("{own} shown"),
@@ -248,16 +237,32 @@ impl<'a> Report<'a> {
 
 /// What a server sent as its chain, each as `pki inspect` shows it.
 pub(crate) fn objects(chain: &[Vec<u8>], now: OffsetDateTime) -> Vec<Result<Object, InspectError>> {
-    chain
-        .iter()
-        .flat_map(|certificate| inspect(certificate, now, None))
-        .collect()
+    // In a handshake a certificate is DER and nothing else (RFC 8446 section 4.4.2): a text is none.
+    let show = |certificate: &Vec<u8>| match certificate.first() {
+        Some(0x30) => inspect(certificate, now, None),
+        _ => vec![Err(InspectError::Foreign)],
+    };
+    chain.iter().flat_map(show).collect()
 }
 
 fn object_json(found: &Result<Object, InspectError>) -> Value {
     match found {
         Ok(object) => serde_json::to_value(object).unwrap_or_default(),
         Err(error) => json!({ "kind": "unreadable", "problem": format!("It {error}.") }),
+    }
+}
+
+/// The first of `count` names, and how many more there are.
+pub(super) fn listed(
+    names: impl Iterator<Item = String>,
+    count: usize,
+    most: usize,
+    between: &str,
+) -> String {
+    let shown: Vec<_> = names.take(most).collect();
+    match count.saturating_sub(most) {
+        0 => shown.join(between),
+        more => format!("{} and {more} more", shown.join(between)),
     }
 }
 

@@ -11,6 +11,7 @@ use std::{
 use rustls::{
     RootCertStore, ServerConfig, ServerConnection, SupportedProtocolVersion,
     crypto::aws_lc_rs::default_provider,
+    pki_types::CertificateDer,
     server::{WebPkiClientVerifier, danger::ClientCertVerifier},
     sign::CertifiedKey,
 };
@@ -39,6 +40,9 @@ pub(crate) struct Setup {
     pub(crate) alpn: Vec<Vec<u8>>,
     pub(crate) ocsp: Vec<u8>,
     pub(crate) says: &'static [u8],
+    /// Sent behind the certificates, as if they were some; or, first, in place of all of them.
+    pub(crate) junk: Vec<Vec<u8>>,
+    pub(crate) junk_alone: bool,
 }
 
 /// What it asks of its clients.
@@ -59,6 +63,8 @@ impl Setup {
             alpn: vec![b"h2".to_vec()],
             ocsp: Vec::new(),
             says: SETTINGS,
+            junk: Vec::new(),
+            junk_alone: false,
         }
     }
 
@@ -95,8 +101,13 @@ impl Setup {
             Client::Required(pem) => verifier(pem, None, false),
             Client::NotRevoked(pem, crls) => verifier(pem, Some(crls), false),
         };
+        let mut chain = self.pair.chain();
+        if self.junk_alone {
+            chain.clear();
+        }
+        chain.extend(self.junk.into_iter().map(CertificateDer::from));
         let mut key = CertifiedKey::new(
-            self.pair.chain(),
+            chain,
             provider
                 .key_provider
                 .load_private_key(self.pair.key())

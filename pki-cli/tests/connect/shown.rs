@@ -1,6 +1,6 @@
 //! What is shown of a connection and of a chain, whole and safe for a terminal.
 
-use rcgen::SanType;
+use rcgen::{CustomExtension, SanType};
 
 use crate::{
     material::Ca,
@@ -318,4 +318,105 @@ fn a_whole_chain_is_shown_on_demand() {
         said.contains("\nCertificate server\n") && said.contains("subjectAltName"),
         "{said}"
     );
+}
+
+#[test]
+fn what_is_no_certificate_is_shown_as_that() {
+    let ca = Ca::root("Test Root");
+    let home = home(&ca);
+    let junk = vec![
+        b"no certificate at all".to_vec(),
+        format!("\u{1b}[31m{}", ca.pem()).into_bytes(),
+        [&[0x30, 0x84, 0xff, 0xff, 0xff, 0xff][..], &[0x41; 64]].concat(),
+    ];
+    for versions in [TLS13, TLS12] {
+        let setup = |junk_alone| Setup {
+            versions,
+            junk: junk.clone(),
+            junk_alone,
+            ..Setup::of(&ca.peer("server"))
+        };
+        // Behind a good certificate it is left out, and that is told.
+        let server = setup(false).start();
+        let run = home.pki(&format!(
+            "connect localhost:{} --trust ca.crt",
+            server.port()
+        ));
+        assert_eq!(run.code, 0, "{run}");
+        assert!(run.stdout.contains("4 certificates sent"), "{run}");
+        assert!(
+            run.stderr.contains("cannot be read and were left out"),
+            "{run}"
+        );
+        assert!(!format!("{run}").contains('\u{1b}'), "{run:?}");
+        let run = home.pki(&format!("inspect localhost:{}", server.port()));
+        assert_eq!(run.code, 7, "{run}");
+        // In place of one it ends the handshake.
+        let server = setup(true).start();
+        let run = home.pki(&format!(
+            "connect localhost:{} --trust ca.crt",
+            server.port()
+        ));
+        assert_eq!(run.code, 112, "{run}");
+        assert!(
+            run.stderr
+                .contains("showed a certificate with which no TLS handshake can be finished"),
+            "{run}"
+        );
+    }
+}
+
+#[test]
+fn a_certificate_with_hundreds_of_names_is_shown_with_the_first_of_them() {
+    let ca = Ca::root("Test Root");
+    let home = home(&ca);
+    let many = ca.issue("server", |params| {
+        params.subject_alt_names = (0..300)
+            .map(|n| SanType::DnsName(format!("n{n}.test").try_into().expect("a name")))
+            .collect();
+    });
+    let server = Setup::of(&many).start();
+    let connect = format!(
+        "connect localhost:{} --trust ca.crt --host n299.test",
+        server.port()
+    );
+    let said = home.pki(&connect).succeeds();
+    assert!(
+        said.contains("n0.test, n1.test") && said.contains(" and 288 more\n"),
+        "{said}"
+    );
+    let json = home.pki(&format!("{connect} --json")).json();
+    assert_eq!(json["identity"]["dns"].as_array().map(Vec::len), Some(300));
+}
+
+#[test]
+fn a_certificate_that_holds_another_one_as_text_is_shown_and_judged_as_itself() {
+    let ca = Ca::root("Test Root");
+    let home = home(&ca);
+    let inner = ca.peer("innocent").leaf;
+    let outer = Ca::root("Other Root").issue("guilty", |params| {
+        let text = format!("\n{inner}").into_bytes();
+        let extension = CustomExtension::from_oid_content(&[1, 2, 3, 4], text);
+        params.custom_extensions = vec![extension];
+    });
+    home.write("tls.crt", &outer.leaf);
+    home.write("tls.der", &outer.chain()[0]);
+    let server = Setup::of(&outer).start();
+    let target = format!("localhost:{}", server.port());
+    for name in ["tls.crt", "tls.der", &target] {
+        let said = home.pki(&format!("inspect --short {name}")).succeeds();
+        assert!(
+            said.starts_with("certificate  guilty  (") && said.lines().count() == 1,
+            "{said}"
+        );
+    }
+    for command in [
+        "verify tls.crt",
+        "verify tls.der",
+        &format!("connect {target}"),
+    ] {
+        let run = home.pki(&format!("{command} --trust ca.crt"));
+        assert_eq!(run.code, 13, "{run}");
+        assert!(run.stderr.contains("CN=guilty"), "{run}");
+    }
 }

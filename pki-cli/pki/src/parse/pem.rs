@@ -8,6 +8,8 @@ use std::fmt;
 use base64::{Engine as _, engine::general_purpose};
 use zeroize::Zeroizing;
 
+use super::der::{Reader, tag};
+
 /// One block: its label and its octets, or why they cannot be had.
 #[derive(Clone)]
 pub(crate) struct Block<'a> {
@@ -97,10 +99,20 @@ impl fmt::Debug for Block<'_> {
     }
 }
 
+/// Whether octets are a value in DER, which is no text whatever stands in it: a name or an extension of a certificate
+/// may hold the PEM of another one, and what is read must be the certificate that everybody else reads.
+///
+/// Every value with a block in it has its length in the long form, of which no text begins with the octets.
+pub(crate) fn is_der(octets: &[u8]) -> bool {
+    matches!(octets, [tag::SEQUENCE, 0x81..=0x84, ..])
+        && Reader::new(octets).any("the file").is_ok()
+}
+
 /// Every block in `octets`, in order. Text outside of blocks is skipped, as RFC 7468 section 2 allows.
 ///
 /// Lazily, because whoever sees that a file is nonsense wants to stop reading it.
 pub(crate) fn blocks(octets: &[u8]) -> impl Iterator<Item = Block<'_>> {
+    let octets = if is_der(octets) { &[] } else { octets };
     // RFC 7468 section 3: eol = CRLF / CR / LF.
     let end_of_line = if octets.contains(&b'\n') {
         b'\n'
