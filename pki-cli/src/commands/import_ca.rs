@@ -76,6 +76,10 @@ pub(super) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
     let sources = sources(args)?;
     let mut unlock = |path: &std::path::Path| args.passphrase.unlock(path);
     let takeover = Takeover::check(sources, &mut unlock, now())?;
+    if !args.encrypt_key && !takeover.has_encrypted_key() {
+        args.passphrase
+            .refuse_clear_keys("add --encrypt-key", output)?;
+    }
     if args.dry_run {
         let imported = takeover.rehearse(&global.dir)?;
         return report(args, &imported, output);

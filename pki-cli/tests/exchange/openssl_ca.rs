@@ -281,7 +281,11 @@ fn an_encrypted_key_stays_encrypted_under_its_passphrase() {
     home.pki("issue new --dns new.dev").fails(8);
     home.pki("issue new --dns new.dev --passphrase-file secret")
         .succeeds();
-    // And a key in clear is encrypted on demand.
+    // And a key in clear is encrypted on demand, but not left so beside a passphrase that somebody gave.
+    let told = home
+        .pki("--dir more import ca --openssl old --passphrase-file secret")
+        .fails(2);
+    assert!(told.contains("add --encrypt-key"), "{told}");
     home.pki("--dir more import ca --openssl old --encrypt-key --passphrase-file secret")
         .succeeds();
     assert!(

@@ -119,12 +119,17 @@ pub fn place_file(
     sync(&parent)
 }
 
-/// Reads a file, as far as it is of a size that belongs here.
-pub fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, FolderError> {
-    let file = File::open(path).map_err(|error| match error.kind() {
+/// Opens a file that may be larger than what is read whole.
+pub(crate) fn open(path: &Path) -> Result<File, FolderError> {
+    File::open(path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => FolderError::Missing(path.to_owned()),
         _ => FolderError::io(path, "read")(error),
-    })?;
+    })
+}
+
+/// Reads a file, as far as it is of a size that belongs here.
+pub fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, FolderError> {
+    let file = open(path)?;
     let mut content = Zeroizing::new(Vec::new());
     // One more than allowed, so that a file of exactly the limit is told from a larger one; a device never ends.
     file.take(MAX_FILE + 1)

@@ -181,19 +181,28 @@ impl Takeover {
         Ok(self)
     }
 
-    /// Whether a key would be written in clear.
+    /// Whether a key is in clear.
     pub fn has_clear_key(&self) -> bool {
+        self.keys().any(|(_, passphrase)| passphrase.is_none())
+    }
+
+    /// Whether a key is encrypted.
+    pub fn has_encrypted_key(&self) -> bool {
+        self.keys().any(|(_, passphrase)| passphrase.is_some())
+    }
+
+    fn keys(&self) -> impl Iterator<Item = &(PrivateKey, Option<Passphrase>)> {
         [Some(&self.root), self.issuing.as_ref()]
             .into_iter()
             .flatten()
             .filter_map(|tier| tier.key.as_ref())
-            .any(|(_, passphrase)| passphrase.is_none())
     }
 
     /// Reads the histories and writes nothing.
     pub fn rehearse(&self, dir: &Path) -> Result<ImportedAuthority, Error> {
         let folder = dir.join(authority::FOLDER);
-        if folder.exists() {
+        // An empty folder is none.
+        if std::fs::read_dir(&folder).is_ok_and(|mut entries| entries.next().is_some()) {
             return Err(Error::AuthorityExists(folder));
         }
         self.histories(&mut |_| Ok(()), &mut |_, _| Ok(()))

@@ -7,6 +7,7 @@
 use std::{
     collections::HashSet,
     fs,
+    io::BufReader,
     path::{Path, PathBuf},
 };
 
@@ -142,9 +143,9 @@ struct Reading<'a> {
 impl Reading<'_> {
     fn table(&mut self, sink: &mut Sink<'_>) -> Result<(), Error> {
         let path = &self.history.index;
-        let table = folder::read(path)?;
+        let table = folder::open(path)?;
         let mut piece = Vec::new();
-        for line in index_txt::lines(&table) {
+        for line in index_txt::lines(BufReader::new(table)) {
             let line = line.map_err(|(line, problem)| refused_line(path, line, problem))?;
             if !self.serials.insert(line.serial.clone()) {
                 let problem = format!("the serial number {} is there twice", line.serial);

@@ -4,6 +4,8 @@
 //! documented nowhere but in openssl itself (`apps/ca.c`, `crypto/txt_db`). A tab within a column has a backslash before
 //! it. A revocation is a time, a reason and perhaps one more word, with commas between them.
 
+use std::io::{BufRead, Read};
+
 use time::OffsetDateTime;
 
 use crate::{
@@ -37,17 +39,42 @@ pub(super) struct Line {
 /// What is wrong with a line: its number, and half a sentence.
 pub(super) type Problem = (usize, String);
 
-/// Every line that says something.
-pub(super) fn lines(table: &[u8]) -> impl Iterator<Item = Result<Line, Problem>> + '_ {
-    table
-        .split(|octet| *octet == b'\n')
-        .enumerate()
-        .map(|(at, line)| (at + 1, line.strip_suffix(b"\r").unwrap_or(line)))
-        .filter(|(_, line)| !line.is_empty() && !line.starts_with(b"#"))
-        .map(|(number, line)| read(number, line).map_err(|problem| (number, problem)))
+/// A longer line is no line of a table.
+const LONGEST_LINE: u64 = 64 << 10;
+
+/// Every line that says something. A table has as many lines as there are certificates, so it is read line by line.
+pub(super) fn lines(mut table: impl BufRead) -> impl Iterator<Item = Result<Line, Problem>> {
+    let mut number = 0;
+    let mut is_over = false;
+    std::iter::from_fn(move || {
+        while !is_over {
+            number += 1;
+            let mut line = Vec::new();
+            let read = table
+                .by_ref()
+                .take(LONGEST_LINE)
+                .read_until(b'\n', &mut line);
+            let problem = match read {
+                Ok(0) => break,
+                Ok(_) if line.len() as u64 == LONGEST_LINE => "it is longer than 64 KiB".to_owned(),
+                Ok(_) => {
+                    let line = line.strip_suffix(b"\n").unwrap_or(&line);
+                    let line = line.strip_suffix(b"\r").unwrap_or(line);
+                    if line.is_empty() || line.starts_with(b"#") {
+                        continue;
+                    }
+                    return Some(parse(number, line).map_err(|problem| (number, problem)));
+                }
+                Err(error) => format!("it cannot be read ({error})"),
+            };
+            is_over = true;
+            return Some(Err((number, problem)));
+        }
+        None
+    })
 }
 
-fn read(number: usize, line: &[u8]) -> Result<Line, String> {
+fn parse(number: usize, line: &[u8]) -> Result<Line, String> {
     let line = std::str::from_utf8(line).map_err(|_| "it is not UTF-8".to_owned())?;
     let columns = columns(line);
     let [state, end, revoked, serial, file, subject] = columns.as_slice() else {
@@ -293,16 +320,24 @@ mod tests {
             assert!(problem.contains(expected), "{line}: {problem}");
         }
         let table = b"# a remark\n\nV\t271124110525Z\t\t01\tunknown\t/CN=a\nnonsense\n";
-        let numbers: Vec<_> = lines(table)
+        let numbers: Vec<_> = lines(&table[..])
             .map(|line| line.map_or_else(|(number, _)| number, |line| line.number))
             .collect();
         assert_eq!(numbers, [3, 4]);
     }
 
+    #[test]
+    fn a_line_without_an_end_is_given_up() {
+        let endless = std::io::BufReader::new(std::io::repeat(b'x'));
+        let mut all = lines(endless);
+        assert!(matches!(all.next(), Some(Err((1, problem))) if problem.contains("64 KiB")));
+        assert!(all.next().is_none());
+    }
+
     proptest! {
         #[test]
         fn no_octets_make_it_panic(table: Vec<u8>, text in "[VRE]\t[0-9Z]{0,16}\t\\PC{0,20}\t[0-9A-F]{0,44}\t\\PC*\t\\PC*") {
-            let _ = lines(&table).count();
+            let _ = lines(&table[..]).count();
             let _ = lines(text.as_bytes()).count();
         }
     }
