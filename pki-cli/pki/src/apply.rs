@@ -10,9 +10,10 @@ use time::{Duration, OffsetDateTime};
 
 use crate::{
     authority::{
-        Authority, Generations, Issued, NewAuthority, Order, Role, is_generation_of, pem_of,
+        self, Authority, Generations, Issued, NewAuthority, Order, Role, is_generation_of, pem_of,
     },
     certificate::Certificate,
+    certificate_revocation_list::serials,
     distinguished_name::DistinguishedName,
     error::Error,
     folder::{self, Entry as File, Folder, FolderError, Wait},
@@ -88,6 +89,7 @@ impl Plan {
                     generations.anchors(),
                     now,
                 )
+                .with_revoked(dir)?
             }),
             None => None,
         };
@@ -188,7 +190,7 @@ impl Step {
         let key = PrivateKey::generate(self.entry.key)?;
         let pem = pem_of(&key, passphrase)?;
         let folder = Folder::lock(&dir.join(&self.entry.name), wait)?;
-        let chain = Chain::of(authority.issuer(), authority.anchors(), now);
+        let chain = Chain::of(authority.issuer(), authority.anchors(), now).with_revoked(dir)?;
         if !self.is_still_due(&folder, &chain, passphrase.is_some(), now)? {
             return Ok(None);
         }
@@ -228,7 +230,8 @@ impl Step {
             generations.get(Role::Issuing),
             generations.anchors(),
             now,
-        );
+        )
+        .with_revoked(dir)?;
         // Whoever replaced the pair in the meantime renewed the trust, too.
         let action = action(&self.entry, folder.path(), Some(&chain), now)?;
         if !matches!(action, Action::Trust(_)) {
@@ -295,6 +298,8 @@ pub(crate) struct Chain<'a> {
     anchors: Vec<&'a Certificate>,
     /// The CA whose place the issuing one took.
     previous: Option<&'a Certificate>,
+    /// The serial numbers of what the CA revoked.
+    revoked: HashSet<String>,
     /// The question whether verifiers would accept a certificate.
     series: Series<'a>,
 }
@@ -314,6 +319,7 @@ impl<'a> Chain<'a> {
             issuing,
             anchors,
             previous: None,
+            revoked: HashSet::new(),
             series: Series::new(question),
         }
     }
@@ -322,6 +328,15 @@ impl<'a> Chain<'a> {
     pub(crate) fn of(issuer: &'a Issuer, anchors: &'a [Certificate], now: OffsetDateTime) -> Self {
         let issuing = (!issuer.parents().is_empty()).then_some(issuer.certificate());
         Self::new(issuer.anchor(), issuing, anchors.iter().collect(), now)
+    }
+
+    /// The same, which knows what the CRLs of the CA below `dir` say.
+    pub(crate) fn with_revoked(mut self, dir: &Path) -> Result<Self, Error> {
+        let lists = dir.join(authority::FOLDER).join(folder::REVOCATION_LISTS);
+        if let Some(lists) = folder::read_if_there(&lists)? {
+            self.revoked = serials(&lists, self.issuer().subject());
+        }
+        Ok(self)
     }
 }
 
@@ -436,6 +451,10 @@ impl Chain<'_> {
         self.issuer().not_after().min(self.root.not_after())
     }
 
+    fn has_revoked(&self, certificate: &Certificate) -> bool {
+        certificate.names_as_issuer(self.issuer()) && self.revoked.contains(&certificate.serial())
+    }
+
     /// Why verifiers would not accept a certificate, whose names and purposes were looked at already.
     fn fault(&self, certificate: &Certificate) -> Option<String> {
         let rejected = self.series.validate(certificate.der(), &[]).err()?;
@@ -478,6 +497,9 @@ fn action(
         }
     };
     let mut reasons: Vec<String> = problem.into_iter().collect();
+    if chain.is_some_and(|chain| chain.has_revoked(&certificate)) {
+        reasons.push("revoked".to_owned());
+    }
     // Whoever could read the key may have it: another mode alone would not help.
     if let Some(mode) = folder::mode_of(&path.join(folder::KEY))?
         && mode & 0o077 != 0

@@ -131,7 +131,7 @@ impl<'s> Batch<'s> {
             dir,
             now,
         } = self.place;
-        let chain = Chain::of(issuer, anchors, now);
+        let chain = Chain::of(issuer, anchors, now).with_revoked(dir)?;
         let mut fit: Vec<(Profile, Fit<'s>)> = Vec::new();
         // The keys first: they may take seconds, and nobody should wait for a folder meanwhile.
         let mut keys = Vec::with_capacity(steps.len());

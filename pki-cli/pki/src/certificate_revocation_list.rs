@@ -170,6 +170,23 @@ impl ToBeSigned<'_> {
     }
 }
 
+/// The serial numbers that the CRLs of one issuer list, of all those in a file. What cannot be read lists nothing: who
+/// asks decides about certificates that are to be replaced, and not about whom to believe.
+pub(crate) fn serials(
+    bundle: &[u8],
+    issuer: &DistinguishedName,
+) -> std::collections::HashSet<String> {
+    let lists = crate::inspect::crls(bundle).unwrap_or_default();
+    let parsed = lists
+        .iter()
+        .filter_map(|der| parse::crl::Crl::from_der(der).ok());
+    parsed
+        .filter(|crl| crl.issuer.raw == issuer.der())
+        .flat_map(|crl| crl.revoked)
+        .map(|entry| serial_number::text(entry.serial))
+        .collect()
+}
+
 /// What differs between a CRL and what it has to list; `None` when nothing does. Entries that need not be listed any
 /// more are no difference.
 pub(crate) fn lacks(crl: &[u8], revoked: &[RevokedRow]) -> Option<usize> {

@@ -9,6 +9,7 @@ use pki::{
     issuer::date,
     key::Passphrase,
     manifest::Manifest,
+    revocation::{self as crl, Due, Refreshed},
     text::escape,
 };
 use serde_json::{Value, json};
@@ -17,7 +18,10 @@ use crate::{
     Global,
     bulk::{self, ReadyKeys},
     command_error::{CommandError, Kind},
-    commands::{now, patience},
+    commands::{
+        now, patience,
+        revocation::{self, Outstanding},
+    },
     output::{GOOD, NOTICE, Output},
     passphrase::{NewKeysArgs, PassphraseArgs},
     show,
@@ -93,9 +97,16 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
     {
         args.new_keys.tell_of_clear_keys(output);
     }
+    let crls = match plan.authority {
+        AuthorityStep::Keep(_) => Outstanding::find(&global.dir)?,
+        AuthorityStep::Create => None,
+    };
+    let is_empty = plan.is_empty() && crls.is_none();
     if !output.json() {
-        print_plan(&plan, global, args, output)?;
+        print_plan(&plan, crls.as_ref(), global, args, output)?;
     }
+    let crls_json = crls.as_ref().map(Outstanding::json);
+    let mut refreshed = Refreshed::default();
     let mut issued = Done::default();
     let mut is_made = false;
     if !args.dry_run {
@@ -153,10 +164,16 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
         };
         issued = carry_out(&plan, global, args, &passphrases, &keys, output)?;
     }
-    if output.json() {
-        return Ok(output.document(&document(&path, &plan, args, &issued))?);
+    if let (Some(crls), false) = (crls, args.dry_run) {
+        refreshed = crls.take(&mut |path| args.passphrase.unlock(path), output)?;
     }
-    match (plan.is_empty(), args.dry_run) {
+    if output.json() {
+        let mut document = document(&path, &plan, args, &issued);
+        document["crls"] = json!(crls_json);
+        output.document(&document)?;
+        return revocation::failure(&refreshed, output);
+    }
+    match (is_empty, args.dry_run) {
         (true, _) => output.line("Nothing to do.")?,
         (false, true) => output.line("Nothing was done: this was a dry run.")?,
         (false, false) => {
@@ -165,10 +182,19 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
                 0 => String::new(),
                 trusts => format!(", the trust of {trusts} renewed"),
             };
-            output.line(format_args!("Done: {made}{} issued{trusts}.", issued.count))?;
+            let is_signed = |due: &&Due| matches!(due.action, crl::Action::Sign(_));
+            let crls = match refreshed.lists.iter().filter(is_signed).count() {
+                0 => String::new(),
+                1 => ", 1 CRL signed".to_owned(),
+                signed => format!(", {signed} CRLs signed"),
+            };
+            output.line(format_args!(
+                "Done: {made}{} issued{trusts}{crls}.",
+                issued.count
+            ))?;
         }
     }
-    Ok(())
+    revocation::failure(&refreshed, output)
 }
 
 /// Whether that key is written encrypted: as its forerunner was, or because all are to be.
@@ -246,6 +272,7 @@ fn carry_out(
 
 fn print_plan(
     plan: &Plan,
+    crls: Option<&Outstanding>,
     global: &Global,
     args: &Args,
     output: &mut Output,
@@ -316,6 +343,9 @@ fn print_plan(
                 ))?;
             }
         }
+    }
+    if let Some(crls) = crls {
+        crls.lines(width, output)?;
     }
     let (issue, replace, keep) = plan.counts();
     let authority = match &plan.authority {

@@ -1,6 +1,10 @@
 //! What `pki revoke` and `pki crl` have in common: how long CRLs live, signing and carrying them, and the report.
 
+use std::path::{Path, PathBuf};
+
 use pki::{
+    authority::{FOLDER, Unlock},
+    folder::REVOCATION_LISTS,
     index::timestamp,
     issuer::date,
     revocation::{Action, Due, Failure, Refreshed, RevocationLists, Wish},
@@ -11,7 +15,7 @@ use serde_json::{Value, json};
 use crate::{
     command_error::{CommandError, Kind},
     commands::{now, patience},
-    output::{GOOD, Output},
+    output::{GOOD, NOTICE, Output},
     passphrase::PassphraseArgs,
     period::Period,
 };
@@ -54,8 +58,76 @@ impl ListArgs {
                 ..Refreshed::default()
             });
         }
-        let mut unlock = |path: &std::path::Path| self.passphrase.unlock(path);
+        let mut unlock = |path: &Path| self.passphrase.unlock(path);
         Ok(lists.refresh(wish, &mut unlock, now(), &mut patience())?)
+    }
+}
+
+/// What `pki apply` has to do about CRLs, once there are any.
+pub(crate) struct Outstanding {
+    lists: RevocationLists,
+    /// The CRLs that are to be signed.
+    pub(crate) due: Vec<Due>,
+    /// The folders that are to get the present ones.
+    pub(crate) folders: Vec<PathBuf>,
+}
+
+impl Outstanding {
+    /// `None` when there is nothing to do: a CA that never revoked anything has no CRL, and needs none.
+    pub(crate) fn find(dir: &Path) -> Result<Option<Self>, CommandError> {
+        if !dir.join(FOLDER).join(REVOCATION_LISTS).exists() {
+            return Ok(None);
+        }
+        let lists = RevocationLists::open(dir)?;
+        let mut due = lists.due(&Wish::default(), now())?;
+        due.retain(|due| matches!(due.action, Action::Sign(_)));
+        let folders = lists.lacking()?;
+        Ok((!due.is_empty() || !folders.is_empty()).then_some(Self {
+            lists,
+            due,
+            folders,
+        }))
+    }
+
+    /// Does it.
+    pub(crate) fn take(
+        mut self,
+        unlock: &mut Unlock<'_>,
+        output: &mut Output,
+    ) -> Result<Refreshed, CommandError> {
+        let refreshed = self
+            .lists
+            .refresh(&Wish::default(), unlock, now(), &mut patience())?;
+        notices(output, &refreshed);
+        Ok(refreshed)
+    }
+
+    /// The lines of the plan.
+    pub(crate) fn lines(&self, width: usize, output: &mut Output) -> std::io::Result<()> {
+        for due in &self.due {
+            if let Action::Sign(reasons) = &due.action {
+                output.line(format_args!(
+                    "{NOTICE}~{NOTICE:#} {:width$}  {}: {}",
+                    "crl",
+                    escape(&due.issuer),
+                    reasons.join(", and ")
+                ))?;
+            }
+        }
+        if !self.folders.is_empty() {
+            output.line(format_args!(
+                "{NOTICE}~{NOTICE:#} {:width$}  {} of the folders lack crl.pem, or have another one",
+                "crl",
+                self.folders.len()
+            ))?;
+        }
+        Ok(())
+    }
+
+    /// The same in JSON.
+    pub(crate) fn json(&self) -> Value {
+        let due: Vec<_> = self.due.iter().map(due_json).collect();
+        json!({ "sign": due, "folders": self.folders })
     }
 }
 

@@ -427,3 +427,53 @@ fn verify_fails_closed_when_the_crl_of_the_ca_has_ended() {
         .fails(24);
     assert!(error.contains("its next update has passed"), "{error}");
 }
+
+#[test]
+fn apply_replaces_what_was_revoked_and_does_for_crls_what_is_due() {
+    let home = Home::new();
+    home.write(
+        "certs.toml",
+        "[ca]\nsubject = \"/CN=Root\"\n[certificate.order]\nprofile = \"peer\"\ndns = [\"order.example.org\"]\n[certificate.payment]\nprofile = \"server\"\ndns = [\"payment.example.org\"]\n",
+    );
+    home.pki("apply certs.toml").succeeds();
+    let apply = || home.pki("apply certs.toml").succeeds();
+    assert!(
+        apply().contains("Nothing to do."),
+        "no CRL, and none is needed"
+    );
+    let revoked = home.certificate("certs/order/tls.crt");
+    home.pki("revoke order").succeeds();
+    let plan = home.pki("apply certs.toml --dry-run").succeeds();
+    assert!(plan.contains("~ order    revoked"), "{plan}");
+    assert!(apply().contains("~ order    revoked"));
+    assert_ne!(home.certificate("certs/order/tls.crt"), revoked);
+    home.pki("verify certs/order/tls.crt").succeeds();
+    assert!(apply().contains("Nothing to do."));
+
+    // Somebody marked a certificate and died before the list was signed, and a folder lost its list.
+    let payment = home.certificate("certs/payment/tls.crt");
+    let mark = pki::index::Revocation {
+        at: time::OffsetDateTime::now_utc(),
+        reason: pki::revocation_reason::RevocationReason::Superseded,
+        invalid_since: None,
+    };
+    index(&home)
+        .revoke(&payment.serial(), &payment.issuer().to_string(), &mark)
+        .expect("marked");
+    fs::remove_file(home.path("certs/order/crl.pem")).expect("removed");
+    let document = home.pki("apply certs.toml --dry-run --json").json();
+    assert_eq!(document["crls"]["sign"][0]["action"], "sign");
+    assert_eq!(document["crls"]["folders"][0], "certs/order");
+    let done = apply();
+    assert!(
+        done.contains("1 revocation is not in it") && done.contains("1 CRL signed."),
+        "{done}"
+    );
+    home.pki("verify certs/payment/tls.crt").fails(23);
+    assert_eq!(
+        home.read("certs/order/crl.pem"),
+        home.read("certs/ca/crl.pem")
+    );
+    assert!(apply().contains("~ payment  revoked"));
+    assert!(apply().contains("Nothing to do."));
+}

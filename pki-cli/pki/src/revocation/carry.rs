@@ -83,31 +83,37 @@ fn into(
     issuers: &[Certificate],
     wait: &mut Wait<'_>,
 ) -> Result<bool, Error> {
-    let needs_it = || -> Result<Option<Entry>, Error> {
-        let certificate = folder::read_if_there(&path.join(folder::CERTIFICATE))?;
-        let own = certificate
-            .and_then(|bytes| Certificate::read_all(&bytes).ok())
-            .and_then(|chain| chain.into_iter().next());
-        if own.is_none_or(|own| !issuers.iter().any(|issuer| own.names_as_issuer(issuer))) {
-            return Ok(None);
-        }
-        let lists = folder::read(source)?;
-        let present = folder::read_if_there(&path.join(folder::REVOCATION_LISTS))?;
-        let differs = present.is_none_or(|present| present != lists);
-        Ok(differs.then(|| Entry::public(folder::REVOCATION_LISTS, &*lists)))
-    };
     // In a folder that is about to get its first certificate nothing is to be seen yet; its lock says when it is there.
-    if needs_it()?.is_none() && !is_about_to_get_one(path) {
+    if lacks(source, path, issuers)?.is_none() && !is_about_to_get_one(path) {
         return Ok(false);
     }
     let folder = Folder::lock(path, wait)?;
-    match needs_it()? {
+    match lacks(source, path, issuers)? {
         None => Ok(false),
         Some(entry) => {
             folder.put(&entry)?;
             Ok(true)
         }
     }
+}
+
+/// What a folder should have and does not.
+pub(super) fn lacks(
+    source: &Path,
+    path: &Path,
+    issuers: &[Certificate],
+) -> Result<Option<Entry>, Error> {
+    let certificate = folder::read_if_there(&path.join(folder::CERTIFICATE))?;
+    let own = certificate
+        .and_then(|bytes| Certificate::read_all(&bytes).ok())
+        .and_then(|chain| chain.into_iter().next());
+    if own.is_none_or(|own| !issuers.iter().any(|issuer| own.names_as_issuer(issuer))) {
+        return Ok(None);
+    }
+    let lists = folder::read(source)?;
+    let present = folder::read_if_there(&path.join(folder::REVOCATION_LISTS))?;
+    let differs = present.is_none_or(|present| present != lists);
+    Ok(differs.then(|| Entry::public(folder::REVOCATION_LISTS, &*lists)))
 }
 
 fn is_about_to_get_one(path: &Path) -> bool {

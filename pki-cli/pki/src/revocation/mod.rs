@@ -468,13 +468,29 @@ impl RevocationLists {
 
     /// Carries the `crl.pem` that is there into every folder of an end entity that lacks it.
     pub fn carry(&self, wait: &mut Wait<'_>) -> Result<Carried, Error> {
+        carry(&self.dir, &self.listed()?, wait)
+    }
+
+    /// The folders into which it would be carried. What cannot be read is left to [`Self::carry`], which says so.
+    pub fn lacking(&self) -> Result<Vec<PathBuf>, Error> {
+        if !self.path().exists() {
+            return Ok(Vec::new());
+        }
+        let listed = self.listed()?;
+        let mut lacking = folders(&self.dir)?;
+        lacking.retain(|path| !matches!(carry::lacks(&self.path(), path, &listed), Ok(None)));
+        Ok(lacking)
+    }
+
+    /// The CAs that have a CRL.
+    fn listed(&self) -> Result<Vec<Certificate>, Error> {
         let mut listed = Vec::new();
         for issuer in &self.issuers {
             if self.index.crl(&issuer.name())?.is_some() {
                 listed.push(issuer.certificate.clone());
             }
         }
-        carry(&self.dir, &listed, wait)
+        Ok(listed)
     }
 }
 
