@@ -6,6 +6,7 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod any_request;
 mod apply;
 mod bulk;
 mod certtool;
