@@ -162,7 +162,7 @@ impl ToBeSigned<'_> {
         };
         der::sequence([
             // The text in the index came from octets, so it is one.
-            der::unsigned(&serial_number::parse(&row.serial).unwrap_or_default()),
+            serial_number::encoded(&row.serial).unwrap_or_default(),
             // Nothing in a list is later than the list.
             der::time(at.min(self.this_update)),
             extensions,

@@ -78,6 +78,11 @@ pub(crate) fn unsigned(bytes: &[u8]) -> Vec<u8> {
     value(INTEGER, &content)
 }
 
+/// An integer from its content, two's complement without needless octets.
+pub(crate) fn signed(content: &[u8]) -> Vec<u8> {
+    value(INTEGER, content)
+}
+
 pub(crate) fn boolean(truth: bool) -> Vec<u8> {
     value(BOOLEAN, &[if truth { 0xff } else { 0x00 }])
 }

@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use crate::{certificate::hexadecimal, error::Error};
+use crate::{certificate::hexadecimal, der, error::Error};
 
 /// A serial number.
 #[derive(Clone, Copy, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -71,6 +71,21 @@ fn negated(octets: &[u8]) -> Vec<u8> {
         .collect();
     negated.reverse();
     negated
+}
+
+/// The DER encoding of a serial number, from its text: an integer, which in an imported CA may be negative.
+pub(crate) fn encoded(text: &str) -> Option<Vec<u8>> {
+    let Some(magnitude) = text.strip_prefix('-') else {
+        return parse(text).map(|octets| der::unsigned(&octets));
+    };
+    let octets = negated(&[&[0], &parse(magnitude)?[..]].concat());
+    // X.690 §8.3.2: the first nine bits are not all alike.
+    let is_needless = |pair: &[u8]| pair[0] == 0xff && pair[1] & 0x80 != 0;
+    let needless = octets
+        .windows(2)
+        .take_while(|pair| is_needless(pair))
+        .count();
+    Some(der::signed(&octets[needless..]))
 }
 
 /// The octets of a serial number written by a person: hexadecimal, also with colons, spaces, `0x` and capital letters.
@@ -153,7 +168,12 @@ mod tests {
             (&[0xff, 0x00], "-0100"),
         ] {
             assert_eq!(text(octets), expected);
+            let again = encoded(expected).expect(expected);
+            assert_eq!(text(&again[2..]), expected);
         }
+        assert_eq!(encoded("-80"), Some(vec![0x02, 1, 0x80]));
+        assert_eq!(encoded("8a0b"), Some(vec![0x02, 3, 0x00, 0x8a, 0x0b]));
+        assert_eq!(encoded("-"), None);
     }
 
     #[test]
