@@ -81,6 +81,11 @@ impl Output {
             .try_for_each(|piece| self.stdout.write_all(piece))
     }
 
+    /// Writes octets for another program: what looks like a style in them is none.
+    pub(crate) fn octets(&mut self, octets: &[u8]) -> io::Result<()> {
+        self.stdout.write_all(octets)
+    }
+
     /// Prints one JSON document, indented, with a line end. Characters in it that could harm a terminal are escaped as
     /// JSON escapes them, so nothing is lost.
     pub fn document(&mut self, document: &impl Serialize) -> io::Result<()> {

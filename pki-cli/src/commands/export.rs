@@ -125,7 +125,7 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
         return report(args, &path, name, &exported, output);
     }
     if is_stdout(&args.out) {
-        return Ok(output.write(&*content)?);
+        return Ok(output.octets(&content)?);
     }
     let access = match exported.key {
         None if args.format == Format::Pem => Access::Public,

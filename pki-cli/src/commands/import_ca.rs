@@ -80,16 +80,28 @@ pub(super) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
         args.passphrase
             .refuse_clear_keys("add --encrypt-key", output)?;
     }
+    let rows = takeover.rows();
     if args.dry_run {
-        let imported = takeover.rehearse(&global.dir)?;
-        return report(args, &imported, output);
+        let mut told = |done| output.progress("rows read", done, rows);
+        let imported = takeover.rehearse(&global.dir, &mut told);
+        output.end_progress();
+        return report(args, &imported?, output);
     }
     let passphrase = match args.encrypt_key && takeover.has_clear_key() {
         true => Some(args.passphrase.choose()?),
         false => None,
     };
-    let imported = takeover.write(&global.dir, passphrase.as_ref(), now(), &mut patience())?;
-    report(args, &imported, output)
+    let mut told = |done| output.progress("rows imported", done, rows);
+    let mut wait = patience();
+    let imported = takeover.write(
+        &global.dir,
+        passphrase.as_ref(),
+        now(),
+        &mut wait,
+        &mut told,
+    );
+    output.end_progress();
+    report(args, &imported?, output)
 }
 
 fn sources(args: &Args) -> Result<Sources, CommandError> {

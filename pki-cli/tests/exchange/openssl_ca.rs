@@ -328,6 +328,57 @@ fn a_ca_of_two_tiers_is_taken_over_file_by_file() {
 }
 
 #[test]
+fn two_folders_of_openssl_become_one_ca_of_two_tiers() {
+    let Some(home) = with_openssl_ca() else {
+        return;
+    };
+    // The issuing CA has a table of its own, with one certificate, which is revoked.
+    for folder in ["below/private", "below/newcerts"] {
+        fs::create_dir_all(home.path(folder)).expect("made");
+    }
+    home.write("below/index.txt", "");
+    home.write("below/serial", "A0\n");
+    home.write("below/crlnumber", "05\n");
+    home.write(
+        "below.cnf",
+        CONFIGURATION.replace("dir = old", "dir = below"),
+    );
+    home.write(
+        "ca.ext",
+        "basicConstraints = critical,CA:TRUE,pathlen:0\nkeyUsage = critical,keyCertSign,cRLSign\n\
+         subjectKeyIdentifier = hash\nauthorityKeyIdentifier = keyid\n",
+    );
+    let openssl = |args: &str| home.openssl(args).expect("openssl is here").succeeds();
+    openssl(
+        "req -newkey rsa:2048 -nodes -keyout below/private/cakey.pem -out below.csr -subj /CN=Below",
+    );
+    openssl(
+        "ca -config openssl.cnf -batch -in below.csr -out below/cacert.pem -notext -extfile ca.ext",
+    );
+    openssl("req -newkey rsa:2048 -nodes -keyout x.key -out x.csr -subj /CN=x");
+    openssl("ca -config below.cnf -batch -in x.csr -out x.crt -notext -days 300");
+    openssl("ca -config below.cnf -revoke x.crt -crl_reason affiliationChanged");
+    let imported = home
+        .pki("import ca --openssl old --issuing-openssl below --json")
+        .json();
+    let histories = &imported["histories"];
+    assert_eq!(
+        (&histories[0]["rows"], &histories[1]["rows"]),
+        (&6.into(), &1.into())
+    );
+    home.pki("issue new --dns new.dev").succeeds();
+    home.pki("crl").succeeds();
+    let judged = |file: &str| {
+        let args = format!(
+            "verify -x509_strict -crl_check_all -CAfile certs/ca/root.crt -untrusted certs/ca/issuing.crt -CRLfile certs/ca/crl.pem {file}"
+        );
+        home.openssl(&args).expect("openssl is here").code
+    };
+    assert_eq!(judged("certs/new/tls.crt"), 0);
+    assert_ne!(judged("x.crt"), 0);
+}
+
+#[test]
 fn a_ca_of_easy_rsa_is_taken_over_with_its_history() {
     let script = "/usr/share/easy-rsa/easyrsa";
     if !std::path::Path::new(script).exists() {

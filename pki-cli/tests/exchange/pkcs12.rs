@@ -53,6 +53,25 @@ fn openssl_opens_what_is_exported_with_every_kind_of_key() {
 }
 
 #[test]
+fn a_file_that_goes_to_stdout_is_the_file() {
+    let home = Home::with_ca();
+    home.write("secret", "right");
+    home.pki("issue order --dns a.dev").succeeds();
+    // Octets that look like the beginning of a colour are in nearly every one of them.
+    for _ in 0..4 {
+        let args = "export order --format pkcs12 --export-passphrase-file secret --out -";
+        let output = home
+            .command(&args.split_whitespace().collect::<Vec<_>>())
+            .output()
+            .expect("the binary starts");
+        assert!(output.status.success());
+        home.write("order.p12", &output.stdout);
+        home.pki("inspect --unlock --passphrase-file secret order.p12")
+            .succeeds();
+    }
+}
+
+#[test]
 fn what_openssl_exports_is_shown_and_its_passphrase_is_asked_for() {
     let Some(home) = with_openssl_pair("rsa:2048") else {
         return;

@@ -53,6 +53,9 @@ pub struct Takeover {
     notices: Vec<String>,
 }
 
+/// Called while rows are read, with their number.
+pub type Told<'a> = dyn FnMut(usize) + 'a;
+
 #[derive(Debug)]
 struct Tier {
     certificate: Certificate,
@@ -121,10 +124,7 @@ impl Takeover {
         if self.active().key.is_none() {
             return Err(ImportRefused::NoKey(name(self.active()), option).into());
         }
-        for tier in [Some(&self.root), self.issuing.as_ref()]
-            .into_iter()
-            .flatten()
-        {
+        for tier in self.tiers() {
             check_alone(tier, now)?;
         }
         if let Some(issuing) = &self.issuing {
@@ -160,21 +160,22 @@ impl Takeover {
                 other => return Err(ImportRefused::Unfit(other.to_string()).into()),
             }
         }
-        for tier in [Some(&self.root), self.issuing.as_ref()]
-            .into_iter()
-            .flatten()
-        {
-            let may_sign_crls = tier
-                .certificate
+        let may_sign_crls = |tier: &&Tier| {
+            tier.certificate
                 .key_usage
-                .is_none_or(|usage| usage & (1 << CRL_SIGN) != 0);
-            if !may_sign_crls {
-                self.notices.push(format!(
+                .is_none_or(|usage| usage & (1 << CRL_SIGN) != 0)
+        };
+        let unfit: Vec<_> = self
+            .tiers()
+            .filter(|tier| !may_sign_crls(tier))
+            .map(|tier| {
+                format!(
                     "The CA {:?} may not sign CRLs (its key usage lacks cRLSign), so what is revoked cannot be published by it.",
                     name(tier)
-                ));
-            }
-        }
+                )
+            })
+            .collect();
+        self.notices.extend(unfit);
         if self.issuing.is_some() && self.root.key.is_none() {
             self.notices.push("The root's key was not given: it is needed for the root's own CRL and for another issuing CA, and may stay offline until then.".to_owned());
         }
@@ -192,31 +193,48 @@ impl Takeover {
     }
 
     fn keys(&self) -> impl Iterator<Item = &(PrivateKey, Option<Passphrase>)> {
-        [Some(&self.root), self.issuing.as_ref()]
-            .into_iter()
-            .flatten()
-            .filter_map(|tier| tier.key.as_ref())
+        self.tiers().filter_map(|tier| tier.key.as_ref())
     }
 
-    /// Reads the histories and writes nothing.
-    pub fn rehearse(&self, dir: &Path) -> Result<ImportedAuthority, Error> {
+    /// The root, and the issuing CA below it.
+    fn tiers(&self) -> impl Iterator<Item = &Tier> {
+        std::iter::once(&self.root).chain(&self.issuing)
+    }
+
+    /// About how many rows there are to be read.
+    pub fn rows(&self) -> usize {
+        self.tiers()
+            .filter_map(|tier| tier.history.as_ref())
+            .map(History::rows)
+            .sum()
+    }
+
+    /// Reads the histories and writes nothing. `told` is told how many rows were read.
+    pub fn rehearse(&self, dir: &Path, told: &mut Told<'_>) -> Result<ImportedAuthority, Error> {
         let folder = dir.join(authority::FOLDER);
         // An empty folder is none.
         if std::fs::read_dir(&folder).is_ok_and(|mut entries| entries.next().is_some()) {
             return Err(Error::AuthorityExists(folder));
         }
-        self.histories(&mut |_| Ok(()), &mut |_, _| Ok(()))
+        let mut read = 0;
+        let mut count = |rows: &[super::history::Entry]| {
+            read += rows.len();
+            told(read);
+            Ok(())
+        };
+        self.histories(&mut count, &mut |_, _| Ok(()))
             .map(|histories| self.imported(folder, histories))
     }
 
     /// Writes the CA below `dir`, whole or not at all. Keys that were encrypted stay so, under their passphrase; the
-    /// others are encrypted when there is one in `passphrase`.
+    /// others are encrypted when there is one in `passphrase`. `told` is told how many rows were read.
     pub fn write(
         &self,
         dir: &Path,
         passphrase: Option<&Passphrase>,
         now: OffsetDateTime,
         wait: &mut Wait<'_>,
+        told: &mut Told<'_>,
     ) -> Result<ImportedAuthority, Error> {
         let folder = dir.join(authority::FOLDER);
         if Authority::exists(dir) {
@@ -239,9 +257,12 @@ impl Takeover {
         let is_new = folder::create(&folder, wait, |folder| {
             let index = Index::create(&folder.join(index::FILE))?;
             index.import(self.own_rows(), now)?;
+            let mut count = 0;
             let read = self.histories(
                 &mut |rows| {
                     index.import(rows.iter().map(super::history::Entry::foreign), now)?;
+                    count += rows.len();
+                    told(count);
                     Ok(())
                 },
                 &mut |issuer, used| Ok(index.raise_crl_number(issuer, used)?),
@@ -274,10 +295,7 @@ impl Takeover {
         crl_number: &mut dyn FnMut(&str, u64) -> Result<(), Error>,
     ) -> Result<Vec<(String, Report)>, Error> {
         let mut histories = Vec::new();
-        for tier in [Some(&self.root), self.issuing.as_ref()]
-            .into_iter()
-            .flatten()
-        {
+        for tier in self.tiers() {
             let Some(history) = &tier.history else {
                 continue;
             };

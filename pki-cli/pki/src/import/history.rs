@@ -7,7 +7,7 @@
 use std::{
     collections::HashSet,
     fs,
-    io::BufReader,
+    io::{BufRead, BufReader},
     path::{Path, PathBuf},
 };
 
@@ -110,6 +110,23 @@ impl Entry {
 pub(super) type Sink<'a> = dyn FnMut(&[Entry]) -> Result<(), Error> + 'a;
 
 impl History {
+    /// How many lines the table has; none when it cannot be read, which is said elsewhere.
+    pub(super) fn rows(&self) -> usize {
+        let Ok(table) = folder::open(&self.index) else {
+            return 0;
+        };
+        let mut table = BufReader::new(table);
+        let mut rows = 0;
+        while let Ok(piece) = table.fill_buf()
+            && !piece.is_empty()
+        {
+            rows += piece.iter().filter(|octet| **octet == b'\n').count();
+            let length = piece.len();
+            table.consume(length);
+        }
+        rows
+    }
+
     /// Reads everything, hands the rows to `sink`, and says what was found.
     pub(super) fn read(&self, ca: &Certificate, sink: &mut Sink<'_>) -> Result<Report, Error> {
         let mut reading = Reading {

@@ -12,7 +12,7 @@ mod layout;
 mod pair;
 mod refused;
 
-pub use ca::{ImportedAuthority, Source, Sources, Takeover};
+pub use ca::{ImportedAuthority, Source, Sources, Takeover, Told};
 pub use history::{History, Report};
 pub use layout::{Named, find};
 pub use pair::{Pair, PairSource};
