@@ -196,7 +196,7 @@ mod tests {
     proptest! {
         #[test]
         fn every_number_is_positive_and_fits_twenty_octets(octets: [u8; 20]) {
-            let encoded = crate::der::unsigned(SerialNumber::from_random(octets).octets());
+            let encoded = der::unsigned(SerialNumber::from_random(octets).octets());
             prop_assert!(encoded.len() <= 22);
             prop_assert_eq!(encoded[2] & 0x80, 0);
         }
