@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use pki::{
+    authority::Role,
     folder,
     inspect::{self, BundleError},
     text::escape,
@@ -43,7 +44,7 @@ pub(crate) struct Trust {
 
 impl Trust {
     /// Reads the files that were named. Where no trust anchor was, the CA in `dir` is taken: its root, its issuing CA
-    /// and, if there are any, its CRLs.
+    /// (of every generation) and, if there are any, its CRLs.
     pub(crate) fn read(
         dir: &Path,
         trust: &[PathBuf],
@@ -51,14 +52,23 @@ impl Trust {
         crl: &[PathBuf],
     ) -> Result<Self, CommandError> {
         let ca = dir.join(pki::authority::FOLDER);
-        let given_or = |given: &[PathBuf], own: &str| -> Vec<PathBuf> {
-            let own = ca.join(own);
-            match given.is_empty() {
-                true if trust.is_empty() && own.exists() => vec![own],
-                _ => given.to_vec(),
+        let given_or = |given: &[PathBuf], own: &[&str]| -> Vec<PathBuf> {
+            match given.is_empty() && trust.is_empty() {
+                true => own
+                    .iter()
+                    .map(|name| ca.join(name))
+                    .filter(|own| own.exists())
+                    .collect(),
+                false => given.to_vec(),
             }
         };
-        let anchors = given_or(trust, "root.crt");
+        // While a CA is being replaced there are two of each, and certificates of both are good.
+        let files = |roles: &[Role]| -> Vec<&str> {
+            roles.iter().map(|role| role.certificate_file()).collect()
+        };
+        let roots = files(&[Role::Root, Role::NextRoot, Role::PreviousRoot]);
+        let others = files(&[Role::Issuing, Role::Next, Role::Previous, Role::Retired]);
+        let anchors = given_or(trust, &roots);
         if anchors.is_empty() {
             return Err(CommandError::new(
                 Kind::NotFound,
@@ -71,8 +81,8 @@ impl Trust {
         }
         Self::of_files(
             &anchors,
-            &given_or(intermediates, "issuing.crt"),
-            &given_or(crl, folder::REVOCATION_LISTS),
+            &given_or(intermediates, &others),
+            &given_or(crl, &[folder::REVOCATION_LISTS]),
         )
     }
 

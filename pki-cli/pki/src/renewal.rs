@@ -11,7 +11,7 @@ use time::{Duration, OffsetDateTime};
 
 use crate::{
     apply::{write_certificate, write_pair},
-    authority::{self, Authority, Issued, Order, pem_of},
+    authority::{self, Authority, Generations, Issued, Order, Role, pem_of},
     certificate::Certificate,
     distinguished_name::DistinguishedName,
     error::{Error, ErrorKind},
@@ -128,8 +128,8 @@ pub enum NewKey {
 /// What is known of issued certificates without any key: the CA's certificates and its index.
 #[derive(Debug)]
 pub struct Known {
-    root: Certificate,
-    issuing: Option<Certificate>,
+    generations: Generations,
+    issuer: Certificate,
     index: Index,
 }
 
@@ -191,18 +191,19 @@ impl Known {
         if !Authority::exists(dir) {
             return Err(Error::NoAuthority(folder));
         }
-        let (root, issuing) = Authority::certificates(dir)?;
+        let generations = Generations::read(dir)?;
+        let issuer = generations.issuer()?.clone();
         let index = Index::open(&folder.join(index::FILE))?;
         Ok(Self {
-            root,
-            issuing,
+            generations,
+            issuer,
             index,
         })
     }
 
     /// The CA that issues now.
     pub fn issuer(&self) -> &Certificate {
-        self.issuing.as_ref().unwrap_or(&self.root)
+        &self.issuer
     }
 
     /// The folders below `dir` that hold a certificate, by name.
@@ -229,14 +230,19 @@ impl Known {
             return Ok(is_ours.then_some(is_revoked));
         }
         // An index that was imported, or restored from a backup, does not hold all that was issued.
-        let is_ours = std::iter::once(&self.root)
-            .chain(&self.issuing)
-            .any(|issuer| is_signed_by(certificate, issuer));
+        let is_ours = self
+            .generations
+            .members()
+            .any(|(_, issuer)| is_signed_by(certificate, issuer));
         Ok(is_ours.then_some(is_revoked))
     }
 
     fn chain(&self) -> Vec<&Certificate> {
-        self.issuing.iter().chain([&self.root]).collect()
+        let roles = [Role::Issuing, Role::Root];
+        roles
+            .into_iter()
+            .filter_map(|role| self.generations.get(role))
+            .collect()
     }
 }
 
@@ -394,7 +400,10 @@ impl Standing {
                 .map_err(|weak| Refusal::WeakKey(weak.to_string()))?;
         }
         Ok(Self::Due(Box::new(Candidate {
-            ends_with_authority: known.chain().iter().any(|above| above.not_after() == end),
+            ends_with_authority: known
+                .generations
+                .members()
+                .any(|(_, above)| above.not_after() == end),
             certificate,
             carried,
             key,

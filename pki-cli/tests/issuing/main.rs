@@ -22,6 +22,7 @@ mod refusals;
 mod renewal;
 mod revocation;
 mod revocation_crash;
+mod rotation;
 mod startup;
 mod strangers;
 mod support;

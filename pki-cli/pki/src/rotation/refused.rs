@@ -38,7 +38,7 @@ pub enum RotationRefused {
     RootKeyElsewhere(PathBuf),
     /// Peers would refuse what the next CA issues.
     #[error(
-        "{count} folders do not trust the next CA yet, and their services would refuse its certificates: {folders}. Run \"pki ca rotate prepare\" again, let the services reload, and then activate; or go on with --force."
+        "Not every folder trusts the next CA yet ({count} of them do not), and their services would refuse its certificates: {folders}. Run \"pki ca rotate prepare\" again, let the services reload, and then activate; or go on with --force."
     )]
     NotTrusted {
         /// How many.

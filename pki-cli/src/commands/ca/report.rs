@@ -56,7 +56,7 @@ pub(super) fn done(
     for made in &done.made {
         made.notices.iter().for_each(|notice| output.notice(notice));
     }
-    if done.step == Some(Step::Prepare) {
+    if done.step == Some(Step::Prepare) && !done.folders.is_empty() {
         output.notice("What is known here are the folders below --dir. Copies of ca.crt and crl.pem that were made of them (on other machines, in Kubernetes secrets) must be renewed before the next CA is activated.");
     }
     let failure = failure(done);
@@ -86,9 +86,10 @@ pub(super) fn done(
             output.line("Activated: the next CA issues from now on.")?;
         }
         Some(Step::Retire) => {
-            output.line("Retired: the previous CA is trusted no longer.")?;
+            output.line("Retired: the previous CA is out of service.")?;
         }
-        _ => output.line("Nothing was due.")?,
+        _ if done.was_asked_for => output.line("Nothing to do: this was done before.")?,
+        _ => output.line("Nothing is due.")?,
     }
     for made in &done.made {
         output.line(made.role.name())?;

@@ -78,6 +78,8 @@ enum StageArg {
 pub(super) struct Done {
     /// The stage that was entered; none when nothing was due, or it had been entered before.
     pub(super) step: Option<Step>,
+    /// Whether a stage was named.
+    pub(super) was_asked_for: bool,
     pub(super) made: Vec<Made>,
     pub(super) notices: Vec<String>,
     /// Folders whose `ca.crt` or `crl.pem` changed.
@@ -131,6 +133,7 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
         }
         _ => Done::default(),
     };
+    done.was_asked_for = args.stage.is_some();
     spread(dir, moment, &mut unlock, &mut done)?;
     let after = Outlook::of(dir, moment)?;
     report::done(&after, &done, moment, output)
