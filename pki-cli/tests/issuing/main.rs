@@ -16,6 +16,7 @@ mod crash;
 mod help;
 mod help_lifecycle;
 mod inventory;
+mod malformed;
 mod manual;
 mod passphrases;
 mod refusals;
