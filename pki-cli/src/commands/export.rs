@@ -311,5 +311,8 @@ fn report(
     if with_crl {
         output.line("  CRLs")?;
     }
+    if args.dry_run {
+        output.line(show::NOTHING_WAS_DONE)?;
+    }
     Ok(())
 }

@@ -282,5 +282,8 @@ fn report(args: &Args, path: &Path, pair: &Pair, output: &mut Output) -> Result<
         "  folder   {}",
         escape(&path.to_string_lossy())
     ))?;
+    if args.dry_run {
+        output.line(show::NOTHING_WAS_DONE)?;
+    }
     Ok(())
 }

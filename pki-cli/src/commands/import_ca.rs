@@ -282,6 +282,9 @@ fn report(
     if !args.dry_run && !imported.histories.is_empty() {
         output.line("Sign a new CRL now with: pki crl")?;
     }
+    if args.dry_run {
+        output.line(show::NOTHING_WAS_DONE)?;
+    }
     Ok(())
 }
 

@@ -22,6 +22,7 @@ use serde_json::json;
 use crate::{
     Arguments, Global,
     command_error::{CommandError, EXIT_CODES_HELP, Kind, exit_codes},
+    commands::patience,
     output::Output,
 };
 
@@ -55,8 +56,14 @@ pub(crate) fn run(_: &Global, args: &Args, output: &mut Output) -> Result<(), Co
         folder::create_folder(out, 0o755).map_err(pki::Error::from)?;
         for page in &pages {
             let path = out.join(&page.name);
-            folder::write_file(&path, Access::Public, page.roff.as_bytes(), true)
-                .map_err(pki::Error::from)?;
+            folder::place_file(
+                &path,
+                Access::Public,
+                page.roff.as_bytes(),
+                true,
+                &mut patience(),
+            )
+            .map_err(pki::Error::from)?;
         }
     }
     if output.json() {

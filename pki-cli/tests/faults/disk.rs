@@ -67,7 +67,7 @@ fn judge(writing: &Writing, before: &Home, home: &Home, run: &Run, at: &str) -> 
     }
     for (name, _) in contents(before) {
         assert!(
-            home.path(&name).exists() || writing.command.starts_with("csr"),
+            home.path(&name).exists() || may_go(writing, &name),
             "{at}: {name} is gone"
         );
     }
@@ -81,6 +81,12 @@ fn judge(writing: &Writing, before: &Home, home: &Home, run: &Run, at: &str) -> 
     seen.assert_whole(home, &at);
     assert_nothing_is_left_over(home, &at);
     false
+}
+
+/// What a command takes away: a certificate whose key is thrown away, and the names that CAs lose when they change roles.
+fn may_go(writing: &Writing, name: &str) -> bool {
+    let role_is_over = name.contains("/next") || name.contains("/previous");
+    writing.command.starts_with("csr") || writing.command.starts_with("ca rotate") && role_is_over
 }
 
 #[test]
@@ -140,7 +146,7 @@ fn a_full_file_system_ends_a_command_with_a_sentence_and_loses_nothing() {
                 "set -e
                 mkdir disk after
                 mount -t tmpfs none disk
-                for one in certs pki.toml; do if [ -e $one ]; then cp -a $one disk; fi; done
+                for one in certs other pki.toml; do if [ -e $one ]; then cp -a $one disk; fi; done
                 used=$(df --output=used disk | tail -1)
                 mount -o remount,size=$((used + {free}))k disk
                 cd disk
@@ -163,7 +169,8 @@ fn a_full_file_system_ends_a_command_with_a_sentence_and_loses_nothing() {
             outcomes.push(judge(writing, &before, &after, &Run::from(run), &at));
         }
         assert!(
-            !outcomes[0] && outcomes[outcomes.len() - 1],
+            // One small file finds room on the smallest disk.
+            (!outcomes[0] || writing.name.starts_with("export")) && outcomes[outcomes.len() - 1],
             "{}: the room must matter: {outcomes:?}",
             writing.name
         );

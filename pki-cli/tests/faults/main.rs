@@ -9,6 +9,7 @@
 )]
 
 mod disk;
+mod kill;
 mod rehearsal;
 mod rights;
 mod state;

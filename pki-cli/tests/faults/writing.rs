@@ -34,6 +34,14 @@ const MANIFEST: (&str, &str) = (
 
 const PAIR: &[&str] = &["certs/x/tls.crt", "certs/x/tls.key", "certs/x/ca.crt"];
 
+const AUTHORITY: &[&str] = &[
+    "certs/ca/root.crt",
+    "certs/ca/root.key",
+    "certs/ca/issuing.crt",
+    "certs/ca/issuing.key",
+    "certs/ca/index.db",
+];
+
 /// Every command that writes, once for each way in which it does.
 pub(crate) const WRITING: &[Writing] = &[
     Writing {
@@ -41,13 +49,7 @@ pub(crate) const WRITING: &[Writing] = &[
         files: &[],
         before: &[],
         command: "init",
-        makes: &[
-            "certs/ca/root.crt",
-            "certs/ca/root.key",
-            "certs/ca/issuing.crt",
-            "certs/ca/issuing.key",
-            "certs/ca/index.db",
-        ],
+        makes: AUTHORITY,
         again: 5,
     },
     Writing {
@@ -115,6 +117,99 @@ pub(crate) const WRITING: &[Writing] = &[
         again: 0,
     },
     Writing {
+        name: "revoke",
+        files: &[],
+        before: &["init", "issue x --dns a.dev", "issue y --dns b.dev"],
+        command: "revoke x --reason keyCompromise",
+        makes: &["certs/ca/crl.pem", "certs/x/crl.pem", "certs/y/crl.pem"],
+        again: 0,
+    },
+    Writing {
+        name: "crl",
+        files: &[],
+        before: &["init", "issue x --dns a.dev", "crl"],
+        command: "crl --force",
+        makes: &["certs/ca/crl.pem", "certs/x/crl.pem"],
+        again: 0,
+    },
+    Writing {
+        name: "export",
+        files: &[],
+        before: &["init", "issue x --dns a.dev"],
+        command: "export x --format pem --out certs/x.pem",
+        makes: &["certs/x.pem"],
+        again: 5,
+    },
+    Writing {
+        name: "export --force",
+        files: &[],
+        before: &[
+            "init",
+            "issue x --dns a.dev",
+            "export x --format pem --out certs/x.pem",
+        ],
+        command: "export x --format pem --out certs/x.pem --force",
+        makes: &["certs/x.pem"],
+        again: 0,
+    },
+    Writing {
+        name: "import",
+        files: &[],
+        before: &["init", "issue y --dns a.dev"],
+        command: "import x --cert certs/y/tls.crt --key certs/y/tls.key",
+        makes: PAIR,
+        again: 5,
+    },
+    Writing {
+        name: "import ca",
+        files: &[],
+        before: &["init --dir other"],
+        command: "import ca --cert other/ca/root.crt --key other/ca/root.key --issuing-cert other/ca/issuing.crt --issuing-key other/ca/issuing.key",
+        makes: AUTHORITY,
+        again: 5,
+    },
+    Writing {
+        name: "ca rotate prepare",
+        files: &[],
+        before: &["init", "issue x --dns a.dev", "crl"],
+        command: "ca rotate prepare --now --root",
+        makes: &[
+            "certs/ca/next.crt",
+            "certs/ca/next.key",
+            "certs/ca/next-root.crt",
+            "certs/ca/next-root.key",
+        ],
+        again: 0,
+    },
+    Writing {
+        name: "ca rotate activate",
+        files: &[],
+        before: &[
+            "init",
+            "issue x --dns a.dev",
+            "crl",
+            "ca rotate prepare --now --root",
+        ],
+        command: "ca rotate activate",
+        makes: &["certs/ca/previous.crt", "certs/ca/previous-root.crt"],
+        again: 0,
+    },
+    Writing {
+        name: "ca rotate retire",
+        files: &[],
+        before: &[
+            "init",
+            "issue x --dns a.dev",
+            "crl",
+            "ca rotate prepare --now --root",
+            "ca rotate activate",
+            "renew x",
+        ],
+        command: "ca rotate retire --force",
+        makes: AUTHORITY,
+        again: 0,
+    },
+    Writing {
         name: "apply",
         files: &[MANIFEST],
         before: &[],
@@ -132,7 +227,7 @@ pub(crate) const WRITING: &[Writing] = &[
 impl Writing {
     /// A folder in which everything is ready for the command.
     pub(crate) fn prepare(&self) -> Home {
-        let home = Home::new();
+        let home = Home::in_memory();
         for (name, content) in self.files {
             home.write(name, content);
         }
@@ -176,7 +271,7 @@ pub(crate) fn copy(from: &Path, to: &Path) {
 
 /// A copy of a home, so that it need not be made again for each try.
 pub(crate) fn copy_of(home: &Home) -> Home {
-    let new = Home::new();
+    let new = Home::in_memory();
     copy(&home.path(""), &new.path(""));
     new
 }

@@ -26,6 +26,15 @@ impl Home {
         Self(TempDir::new().expect("a temporary folder"))
     }
 
+    #[allow(
+        dead_code,
+        reason = "used by the tests of faults, which share this file"
+    )]
+    /// A home that needs no disk, where there is such a place: for tests that make hundreds.
+    pub(crate) fn in_memory() -> Self {
+        TempDir::new_in("/dev/shm").map_or_else(|_| Self::new(), Self)
+    }
+
     /// A home with a CA.
     pub(crate) fn with_ca() -> Self {
         let home = Self::new();

@@ -150,6 +150,6 @@ fn leftovers(parent: &Path, prefix: &OsString) -> Vec<PathBuf> {
 
 pub(super) fn remove_leftovers(parent: &Path, prefix: &OsString) {
     for leftover in leftovers(parent, prefix) {
-        let _ = fs::remove_dir_all(leftover);
+        let _ = fs::remove_dir_all(&leftover).or_else(|_| fs::remove_file(&leftover));
     }
 }

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use super::{
     Access, Durable, Entry, FolderError, Wait,
-    create::{acquire, hidden, parent, parent_and_name, private_folder, remove_leftovers},
+    create::{acquire, hidden, parent_and_name, remove_leftovers},
 };
 
 /// No file that we read is larger.
@@ -54,42 +54,9 @@ pub fn sync_all(_: &Path) -> Result<(), FolderError> {
     Ok(())
 }
 
-/// Writes one file, durable and at once: a reader sees the old content or the new.
-pub fn write_file(
-    path: &Path,
-    access: Access,
-    content: &[u8],
-    overwrite: bool,
-) -> Result<(), FolderError> {
-    let parent = parent(path);
-    let mut temporary = tempfile::Builder::new()
-        .prefix(".pki-")
-        .permissions(fs::Permissions::from_mode(0o600))
-        .tempfile_in(parent)
-        .map_err(FolderError::io(path, "written"))?;
-    temporary
-        .write_all(content)
-        .and_then(|()| {
-            temporary
-                .as_file()
-                .set_permissions(fs::Permissions::from_mode(mode(access)))
-        })
-        .and_then(|()| temporary.as_file().sync_all())
-        .map_err(FolderError::io(path, "written"))?;
-    let persisted = if overwrite {
-        temporary.persist(path).map(drop)
-    } else {
-        temporary.persist_noclobber(path).map(drop)
-    };
-    persisted.map_err(|failure| match failure.error.kind() {
-        io::ErrorKind::AlreadyExists => FolderError::Exists(path.to_owned()),
-        _ => FolderError::io(path, "written")(failure.error),
-    })?;
-    sync(parent)
-}
-
-/// Writes one file into a folder that is not ours, durable and at once. A process that dies on the way leaves nothing in
-/// place but a hidden folder that the next writer of the same file takes away.
+/// Writes one file into a folder that is not ours, durable and at once: a reader sees the old content or the new. A
+/// process that dies on the way leaves nothing in place but a hidden file that the next writer of the same file takes
+/// away.
 pub fn place_file(
     path: &Path,
     access: Access,
@@ -109,13 +76,19 @@ pub fn place_file(
         _ => {}
     }
     remove_leftovers(&parent, &prefix);
-    let beside =
-        private_folder(&prefix, &parent).map_err(FolderError::io(&parent, "written to"))?;
-    let made = beside.path().join(&name);
-    write_new(&made, access, content, Durable::AtOnce)
-        .and_then(|()| sync(beside.path()))
-        .map_err(|error| error.named_after(beside.path(), &parent))?;
-    fs::rename(&made, path).map_err(FolderError::io(path, "written"))?;
+    let failed = |error| FolderError::io(path, "written")(error);
+    // Private from birth; the rename that puts it in place leaves nothing to clean up after.
+    let mut made = tempfile::Builder::new()
+        .prefix(&prefix)
+        .permissions(fs::Permissions::from_mode(0o600))
+        .tempfile_in(&parent)
+        .map_err(FolderError::io(&parent, "written to"))?;
+    let permissions = fs::Permissions::from_mode(mode(access));
+    made.write_all(content)
+        .and_then(|()| made.as_file().set_permissions(permissions))
+        .and_then(|()| made.as_file().sync_all())
+        .map_err(failed)?;
+    made.persist(path).map_err(|error| failed(error.error))?;
     sync(&parent)
 }
 

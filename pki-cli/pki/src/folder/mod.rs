@@ -37,7 +37,7 @@ pub use create::{create, create_folder, is_staged, name_of_staged, parent};
 pub use error::FolderError;
 pub use exchange::{Change, Durable, is_unsettled};
 pub(crate) use file::open;
-pub use file::{mode_of, place_file, read, read_if_there, sync_all, write_entries, write_file};
+pub use file::{mode_of, place_file, read, read_if_there, sync_all, write_entries};
 pub use lock::Folder;
 pub use rehearsal::{check, check_writable};
 

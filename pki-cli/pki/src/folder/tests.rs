@@ -345,12 +345,12 @@ fn a_folder_whose_files_somebody_else_exchanges_is_left_alone() {
 fn a_file_is_overwritten_only_on_demand() {
     let home = tempfile::tempdir().expect("a temporary folder");
     let path = home.path().join("file");
-    write_file(&path, Access::Private, b"1", false).expect("written");
+    place_file(&path, Access::Private, b"1", false, &mut || false).expect("written");
     assert!(matches!(
-        write_file(&path, Access::Private, b"2", false),
+        place_file(&path, Access::Private, b"2", false, &mut || false),
         Err(FolderError::Exists(_))
     ));
-    write_file(&path, Access::Public, b"3", true).expect("written");
+    place_file(&path, Access::Public, b"3", true, &mut || false).expect("written");
     assert_eq!(fs::read(&path).expect("there"), b"3");
     assert_eq!(names(home.path()), ["file"]);
 }
