@@ -296,3 +296,26 @@ fn where_both_agree_nothing_is_told() {
         assert_eq!(rustls["accepted"], code == 0, "{what}: {run}");
     }
 }
+
+#[test]
+fn a_bundle_that_is_too_much_work_is_not_given_to_rustls() {
+    // Five levels of CAs, each certified four times: 1,024 paths, each of which breaks the first level's constraint.
+    let root = Ca::root("Root");
+    let constrained: Change =
+        |params| permits(params, GeneralSubtree::DnsName("other.test".to_owned()));
+    let (mut above, mut bundle) = root.certified_often("Level 1", 4, constrained);
+    for level in 2..=5 {
+        let (next, more) = above.certified_often(&format!("Level {level}"), 4, |_| {});
+        bundle += &more;
+        above = next;
+    }
+    let home = Home::new();
+    home.write("root.crt", root.pem());
+    home.write("bundle.crt", bundle);
+    home.write("tls.crt", above.issue("leaf", |_| {}).leaf);
+    let run = home.pki("verify tls.crt --trust root.crt --intermediates bundle.crt --json");
+    assert_eq!(run.code, 25, "{run}");
+    let details = &run.json()["error"]["details"];
+    assert_eq!(details["rule"], "work-limit");
+    assert!(details["rustls"].is_null());
+}

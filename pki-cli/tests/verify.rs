@@ -445,28 +445,6 @@ fn where_rustls_would_decide_otherwise_that_is_told() {
 }
 
 #[test]
-fn a_bundle_that_is_too_much_work_is_not_given_to_rustls() {
-    if !openssl_is_here() {
-        return;
-    }
-    let folder = hierarchy();
-    let path = folder.path();
-    // The issuing CA certifies itself again and again, and nobody above certifies it.
-    let mut ring = String::new();
-    for _ in 0..18 {
-        sign(path, "issuing", "issuing", "issuing", "issuing", "30");
-        ring += &fs::read_to_string(path.join("issuing.crt")).expect("read");
-    }
-    fs::write(path.join("ring.crt"), ring).expect("written");
-    let arguments = ["--json", "order.crt", "--intermediates", "ring.crt"];
-    let said = verify(path, &arguments);
-    assert_eq!(said.code, 25, "{}", said.stderr);
-    let document: serde_json::Value = serde_json::from_str(&said.stdout).expect("JSON");
-    assert_eq!(document["error"]["details"]["rule"], "work-limit");
-    assert!(document["error"]["details"]["rustls"].is_null());
-}
-
-#[test]
 fn json_is_one_document_for_yes_and_for_no() {
     if !openssl_is_here() {
         return;

@@ -18,6 +18,7 @@ mod support;
 
 mod altered;
 mod judged;
+#[allow(dead_code, reason = "tests/otherwise.rs uses the rest of this file")]
 mod material;
 mod not_tls;
 mod openssl;

@@ -56,6 +56,25 @@ impl Ca {
         }
     }
 
+    /// An intermediate, and so many certificates of its name and key.
+    pub(crate) fn certified_often(
+        &self,
+        name: &str,
+        count: usize,
+        change: impl Fn(&mut CertificateParams),
+    ) -> (Self, String) {
+        let (mut params, key) = (ca(name), key());
+        change(&mut params);
+        let certificate = || params.signed_by(&key, &self.issuer).expect("signed").pem();
+        let pem: String = (0..count).map(|_| certificate()).collect();
+        let one = Self {
+            pem: certificate(),
+            above: String::new(),
+            issuer: Issuer::new(params, key),
+        };
+        (one, pem)
+    }
+
     pub(crate) fn pem(&self) -> &str {
         &self.pem
     }
