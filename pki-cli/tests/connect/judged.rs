@@ -294,3 +294,27 @@ fn what_the_own_ca_revoked_is_told_wherever_it_is_met() {
     );
     connect(server("order"), "order").succeeds();
 }
+
+#[test]
+fn both_generations_of_a_ca_are_trusted_while_it_is_replaced() {
+    let home = Home::with_ca();
+    let issue = |name: &str| {
+        home.pki(&format!("issue {name} --profile peer --dns localhost"))
+            .succeeds();
+        Pair {
+            leaf: home.read(&format!("certs/{name}/tls.crt")),
+            above: String::new(),
+            key: home.read(&format!("certs/{name}/tls.key")),
+        }
+    };
+    let old = issue("old");
+    home.pki("ca rotate prepare --now --root").succeeds();
+    home.pki("ca rotate activate").succeeds();
+    let new = issue("new");
+    for (name, pair) in [("old", old), ("new", new)] {
+        let server = Setup::of(&pair).start();
+        home.pki(&format!("connect localhost:{}", server.port()))
+            .succeeds();
+        home.pki(&format!("verify certs/{name}/tls.crt")).succeeds();
+    }
+}
