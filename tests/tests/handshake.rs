@@ -26,6 +26,8 @@ mod pki_connect;
 mod renewal;
 #[path = "handshake/replacement.rs"]
 mod replacement;
+#[path = "handshake/rotation.rs"]
+mod rotation;
 #[path = "handshake/server_certificate.rs"]
 mod server_certificate;
 #[path = "handshake/server_name.rs"]
