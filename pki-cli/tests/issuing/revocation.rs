@@ -477,3 +477,24 @@ fn apply_replaces_what_was_revoked_and_does_for_crls_what_is_due() {
     assert!(apply().contains("~ payment  revoked"));
     assert!(apply().contains("Nothing to do."));
 }
+
+#[test]
+fn while_a_ca_is_rotated_the_lists_of_all_of_them_are_in_every_folder() {
+    let home = home();
+    home.pki("crl").succeeds();
+    home.pki("ca rotate prepare --now").succeeds();
+    home.pki("ca rotate activate").succeeds();
+    home.pki("issue shipping --dns shipping.example.org")
+        .succeeds();
+    // One of the previous CA, and one of the present one.
+    home.pki("revoke payment").succeeds();
+    for (folder, code) in [("order", 0), ("payment", 23), ("shipping", 0)] {
+        let lists = home.read(&format!("certs/{folder}/crl.pem"));
+        assert_eq!(inspect::crls(lists.as_bytes()).expect("CRLs").len(), 3);
+        let run = home.pki(&format!("verify certs/{folder}/tls.crt"));
+        assert_eq!(run.code, code, "{run:?}");
+        if let Some(is_accepted) = openssl_accepts(&home, &format!("certs/{folder}")) {
+            assert_eq!(is_accepted, code == 0, "{folder}");
+        }
+    }
+}
