@@ -5,7 +5,7 @@
 //!
 //! [`Pkcs12::read`] reads what the encryption allows and tells the rest: without a passphrase everything but the content
 //! of encrypted safes, with one everything. Nothing is lost: a bag or an attribute of an unknown kind is kept with its
-//! number. [`write`] writes one form, the one that openssl 3, Java and Windows read: PBES2 with PBKDF2 and AES-256-CBC
+//! number. [`write()`] writes one form, the one that openssl 3, Java and Windows read: PBES2 with PBKDF2 and AES-256-CBC
 //! (RFC 8018), and a MAC with HMAC-SHA-256.
 //!
 //! What it deliberately does not do:
