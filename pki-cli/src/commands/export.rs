@@ -35,6 +35,8 @@ use crate::{
 #[command(after_help = "\
 JSON: {\"name\", \"folder\", \"format\", \"out\", \"private_key\", \"certificates\": [certificate], \"crl\", \"dry_run\"}
 
+The export passphrase comes from a file, an open file descriptor, PKI_EXPORT_PASSPHRASE or the terminal, and is never empty.
+
 Example: pki export order --format pkcs12 --out order.p12
 Example: pki export order --format kubernetes --namespace shop --out - | kubectl apply -f -")]
 pub(crate) struct Args {

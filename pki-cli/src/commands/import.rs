@@ -102,7 +102,7 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
         }
     };
     refuse_existing()?;
-    let (source, passphrase) = read(global, args)?;
+    let (source, passphrase) = read(global, args, output)?;
     let pair = source.arrange(now()).map_err(Error::from)?;
     let passphrase = match passphrase {
         None if args.encrypt_key => Some(args.passphrase.choose()?),
@@ -125,9 +125,13 @@ fn refuse_options(given: &[(bool, &'static str)], of: &str) -> Result<(), Comman
 }
 
 /// What was given, and the passphrase under which the key was.
-fn read(global: &Global, args: &Args) -> Result<(PairSource, Option<Passphrase>), CommandError> {
+fn read(
+    global: &Global,
+    args: &Args,
+    output: &mut Output,
+) -> Result<(PairSource, Option<Passphrase>), CommandError> {
     let (key, mut certificates, passphrase) = match (&args.pkcs12, &args.cert, &args.key) {
-        (Some(path), None, None) => from_pkcs12(args, path)?,
+        (Some(path), None, None) => from_pkcs12(args, path, output)?,
         (None, Some(cert), Some(key)) => {
             let certificates = read_certificates(cert)?;
             let (key, passphrase) = read_key(args, key)?;
@@ -178,6 +182,7 @@ fn read_key(args: &Args, path: &Path) -> Result<(PrivateKey, Option<Passphrase>)
 fn from_pkcs12(
     args: &Args,
     path: &Path,
+    output: &mut Output,
 ) -> Result<(PrivateKey, Vec<Certificate>, Option<Passphrase>), CommandError> {
     let octets = pki::folder::read(path).map_err(Error::from)?;
     let failed = |reason| Error::Pkcs12File {
@@ -193,6 +198,17 @@ fn from_pkcs12(
         }
         other => (other.map_err(failed)?, None),
     };
+    if !opened.has_mac {
+        output.notice(format_args!(
+            "{path:?} has no MAC, so nobody would have noticed a change of it; check the certificate below."
+        ));
+    }
+    let left_out = opened.others.len() + opened.crls.len();
+    if left_out > 0 {
+        output.notice(format_args!(
+            "{left_out} things in {path:?} are neither key nor certificate, and were left out; \"pki inspect\" shows them."
+        ));
+    }
     let count = opened.keys.len();
     let mut keys = opened.keys.into_iter();
     match (keys.next(), count) {

@@ -68,6 +68,30 @@ fn a_pkcs12_file_becomes_a_pair_and_its_passphrase_is_not_kept() {
 }
 
 #[test]
+fn a_pkcs12_file_without_a_mac_is_told_and_two_keys_are_not_guessed_between() {
+    let home = with_strange_pair();
+    home.write("secret", "right");
+    let Some(made) = home.openssl(
+        "pkcs12 -export -nomac -keypbe NONE -certpbe NONE -passout pass:right -inkey other/order/tls.key -in all.pem -out bare.p12",
+    ) else {
+        return;
+    };
+    made.succeeds();
+    let run = home.pki("import order --pkcs12 bare.p12");
+    assert_eq!(run.code, 0, "{run:?}");
+    assert!(run.stderr.contains("has no MAC"), "{run:?}");
+    home.assert_pair("certs/order");
+    // Nothing but certificates.
+    home.openssl("pkcs12 -export -nokeys -passout pass:right -in all.pem -out trust.p12")
+        .expect("openssl is here")
+        .succeeds();
+    let told = home
+        .pki("import trust --pkcs12 trust.p12 --passphrase-file secret")
+        .fails(3);
+    assert!(told.contains("holds 0 private keys"), "{told}");
+}
+
+#[test]
 fn an_encrypted_key_stays_encrypted() {
     let home = Home::with_ca();
     home.write("secret", "right");
