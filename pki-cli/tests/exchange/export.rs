@@ -148,6 +148,7 @@ fn a_dry_run_tells_and_writes_nothing() {
       certificate  /CN=order
       certificate  /CN=Private Issuing CA
       certificate  /CN=Private Root CA
+    Nothing was done: this was a dry run.
     --- stderr
     notice: The key in the export is not encrypted; keep it where only its user can read it.
     ");
