@@ -30,7 +30,12 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, CommandError> {
             .take(LARGEST_FILE + 1)
             .read_to_end(&mut octets)
     } else {
-        File::open(path).and_then(|file| file.take(LARGEST_FILE + 1).read_to_end(&mut octets))
+        File::open(path).and_then(|file| {
+            // Room at once, as far as the size is known, so that nothing is copied while it grows.
+            let size = file.metadata().map_or(0, |metadata| metadata.len());
+            octets.reserve_exact(size.min(LARGEST_FILE) as usize + 1);
+            file.take(LARGEST_FILE + 1).read_to_end(&mut octets)
+        })
     };
     read.map_err(unreadable)?;
     if octets.len() as u64 > LARGEST_FILE {

@@ -164,7 +164,7 @@ fn all(
         .iter()
         .map(|path| read(path))
         .collect::<Result<Vec<_>, _>>()
-        .map(|lists| lists.concat())
+        .map(|lists| lists.into_iter().flatten().collect())
 }
 
 fn crls(path: &Path) -> Result<Vec<Vec<u8>>, CommandError> {

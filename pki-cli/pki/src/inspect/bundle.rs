@@ -81,7 +81,7 @@ fn of_kind(
             continue;
         }
         match block.content {
-            Ok(der) => found.push((block.label.as_str(), der.to_vec())),
+            Ok(mut der) => found.push((block.label.as_str(), std::mem::take(&mut *der))),
             Err(reason) => {
                 return Err(BundleError::Block {
                     line: block.line,
