@@ -19,6 +19,7 @@ mod inventory;
 mod malformed;
 mod manual;
 mod passphrases;
+mod reference;
 mod refusals;
 mod renewal;
 mod revocation;
