@@ -4,7 +4,9 @@
 use std::io;
 
 use pki::{
-    path_validation::{Accepted, FailureKind, Rejected, Request, rustls_verdict, validate},
+    path_validation::{
+        Accepted, FailureKind, Position, Rejected, Request, rustls_verdict, validate,
+    },
     text::escape,
 };
 use serde_json::{Value, json};
@@ -110,7 +112,18 @@ impl Verdict {
             .hint(sentence(&rejected.advice))
             .details(self.json());
         Some(match self.rustls {
-            Some(Ok(())) => error.hint("rustls-webpki, which the services use, would accept it: it does not look at this rule."),
+            Some(Ok(())) => {
+                // What `mtls` adds to it: the dates of trust anchors, and who may issue.
+                let at_anchor = rejected.position == Position::TrustAnchor;
+                let services = match rejected.kind {
+                    FailureKind::NotACa => " The services look at it themselves.",
+                    FailureKind::Expired | FailureKind::NotYetValid if at_anchor => {
+                        " The services look at it themselves."
+                    }
+                    _ => "",
+                };
+                error.hint(format_args!("rustls-webpki, which the services use, would accept it: it does not look at this rule.{services}"))
+            }
             Some(Err(_)) | None => error,
         })
     }

@@ -146,6 +146,8 @@ fn what_rustls_overlooks_is_told_with_our_refusal() {
             run.stderr.contains("hint: rustls-webpki, which the services use, would accept it: it does not look at this rule."),
             "{what}: {run}"
         );
+        let services = run.stderr.contains("The services look at it themselves.");
+        assert_eq!(services, (14..=16).contains(&code), "{what}: {run}");
         assert_eq!(rustls["accepted"], true, "{what}");
         assert!(rustls["reason"].is_null(), "{what}");
     }

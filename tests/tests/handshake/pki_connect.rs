@@ -1,13 +1,46 @@
-//! The house's own `pki connect` as the client of the house's own server: what the services would meet, it meets.
+//! The house's own `pki connect` as the client of the house's own server: what the services would meet, it meets. And what
+//! `pki verify` tells of the services is what they do.
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use mtls::{CertificateProblem, HandshakeFailure, ServerTls};
+use mtls::{CertificateProblem, HandshakeFailure, Material, ServerTls};
+use rcgen::KeyUsagePurpose;
+use tempfile::TempDir;
 use tests::handshake::TestServer;
 use tests::handshake::house::House;
-use tests::test_pki::EndEntity;
+use tests::test_pki::{EndEntity, TestCa, days};
+
+#[test]
+fn what_rustls_overlooks_and_pki_tells_the_services_look_at_themselves() -> Result<()> {
+    let expired = TestCa::root_valid("Root", days(-40), days(-1))?;
+    let no_issuer = TestCa::root("Root")?;
+    let without_key_cert_sign = no_issuer.intermediate_with("Issuing", |params| {
+        params.key_usages = vec![KeyUsagePurpose::CrlSign];
+    })?;
+    for (root, issuing, code) in [
+        (&expired, &expired, 14),
+        (&no_issuer, &without_key_cert_sign, 16),
+    ] {
+        let folder = TempDir::new()?;
+        issuing
+            .issue(&EndEntity::peer("order"))?
+            .write(folder.path(), &[root])?;
+        let file = |name| folder.path().join(name).display().to_string();
+        let arguments = [
+            "pki".to_owned(),
+            "verify".to_owned(),
+            file("tls.crt"),
+            "--trust".to_owned(),
+            file("ca.crt"),
+        ];
+        let told = pki_cli::main(arguments.map(Into::into));
+        assert_eq!(told, ExitCode::from(code));
+        assert!(Material::load(folder.path()).is_err());
+    }
+    Ok(())
+}
 
 /// Runs the command in this process; what it prints goes to the output of the tests.
 async fn connect(server: SocketAddr, options: &[&str]) -> Result<ExitCode> {
