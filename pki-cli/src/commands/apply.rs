@@ -23,7 +23,7 @@ use crate::{
         revocation::{self, Outstanding},
     },
     output::{GOOD, NOTICE, Output},
-    passphrase::{NewKeysArgs, PassphraseArgs},
+    passphrase::{NewKeysArgs, PassphraseArgs, Remembered},
     show,
 };
 
@@ -107,6 +107,7 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
     }
     let crls_json = crls.as_ref().map(Outstanding::json);
     let mut refreshed = Refreshed::default();
+    let mut unlock = Remembered::new(&args.passphrase);
     let mut issued = Done::default();
     let mut is_made = false;
     if !args.dry_run {
@@ -162,10 +163,17 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
             authority: chosen,
             key: key_passphrase,
         };
-        issued = carry_out(&plan, global, args, &passphrases, &keys, output)?;
+        issued = carry_out(
+            &plan,
+            global,
+            args,
+            (&passphrases, &mut unlock),
+            &keys,
+            output,
+        )?;
     }
     if let (Some(crls), false) = (crls, args.dry_run) {
-        refreshed = crls.take(&mut |path| args.passphrase.unlock(path), output)?;
+        refreshed = crls.take(&mut |path| unlock.unlock(path), output)?;
     }
     if output.json() {
         let mut document = document(&path, &plan, args, &issued);
@@ -224,7 +232,7 @@ fn carry_out(
     plan: &Plan,
     global: &Global,
     args: &Args,
-    passphrases: &Passphrases,
+    (passphrases, unlock): (&Passphrases, &mut Remembered<'_>),
     keys: &ReadyKeys,
     output: &mut Output,
 ) -> Result<Done, CommandError> {
@@ -237,7 +245,7 @@ fn carry_out(
     }
     let mut authority = Authority::open(&global.dir, &mut |path| match &passphrases.authority {
         Some(chosen) => Ok(chosen.clone()),
-        None => args.passphrase.unlock(path),
+        None => unlock.unlock(path),
     })?;
     let passphrase = |step: &Step| {
         passphrases

@@ -7,6 +7,7 @@ use crate::{
     command_error::CommandError,
     commands::revocation::{self, ListArgs},
     output::Output,
+    passphrase::Remembered,
 };
 
 /// Sign the CRLs again, if they changed or are to end
@@ -28,9 +29,9 @@ pub(crate) struct Args {
 
 pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(), CommandError> {
     let mut lists = RevocationLists::open(&global.dir)?;
-    let refreshed = args
-        .lists
-        .refresh(&mut lists, &args.lists.wish(args.force))?;
+    let wish = args.lists.wish(args.force);
+    let mut passphrases = Remembered::new(&args.lists.passphrase);
+    let refreshed = args.lists.refresh(&mut lists, &wish, &mut passphrases)?;
     revocation::notices(output, &refreshed);
     if output.json() {
         output.document(&revocation::json(&refreshed, &lists, args.lists.dry_run))?;

@@ -16,7 +16,7 @@ use crate::{
     command_error::{CommandError, Kind},
     commands::{now, patience},
     output::{GOOD, NOTICE, Output},
-    passphrase::PassphraseArgs,
+    passphrase::{PassphraseArgs, Remembered},
     period::Period,
 };
 
@@ -51,6 +51,7 @@ impl ListArgs {
         &self,
         lists: &mut RevocationLists,
         wish: &Wish,
+        passphrases: &mut Remembered<'_>,
     ) -> Result<Refreshed, CommandError> {
         if self.dry_run {
             return Ok(Refreshed {
@@ -58,7 +59,7 @@ impl ListArgs {
                 ..Refreshed::default()
             });
         }
-        let mut unlock = |path: &Path| self.passphrase.unlock(path);
+        let mut unlock = |path: &Path| passphrases.unlock(path);
         Ok(lists.refresh(wish, &mut unlock, now(), &mut patience())?)
     }
 }

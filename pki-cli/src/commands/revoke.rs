@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use pki::{
     Error,
     authority::FOLDER,
-    index::{Marked, Revocation, Row, timestamp},
+    index::{Filter, Marked, Revocation, Row, Status, timestamp},
     issuer::date,
     manifest::check_name,
     revocation::{Refreshed, RevocationLists, Target},
@@ -23,6 +23,7 @@ use crate::{
         revocation::{self, ListArgs},
     },
     output::Output,
+    passphrase::Remembered,
 };
 
 /// Revoke a certificate, and sign and carry the CRL that says so
@@ -95,9 +96,9 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
         _ => 0,
     };
     // Whoever cannot sign revokes nothing: a mark that no CRL tells of helps nobody.
+    let mut passphrases = Remembered::new(&args.lists.passphrase);
     if !args.lists.dry_run {
-        let mut unlock = |path: &std::path::Path| args.lists.passphrase.unlock(path);
-        lists.unlock(&issuers, &mut unlock, now())?;
+        lists.unlock(&issuers, &mut |path| passphrases.unlock(path), now())?;
     }
     let mut items = Vec::new();
     for row in rows {
@@ -113,8 +114,13 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
     }
     let refreshed = match args.lists.dry_run {
         true => Refreshed::default(),
-        false => args.lists.refresh(&mut lists, &args.lists.wish(false))?,
+        false => args
+            .lists
+            .refresh(&mut lists, &args.lists.wish(false), &mut passphrases)?,
     };
+    for item in &items {
+        tell_of_authority(&item.row, &lists, revocation.at, output)?;
+    }
     if others > 0 {
         let sentence = match others {
             1 => "1 other certificate of this name is still valid; revoke it as well with --all."
@@ -128,6 +134,29 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
     revocation::notices(output, &refreshed);
     report(args, &items, &refreshed, &lists, (&revocation, output))?;
     revocation::failure(&refreshed, output)
+}
+
+/// What a CA issued is not accepted any more, either.
+fn tell_of_authority(
+    row: &Row,
+    lists: &RevocationLists,
+    now: OffsetDateTime,
+    output: &mut Output,
+) -> Result<(), CommandError> {
+    let below = Filter {
+        issuer: Some(&row.subject),
+        status: Some(Status::Issued),
+        valid_at: Some(now),
+        ..Filter::default()
+    };
+    let count = lists.index().count(&below)?;
+    if lists.issuer(&row.subject).is_some() && count > 0 {
+        output.notice(format_args!(
+            "{} issued {count} of the certificates that are still valid, and no verifier with this CRL accepts them: have them issued by another CA (pki ca rotate, then pki renew --all).",
+            escape(&row.subject)
+        ));
+    }
+    Ok(())
 }
 
 fn report(

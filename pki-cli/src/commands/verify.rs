@@ -58,7 +58,8 @@ pub(crate) struct Args {
     /// Certificates to build a path from, in any order [default: the issuing CA in --dir]
     #[arg(long, value_name = "FILE")]
     intermediates: Vec<PathBuf>,
-    /// CRLs: every certificate of the path but the root must then be covered by a valid one
+    /// CRLs: every certificate of the path but the root must then be covered by a valid one [default: crl.pem of the CA in
+    /// --dir, once there is one]
     #[arg(long, value_name = "FILE")]
     crl: Vec<PathBuf>,
     /// The host name that the certificate must be for

@@ -252,7 +252,13 @@ fn revoking_the_issuing_ca_needs_the_roots_key_and_reaches_every_folder() {
         0
     );
     fs::rename(home.path("root.key"), home.path("certs/ca/root.key")).expect("brought back");
-    home.pki(args).succeeds();
+    let run = home.pki(args);
+    assert_eq!(run.code, 0, "{run:?}");
+    assert!(
+        run.stderr
+            .contains("issued 2 of the certificates that are still valid"),
+        "{run:?}"
+    );
     let error = home.pki("verify certs/order/tls.crt").fails(23);
     assert!(error.contains("intermediate 1"), "{error}");
     if let Some(is_accepted) = openssl_accepts(&home, "certs/order") {
@@ -340,6 +346,26 @@ fn an_encrypted_ca_key_is_opened_and_a_wrong_passphrase_revokes_nothing() {
     let run = home.pki("crl --force");
     assert_eq!(run.code, 8, "{run:?}");
     assert!(run.stdout.contains("not signed: --force"), "{run:?}");
+}
+
+#[test]
+fn one_passphrase_from_a_pipe_opens_the_keys_of_both_cas() {
+    let home = Home::new();
+    home.write("secret", "correct horse\n");
+    home.pki("init --encrypt-key --passphrase-file secret")
+        .succeeds();
+    let script = format!(
+        "cat secret | {} crl --passphrase-fd 0",
+        env!("CARGO_BIN_EXE_pki")
+    );
+    let run = std::process::Command::new("sh")
+        .args(["-c", &script])
+        .current_dir(home.path(""))
+        .output();
+    let run = Run::from(run.expect("a shell"));
+    assert_eq!(run.code, 0, "{run:?}");
+    let lists = home.read("certs/ca/crl.pem");
+    assert_eq!(inspect::crls(lists.as_bytes()).expect("CRLs").len(), 2);
 }
 
 #[test]
