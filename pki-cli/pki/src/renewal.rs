@@ -16,12 +16,13 @@ use crate::{
     distinguished_name::DistinguishedName,
     error::{Error, ErrorKind},
     folder::{self, Folder, Wait},
-    index::{self, Index},
+    index::{self, Filter, Index, Status},
     issuer::{self, Refusal, Wanted},
     key::{KeyAlgorithm, KeyError, Passphrase, PrivateKey, PublicKey},
     parse,
     path_validation::{SignatureVerdict, verify_signature},
     profile::Profile,
+    revocation_reason::RevocationReason,
     subject_alt_name::GeneralName,
 };
 
@@ -49,6 +50,11 @@ pub enum RenewalRefused {
         "The certificate {0:?} is revoked, and its key is not certified again; make a new key with \"pki rekey\", or issue another certificate with \"pki issue --force\"."
     )]
     Revoked(PathBuf),
+    /// Its key is known to be in other hands.
+    #[error(
+        "The key of the certificate {0:?} was given up as compromised when another certificate for it was revoked, and it is not certified again; make a new key with \"pki rekey\"."
+    )]
+    CompromisedKey(PathBuf),
     /// Something in it is not given to anybody.
     #[error(
         "The certificate {path:?} has {what}, which a renewed one would not have; issue another one with \"pki issue --force\", or do without it with --allow-dropped."
@@ -218,13 +224,37 @@ impl Known {
         names
     }
 
+    /// Whether another certificate of this name was revoked because this key is in other hands.
+    fn is_compromised(&self, certificate: &Certificate) -> Result<bool, Error> {
+        let row = self.index.with_fingerprint(&certificate.fingerprint())?;
+        let Some(name) = row.and_then(|row| row.name) else {
+            return Ok(false);
+        };
+        let filter = Filter {
+            status: Some(Status::Revoked),
+            ..Filter::named(&name)
+        };
+        for row in self.index.select(&filter)? {
+            let reason = row.revocation.map(|revocation| revocation.reason);
+            if reason != Some(RevocationReason::KeyCompromise) {
+                continue;
+            }
+            let der = self.index.certificate(&row.serial, &row.issuer)?;
+            let other = der.and_then(|der| Certificate::from_der(&der).ok());
+            if other.is_some_and(|other| other.public_key() == certificate.public_key()) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Whether this CA issued a certificate, and whether it was revoked since. `None`: it did not.
     fn is_revoked(&self, certificate: &Certificate) -> Result<Option<bool>, Error> {
         let issuer = certificate.issuer().to_string();
         let row = self.index.find(&certificate.serial(), &issuer)?;
         let is_revoked = row
             .as_ref()
-            .is_some_and(|row| row.status == index::Status::Revoked);
+            .is_some_and(|row| row.status == Status::Revoked);
         if let Some(fingerprint) = row.and_then(|row| row.fingerprint) {
             let is_ours = fingerprint == certificate.fingerprint();
             return Ok(is_ours.then_some(is_revoked));
@@ -390,6 +420,9 @@ impl Standing {
         let end = certificate.not_after();
         if terms.within.is_some_and(|within| end - now > within) {
             return Ok(Self::NotDue(end));
+        }
+        if terms.new_key.is_none() && known.is_compromised(&certificate)? {
+            return Err(RenewalRefused::CompromisedKey(file).into());
         }
         let carried = Carried::of(&certificate, &file, terms.allow_dropped)?;
         let key = key_beside(path, certificate.public_key(), terms)?;

@@ -335,6 +335,49 @@ fn one_that_fails_does_not_stop_the_others() {
     );
 }
 
+#[test]
+fn a_revoked_certificate_is_rekeyed_and_not_renewed() {
+    let home = Home::with_ca();
+    home.pki("issue x --dns a.dev").succeeds();
+    let before = home.certificate("certs/x/tls.crt");
+    home.pki("revoke x --reason keyCompromise").succeeds();
+    snapshot!(home.pki("renew x"), @r#"
+    exit 3
+    --- stderr
+    error: The certificate "certs/x/tls.crt" is revoked, and its key is not certified again; make a new key with "pki rekey", or issue another certificate with "pki issue --force".
+    "#);
+    // A service that was closed down is not brought back by a timer, whatever the verb.
+    snapshot!(home.pki("renew --all"), @r"
+    exit 0
+    - x  left alone: revoked
+    Nothing is due.
+    ");
+    snapshot!(home.pki("rekey --all"), @r"
+    exit 0
+    - x  left alone: revoked
+    Nothing is due.
+    ");
+    // Neither is another certificate for the same key.
+    home.pki("issue y --dns a.dev").succeeds();
+    home.pki("renew y").succeeds();
+    let serials = home.pki("list --name y --json").json();
+    let first = serials["certificates"][0]["serial"]
+        .as_str()
+        .expect("a serial number");
+    home.pki(&format!("revoke --serial {first} --reason keyCompromise"))
+        .succeeds();
+    snapshot!(home.pki("renew y"), @r#"
+    exit 3
+    --- stderr
+    error: The key of the certificate "certs/y/tls.crt" was given up as compromised when another certificate for it was revoked, and it is not certified again; make a new key with "pki rekey".
+    "#);
+    home.pki("rekey x y").succeeds();
+    let after = home.certificate("certs/x/tls.crt");
+    assert_eq!(facts(&after), facts(&before));
+    assert_ne!(spki(&after), spki(&before));
+    home.pki("verify certs/x/tls.crt").succeeds();
+}
+
 /// A certificate of our CA that we would never make: openssl signs it with the CA's key.
 fn signed_by_openssl(home: &Home, name: &str, extensions: &str) -> Option<()> {
     home.pki(&format!("issue {name} --dns a.dev")).succeeds();

@@ -476,6 +476,27 @@ fn a_folder_that_lacks_the_new_root_holds_the_activation_up() {
 }
 
 #[test]
+fn a_next_ca_without_a_crl_holds_the_activation_up_where_crls_are_read() {
+    let home = home("");
+    home.pki("revoke c").succeeds();
+    let before = home.read("certs/ca/crl.pem");
+    home.pki("ca rotate prepare --now").succeeds();
+    // As if the process had died before it signed the CRL, or could not.
+    for folder in ["ca", "a", "b", "c"] {
+        home.write(&format!("certs/{folder}/crl.pem"), &before);
+    }
+    snapshot!(home.pki("ca rotate activate"), @r#"
+    exit 3
+    --- stderr
+    error: Not every folder trusts the next CA yet (1 of them do not), and their services would refuse its certificates: "certs/ca" (the CRL of CN=CA 2,O=X is missing). Run "pki ca rotate prepare" again, let the services reload, and then activate; or go on with --force.
+    "#);
+    home.pki("ca rotate prepare").succeeds();
+    home.pki("ca rotate activate").succeeds();
+    home.pki("renew a").succeeds();
+    all_accept_all(&home, &["a", "b"]);
+}
+
+#[test]
 fn domains_and_lifetimes_are_handed_on() {
     let home = Home::new();
     home.pki(

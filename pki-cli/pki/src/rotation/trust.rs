@@ -8,8 +8,9 @@ use std::{
 };
 
 use crate::{
-    authority::Generations,
+    authority::{Generations, Role},
     certificate::Certificate,
+    certificate_revocation_list::to_pem,
     error::Error,
     folder::{self, Entry, Folder, Wait},
     index::Index,
@@ -87,7 +88,7 @@ pub fn lacking(
     generations: &Generations,
     index: &Index,
 ) -> Result<Vec<Lacking>, Error> {
-    let mut all = Vec::new();
+    let mut all = missing_lists(generations, index)?;
     for path in revocation::folders(dir)? {
         let Some(anchors) = Anchors::of(&path, generations, index)? else {
             continue;
@@ -107,6 +108,34 @@ pub fn lacking(
         }
     }
     Ok(all)
+}
+
+/// Where CRLs are read, a CA without one is a CA whose certificates are refused. The next one has to be in the bundle that
+/// everybody is compared with.
+fn missing_lists(generations: &Generations, index: &Index) -> Result<Vec<Lacking>, Error> {
+    let Some(bundle) = folder::read_if_there(&generations.folder().join(folder::REVOCATION_LISTS))?
+    else {
+        return Ok(Vec::new());
+    };
+    let bundle = String::from_utf8_lossy(&bundle);
+    let mut what = Vec::new();
+    for next in [Role::Next, Role::NextRoot] {
+        let Some(certificate) = generations.get(next) else {
+            continue;
+        };
+        let name = certificate.subject().to_string();
+        let is_listed = index
+            .crl(&name)?
+            .is_some_and(|crl| bundle.contains(&to_pem(&crl.der)));
+        if !is_listed {
+            what.push(format!("the CRL of {name}"));
+        }
+    }
+    let folder = generations.folder().to_owned();
+    Ok(match what.is_empty() {
+        true => Vec::new(),
+        false => vec![Lacking { folder, what }],
+    })
 }
 
 /// Makes `ca.crt` of every folder below `dir` hold what it should. One that cannot be written to does not keep the others
