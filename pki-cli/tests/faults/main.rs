@@ -21,4 +21,5 @@ mod state;
     reason = "each test binary uses its own part of this file"
 )]
 mod support;
+mod together;
 mod writing;

@@ -13,6 +13,7 @@ mod certtool;
 mod chapter;
 mod completions;
 mod crash;
+mod encrypted;
 mod help;
 mod help_lifecycle;
 mod inventory;
