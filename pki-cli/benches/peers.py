@@ -349,9 +349,18 @@ def index(work):
                      "ELSE strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '+' || (40 + n % 300) || ' days') END",
     }
     values = ", ".join(changed.get(column, column) for column in columns)
+    # Indexes are made after the rows, as that is much faster.
+    database.execute("PRAGMA cache_size = -400000")
+    database.execute("PRAGMA synchronous = OFF")
+    indexes = database.execute(
+        "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL AND tbl_name = 'certificate'").fetchall()
+    for name, _ in indexes:
+        database.execute(f"DROP INDEX {name}")
     database.execute(
         f"WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < {work.options.rows}) "
         f"INSERT INTO certificate ({', '.join(columns)}) SELECT {values} FROM certificate, c WHERE name = 'web'")
+    for _, sql in indexes:
+        database.execute(sql)
     database.commit()
     rows = database.execute("SELECT count(*) FROM certificate").fetchone()[0]
     database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
