@@ -11,7 +11,7 @@ use crate::{
     authority::{self, Unlock},
     certificate::Certificate,
     error::{Error, ErrorKind},
-    folder::{self, ANCHOR, CERTIFICATE, KEY, REVOCATION_LISTS},
+    folder::{self, ANCHOR, CERTIFICATE, FolderError, KEY, REVOCATION_LISTS},
     key::{KeyError, PrivateKey},
     kubernetes::SecretRefused,
 };
@@ -83,8 +83,9 @@ pub struct Exported {
 }
 
 impl Files {
-    /// Reads a folder, such that all files are of one moment: a change in between is noticed by the certificate.
-    pub fn read(path: &Path) -> Result<Self, Error> {
+    /// Reads a folder, such that all files are of one moment: a change in between is noticed by the certificate. A key that
+    /// is not wanted is not read: whoever wants the chain need not be its owner.
+    pub fn read(path: &Path, with_key: bool) -> Result<Self, Error> {
         if [
             authority::ROOT_KEY,
             authority::ISSUING_KEY,
@@ -103,7 +104,10 @@ impl Files {
             let files = Self {
                 path: path.to_owned(),
                 certificate,
-                key: file(KEY)?,
+                key: match with_key {
+                    true => Some(file(KEY)?.ok_or_else(|| FolderError::Missing(path.join(KEY)))?),
+                    false => None,
+                },
                 anchor: file(ANCHOR)?,
                 crl: file(REVOCATION_LISTS)?,
             };
@@ -115,10 +119,10 @@ impl Files {
     }
 
     /// Takes the pair apart and checks that it is one.
-    pub fn open(self, with_key: bool, unlock: &mut Unlock<'_>) -> Result<Exported, Error> {
-        let key = match with_key {
-            true => Some(self.key(unlock)?),
-            false => None,
+    pub fn open(self, unlock: &mut Unlock<'_>) -> Result<Exported, Error> {
+        let key = match &self.key {
+            Some(bytes) => Some(self.key(bytes, unlock)?),
+            None => None,
         };
         let certificates = self.certificates(CERTIFICATE, &self.certificate)?;
         if let (Some(key), Some(own)) = (&key, certificates.first())
@@ -138,11 +142,8 @@ impl Files {
         })
     }
 
-    fn key(&self, unlock: &mut Unlock<'_>) -> Result<PrivateKey, Error> {
+    fn key(&self, bytes: &[u8], unlock: &mut Unlock<'_>) -> Result<PrivateKey, Error> {
         let path = self.path.join(KEY);
-        let Some(bytes) = &self.key else {
-            return Err(folder::FolderError::Missing(path).into());
-        };
         let failed = |reason| Error::KeyFile {
             path: path.clone(),
             reason,
@@ -230,9 +231,9 @@ mod tests {
         ];
         write_entries(home.path(), &pair).expect("written");
         let opened = |with_key| {
-            Files::read(home.path())
+            Files::read(home.path(), with_key)
                 .expect("read")
-                .open(with_key, &mut no_passphrase)
+                .open(&mut no_passphrase)
         };
         let error = opened(true).expect_err("another key").to_string();
         assert!(
@@ -246,7 +247,9 @@ mod tests {
     fn the_folder_of_a_ca_is_not_handed_out() {
         let home = tempfile::tempdir().expect("a temporary folder");
         write_entries(home.path(), &[Entry::private("root.key", "x")]).expect("written");
-        let error = Files::read(home.path()).expect_err("a CA").to_string();
+        let error = Files::read(home.path(), true)
+            .expect_err("a CA")
+            .to_string();
         assert!(error.contains("folder of a CA"), "{error}");
     }
 

@@ -109,9 +109,9 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
     if !is_stdout(&args.out) {
         refuse_destination(&args.out, args.force)?;
     }
-    let files = Files::read(&path)?;
+    let files = Files::read(&path, !args.no_key)?;
     let mut unlock = |path: &Path| args.passphrase.unlock(path);
-    let exported = files.open(!args.no_key, &mut unlock)?;
+    let exported = files.open(&mut unlock)?;
     let content = match (args.format, secret) {
         (_, Some(secret)) => kubernetes(&secret, &exported)?,
         (Format::Pkcs12, _) => {

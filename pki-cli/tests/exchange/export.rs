@@ -33,6 +33,18 @@ fn one_pem_file_holds_the_key_and_the_chain_for_its_owner_alone() {
         .succeeds();
     assert_eq!(home.read("chain.pem"), chain);
     assert_eq!(mode(&home, "chain.pem"), 0o644);
+    // Whoever wants the chain need not be able to read the key.
+    let key = home.path("certs/order/tls.key");
+    fs::rename(&key, home.path("kept")).expect("moved");
+    fs::create_dir(&key).expect("made");
+    home.pki("export order --format pem --no-key --out again.pem")
+        .succeeds();
+    home.pki("export order --format pem --out never.pem")
+        .fails(6);
+    fs::remove_dir(&key).expect("removed");
+    home.pki("export order --format pem --out never.pem")
+        .fails(4);
+    fs::rename(home.path("kept"), &key).expect("moved");
     // The same from the folder's path, to a pipe.
     assert_eq!(
         home.pki("export ./certs/order --format pem --out -")
