@@ -17,6 +17,8 @@ mod activate;
 mod prepare;
 mod refused;
 mod retire;
+#[cfg(test)]
+mod tests;
 mod trust;
 
 use std::path::Path;
