@@ -1,0 +1,191 @@
+//! Signing what is due, and writing it where it is read.
+
+use std::path::PathBuf;
+
+use time::OffsetDateTime;
+
+use super::{Action, Carried, Due, RevocationLists, Wish};
+use crate::{
+    authority::{self, Unlock},
+    certificate_revocation_list::to_pem,
+    error::Error,
+    folder::{self, Entry, Folder, Wait},
+    issuer::date,
+};
+
+/// What was done.
+#[derive(Debug, Default)]
+pub struct Refreshed {
+    /// The CRLs, as they are now; an action of `Sign` was taken.
+    pub lists: Vec<Due>,
+    /// Whether the `crl.pem` of the CA's folder changed.
+    pub is_written: bool,
+    /// The folders whose `crl.pem` changed.
+    pub folders: Vec<PathBuf>,
+    /// What could not be done, one failure for each CA or folder; everything else was.
+    pub failures: Vec<Failure>,
+    /// What the person should know.
+    pub notices: Vec<String>,
+}
+
+/// One thing that could not be done.
+#[derive(Debug)]
+pub struct Failure {
+    /// The folder, unless it is about a CA.
+    pub folder: Option<PathBuf>,
+    /// Why.
+    pub error: Error,
+}
+
+impl RevocationLists {
+    /// Signs what is due, writes `crl.pem` into the CA's folder, and carries it into every folder of an end entity. What
+    /// cannot be done for one CA or folder does not keep the others from it.
+    pub fn refresh(
+        &mut self,
+        wish: &Wish,
+        unlock: &mut Unlock<'_>,
+        now: OffsetDateTime,
+        wait: &mut Wait<'_>,
+    ) -> Result<Refreshed, Error> {
+        let mut refreshed = Refreshed::default();
+        let others = self.certificates();
+        // Keys are opened before the lock is taken: nobody should wait for a person who types.
+        for due in self.due(wish, now)? {
+            if matches!(due.action, Action::Sign(_))
+                && let Some(issuer) = self
+                    .issuers
+                    .iter_mut()
+                    .find(|issuer| issuer.name() == due.issuer)
+                && let Err(error) = issuer.open(&others, unlock)
+            {
+                refreshed.failures.push(Failure {
+                    folder: None,
+                    error,
+                });
+            }
+        }
+        let folder = Folder::lock_authority(&self.dir.join(authority::FOLDER), wait)?;
+        // Looked at once more: whoever held the lock before may have done all of it.
+        for due in self.due(wish, now)? {
+            let due = self.sign_if_due(due, now, &mut refreshed)?;
+            refreshed.lists.push(due);
+        }
+        let bundle = self.bundle(
+            &refreshed.lists,
+            &mut refreshed.failures,
+            &mut refreshed.notices,
+        );
+        if let Some(bundle) = bundle {
+            let present = folder::read_if_there(&self.path())?;
+            if present.is_none() {
+                let end = refreshed
+                    .lists
+                    .iter()
+                    .filter_map(|due| due.current.as_ref());
+                if let Some(end) = end.map(|crl| crl.next_update).min() {
+                    refreshed.notices.push(format!(
+                        "From now on every folder has a crl.pem, and who reads it refuses everybody once it has ended, first on {}: let \"pki crl\" run every day.",
+                        date(end)
+                    ));
+                }
+            }
+            if present.is_none_or(|present| present.as_slice() != bundle.as_bytes()) {
+                folder.put(&Entry::public(folder::REVOCATION_LISTS, bundle))?;
+                refreshed.is_written = true;
+            }
+            drop(folder);
+            let Carried { folders, failures } = self.carry(wait)?;
+            refreshed.folders = folders;
+            refreshed.failures.extend(failures);
+        }
+        Ok(refreshed)
+    }
+
+    fn sign_if_due(
+        &self,
+        due: Due,
+        now: OffsetDateTime,
+        refreshed: &mut Refreshed,
+    ) -> Result<Due, Error> {
+        let opened = self
+            .issuer(&due.issuer)
+            .and_then(|issuer| issuer.opened.as_ref());
+        let Action::Sign(reasons) = &due.action else {
+            return Ok(due);
+        };
+        let failed = |due: &Due| Due {
+            action: Action::Failed(reasons.clone()),
+            ..due.clone()
+        };
+        let Some(issuer) = opened else {
+            // Why the key could not be opened was said before.
+            return Ok(failed(&due));
+        };
+        if let Err(refusal) = issuer.may_sign_crls(now) {
+            let error = refusal.into();
+            refreshed.failures.push(Failure {
+                folder: None,
+                error,
+            });
+            return Ok(failed(&due));
+        }
+        let reserved = self.index.reserve_crl(&due.issuer)?;
+        let crl = issuer.sign_crl(&reserved, due.life, now)?;
+        let life = (crl.this_update(), crl.next_update());
+        self.index.record_crl(&reserved, life, crl.der())?;
+        Ok(Due {
+            entries: crl.entries(),
+            current: self.index.crl(&due.issuer)?,
+            ..due
+        })
+    }
+
+    /// What `crl.pem` holds. `None` when a CRL is missing without which nothing could be verified: services that read such
+    /// a file would refuse everybody.
+    fn bundle(
+        &self,
+        lists: &[Due],
+        failures: &mut Vec<Failure>,
+        notices: &mut Vec<String>,
+    ) -> Option<String> {
+        let mut bundle = String::new();
+        let mut is_complete = true;
+        for due in lists {
+            let Some(issuer) = self.issuer(&due.issuer) else {
+                continue;
+            };
+            match (&due.current, &due.action) {
+                (None, Action::KeyMissing(_)) if issuer.is_needed => {
+                    failures.push(Failure {
+                        folder: None,
+                        error: Error::CrlKeyMissing {
+                            issuer: due.issuer.clone(),
+                            key: issuer.key.clone(),
+                        },
+                    });
+                }
+                (Some(_), Action::KeyMissing(reasons)) => {
+                    let error = Error::CrlOutdated {
+                        issuer: due.issuer.clone(),
+                        key: issuer.key.clone(),
+                        reason: reasons.join(", and "),
+                    };
+                    match due.is_urgent {
+                        true => failures.push(Failure {
+                            folder: None,
+                            error,
+                        }),
+                        false => notices.push(error.to_string()),
+                    }
+                }
+                _ => {}
+            }
+            match &due.current {
+                Some(crl) => bundle.push_str(&to_pem(&crl.der)),
+                None if issuer.is_needed => is_complete = false,
+                None => {}
+            }
+        }
+        (is_complete && !bundle.is_empty()).then_some(bundle)
+    }
+}
