@@ -76,10 +76,11 @@ fn prepare_at(
 }
 
 fn refused<T: std::fmt::Debug>(outcome: Result<T, Error>) -> RotationRefused {
-    match outcome {
-        Err(Error::Rotation(refused)) => refused,
-        other => panic!("not refused: {other:?}"),
-    }
+    let refused = match outcome.expect_err("refused") {
+        Error::Rotation(refused) => Some(refused),
+        _ => None,
+    };
+    refused.expect("by the rules of rotation")
 }
 
 #[test]
