@@ -95,10 +95,10 @@ fn a_killed_run_leaves_whole_pairs_or_nothing_and_the_retry_completes_it() {
         start.elapsed()
     };
     let mut stopped_in_the_middle = 0;
-    for step in 0..6 {
+    for step in 0..5 {
         let home = Home::with_ca();
         write_manifest(&home, LEAVES, 60);
-        apply_and_kill(&home, whole * step / 6);
+        apply_and_kill(&home, whole * step / 5);
         let seen = seen(&home);
         for name in &seen {
             home.assert_pair(&format!("certs/{name}"));
@@ -123,9 +123,9 @@ fn a_killed_renewal_of_all_pairs_leaves_each_old_or_new() {
     let start = Instant::now();
     home.pki("apply pki.toml").succeeds();
     let whole = start.elapsed();
-    for step in 1..6 {
+    for step in 1..4 {
         replace(&home);
-        apply_and_kill(&home, whole * step / 6);
+        apply_and_kill(&home, whole * step / 4);
         for number in 0..LEAVES {
             assert!(
                 pair_fits(&home.path(&format!("certs/s{number}"))),
