@@ -1,8 +1,8 @@
 //! Reading files whose size somebody else decides.
 
-use std::{fs::File, io::Read, path::Path};
+use std::{io::Read, path::Path};
 
-use pki::text::escape;
+use pki::{Error, folder, text::escape};
 
 use crate::command_error::{CommandError, Kind};
 
@@ -30,10 +30,9 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, CommandError> {
             .take(LARGEST_FILE + 1)
             .read_to_end(&mut octets)
     } else {
-        File::open(path).and_then(|file| {
+        folder::open_given(path).and_then(|file| {
             // Room at once, as far as the size is known, so that nothing is copied while it grows.
-            let size = file.metadata().map_or(0, |metadata| metadata.len());
-            octets.reserve_exact(size.min(LARGEST_FILE) as usize + 1);
+            octets.reserve_exact(file.size().min(LARGEST_FILE) as usize + 1);
             file.take(LARGEST_FILE + 1).read_to_end(&mut octets)
         })
     };
@@ -49,4 +48,10 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, CommandError> {
         .hint("Split the bundle, or take out what is not a certificate, request, CRL or key."));
     }
     Ok(octets)
+}
+
+/// The content of a file of a folder of ours. Nobody named it, so it is a regular file or refused.
+pub(crate) fn read_own(path: &Path) -> Result<Vec<u8>, CommandError> {
+    let octets = folder::read(path).map_err(Error::from)?;
+    Ok(octets.to_vec())
 }

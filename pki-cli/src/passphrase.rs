@@ -10,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use pki::{Error, key::Passphrase, text::escape};
+use pki::{Error, folder, key::Passphrase, text::escape};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -328,7 +328,7 @@ fn prompt_for(prompt: &str) -> Result<Zeroizing<String>, Error> {
 fn from_file(path: &Path, source: &str) -> Result<Passphrase, Error> {
     // Room for all at once: what a growing vector leaves behind is not wiped. The line end comes on top.
     let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_LENGTH + 3));
-    File::open(path)
+    folder::open_given(path)
         .and_then(|file| file.take(MAX_LENGTH as u64 + 3).read_to_end(&mut bytes))
         .map_err(|error| {
             Error::Passphrase(match error.kind() {

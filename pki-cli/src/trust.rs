@@ -31,6 +31,15 @@ const SYSTEM_FILES: [&str; 5] = [
 /// The variable by which OpenSSL, and what is built on it, finds another file.
 const SYSTEM_VARIABLE: &str = "SSL_CERT_FILE";
 
+/// A file, and how it is read.
+#[derive(Clone, Debug)]
+enum Source {
+    /// Somebody named it.
+    Given(PathBuf),
+    /// It lies in a folder of ours.
+    Own(PathBuf),
+}
+
 /// Certificates and CRLs, in DER.
 #[derive(Debug, Default)]
 pub(crate) struct Trust {
@@ -52,14 +61,15 @@ impl Trust {
         crl: &[PathBuf],
     ) -> Result<Self, CommandError> {
         let ca = dir.join(pki::authority::FOLDER);
-        let given_or = |given: &[PathBuf], own: &[&str]| -> Vec<PathBuf> {
+        let given_or = |given: &[PathBuf], own: &[&str]| -> Vec<Source> {
             match given.is_empty() && trust.is_empty() {
                 true => own
                     .iter()
                     .map(|name| ca.join(name))
                     .filter(|own| own.exists())
+                    .map(Source::Own)
                     .collect(),
-                false => given.to_vec(),
+                false => Source::all_given(given),
             }
         };
         // While a CA is being replaced there are two of each, and certificates of both are good.
@@ -91,34 +101,34 @@ impl Trust {
     pub(crate) fn of_folder(path: &Path, crl: &[PathBuf]) -> Result<Self, CommandError> {
         let own = path.join(folder::REVOCATION_LISTS);
         let crl = match crl.is_empty() && own.exists() {
-            true => vec![own],
-            false => crl.to_vec(),
+            true => vec![Source::Own(own)],
+            false => Source::all_given(crl),
         };
-        let mut found = Self::of_files(&[path.join(folder::ANCHOR)], &[], &crl)?;
-        let own = certificates(&path.join(folder::CERTIFICATE))?;
+        let mut found = Self::of_files(&[Source::Own(path.join(folder::ANCHOR))], &[], &crl)?;
+        let own = Source::Own(path.join(folder::CERTIFICATE)).certificates()?;
         found.intermediates = own.into_iter().skip(1).collect();
         Ok(found)
     }
 
     fn of_files(
-        anchors: &[PathBuf],
-        intermediates: &[PathBuf],
-        crl: &[PathBuf],
+        anchors: &[Source],
+        intermediates: &[Source],
+        crl: &[Source],
     ) -> Result<Self, CommandError> {
         let anchors: Vec<_> = anchors
             .iter()
-            .map(|path| match path == Path::new(SYSTEM) {
-                true => system(),
-                false => Ok(path.clone()),
+            .map(|source| match source {
+                Source::Given(path) if path == Path::new(SYSTEM) => system().map(Source::Given),
+                source => Ok(source.clone()),
             })
             .collect::<Result<_, _>>()?;
         Ok(Self {
-            anchors: all(&anchors, certificates)?,
-            intermediates: all(intermediates, certificates)?,
+            anchors: all(&anchors, Source::certificates)?,
+            intermediates: all(intermediates, Source::certificates)?,
             crls: if crl.is_empty() {
                 None
             } else {
-                Some(all(crl, crls)?)
+                Some(all(crl, Source::crls)?)
             },
         })
     }
@@ -126,7 +136,7 @@ impl Trust {
 
 /// The certificates (DER) of a file, in its order.
 pub(crate) fn certificates(path: &Path) -> Result<Vec<Vec<u8>>, CommandError> {
-    inspect::certificates(&input::read(path)?).map_err(|error| not_a_bundle(path, &error))
+    Source::Given(path.to_owned()).certificates()
 }
 
 /// A file, as a sentence about it begins.
@@ -157,18 +167,37 @@ fn system() -> Result<PathBuf, CommandError> {
 }
 
 fn all(
-    paths: &[PathBuf],
-    read: fn(&Path) -> Result<Vec<Vec<u8>>, CommandError>,
+    sources: &[Source],
+    read: fn(&Source) -> Result<Vec<Vec<u8>>, CommandError>,
 ) -> Result<Vec<Vec<u8>>, CommandError> {
-    paths
+    sources
         .iter()
-        .map(|path| read(path))
+        .map(read)
         .collect::<Result<Vec<_>, _>>()
         .map(|lists| lists.into_iter().flatten().collect())
 }
 
-fn crls(path: &Path) -> Result<Vec<Vec<u8>>, CommandError> {
-    inspect::crls(&input::read(path)?).map_err(|error| not_a_bundle(path, &error))
+impl Source {
+    fn all_given(paths: &[PathBuf]) -> Vec<Self> {
+        paths.iter().cloned().map(Self::Given).collect()
+    }
+
+    fn certificates(&self) -> Result<Vec<Vec<u8>>, CommandError> {
+        let (path, octets) = self.read()?;
+        inspect::certificates(&octets).map_err(|error| not_a_bundle(path, &error))
+    }
+
+    fn crls(&self) -> Result<Vec<Vec<u8>>, CommandError> {
+        let (path, octets) = self.read()?;
+        inspect::crls(&octets).map_err(|error| not_a_bundle(path, &error))
+    }
+
+    fn read(&self) -> Result<(&Path, Vec<u8>), CommandError> {
+        Ok(match self {
+            Self::Given(path) => (path, input::read(path)?),
+            Self::Own(path) => (path, input::read_own(path)?),
+        })
+    }
 }
 
 fn not_a_bundle(path: &Path, error: &BundleError) -> CommandError {

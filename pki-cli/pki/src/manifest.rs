@@ -125,7 +125,7 @@ impl Manifest {
 
     /// Reads a manifest from a file.
     pub fn read(path: &Path) -> Result<Self, Error> {
-        let bytes = folder::read(path)?;
+        let bytes = folder::read_given(path)?;
         let text = std::str::from_utf8(&bytes).map_err(|error| {
             let line = 1 + bytes[..error.valid_up_to()]
                 .iter()

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use pki::{
     Error,
-    authority::{self, Authority, pem_of, read_certificates},
+    authority::{self, Authority, pem_of, read_given_certificates},
     certificate::Certificate,
     folder::{ANCHOR, CERTIFICATE, Entry, Folder, KEY, REQUEST, REVOCATION_LISTS},
     import::{ImportRefused, Pair, PairSource},
@@ -133,7 +133,7 @@ fn read(
     let (key, mut certificates, passphrase) = match (&args.pkcs12, &args.cert, &args.key) {
         (Some(path), None, None) => from_pkcs12(args, path, output)?,
         (None, Some(cert), Some(key)) => {
-            let certificates = read_certificates(cert)?;
+            let certificates = read_given_certificates(cert)?;
             let (key, passphrase) = read_key(args, key)?;
             (key, certificates, passphrase)
         }
@@ -145,10 +145,10 @@ fn read(
         }
     };
     if let Some(chain) = &args.chain {
-        certificates.extend(read_certificates(chain)?);
+        certificates.extend(read_given_certificates(chain)?);
     }
     let trust = match &args.trust {
-        Some(path) => read_certificates(path)?,
+        Some(path) => read_given_certificates(path)?,
         None if Authority::exists(&global.dir) => vec![Authority::certificates(&global.dir)?.0],
         None => Vec::new(),
     };
@@ -162,7 +162,7 @@ fn read(
 }
 
 fn read_key(args: &Args, path: &Path) -> Result<(PrivateKey, Option<Passphrase>), CommandError> {
-    let bytes = pki::folder::read(path).map_err(Error::from)?;
+    let bytes = pki::folder::read_given(path).map_err(Error::from)?;
     let failed = |reason| Error::KeyFile {
         path: path.to_owned(),
         reason,
@@ -184,7 +184,7 @@ fn from_pkcs12(
     path: &Path,
     output: &mut Output,
 ) -> Result<(PrivateKey, Vec<Certificate>, Option<Passphrase>), CommandError> {
-    let octets = pki::folder::read(path).map_err(Error::from)?;
+    let octets = pki::folder::read_given(path).map_err(Error::from)?;
     let failed = |reason| Error::Pkcs12File {
         path: path.to_owned(),
         reason,

@@ -64,7 +64,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(), CommandError> {
-    let bytes = folder::read(&args.file).map_err(Error::from)?;
+    let bytes = folder::read_given(&args.file).map_err(Error::from)?;
     let request = CertificateRequest::read(&bytes).map_err(|reason| Error::Request {
         path: args.file.clone(),
         reason,

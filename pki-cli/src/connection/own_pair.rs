@@ -7,11 +7,12 @@ use std::{
 };
 
 use pki::{
-    authority::read_key,
+    authority::{Unlock, read_given_key, read_key},
     certificate::Certificate,
     folder::{CERTIFICATE, KEY},
     inspect,
     issuer::date,
+    key::PrivateKey,
     text::escape,
 };
 use rustls::{
@@ -25,6 +26,9 @@ use crate::{
     input,
     passphrase::PassphraseArgs,
 };
+
+/// How a key is read, from a folder or as a file that was named.
+type ReadKey = fn(&Path, &mut Unlock<'_>) -> Result<PrivateKey, pki::Error>;
 
 /// A certificate, its intermediates and its key, proven to belong together.
 #[derive(Clone, Debug)]
@@ -43,10 +47,10 @@ impl OwnPair {
         now: OffsetDateTime,
     ) -> Result<Self, CommandError> {
         let (certificate, key) = (folder.join(CERTIFICATE), folder.join(KEY));
-        let mut octets = input::read(&certificate)?;
+        let mut octets = input::read_own(&certificate)?;
         for _ in 0..READINGS {
-            let pair = Self::of(&certificate, &octets, &key, passphrase, now);
-            let again = input::read(&certificate)?;
+            let pair = Self::of(&certificate, &octets, (&key, read_key), passphrase, now);
+            let again = input::read_own(&certificate)?;
             if again == octets {
                 return pair;
             }
@@ -69,13 +73,13 @@ impl OwnPair {
         now: OffsetDateTime,
     ) -> Result<Self, CommandError> {
         let octets = input::read(certificate)?;
-        Self::of(certificate, &octets, key, passphrase, now)
+        Self::of(certificate, &octets, (key, read_given_key), passphrase, now)
     }
 
     fn of(
         file: &Path,
         octets: &[u8],
-        key_file: &Path,
+        (key_file, read): (&Path, ReadKey),
         passphrase: &PassphraseArgs,
         now: OffsetDateTime,
     ) -> Result<Self, CommandError> {
@@ -86,7 +90,7 @@ impl OwnPair {
         let leaf = chain.first().map_or(&[][..], Vec::as_slice);
         let certificate =
             Certificate::from_der(leaf).map_err(|error| malformed(error.to_string()))?;
-        let key = read_key(key_file, &mut |path| passphrase.unlock(path))?;
+        let key = read(key_file, &mut |path| passphrase.unlock(path))?;
         if certificate.public_key() != key.public() {
             return Err(CommandError::new(
                 Kind::Refused,

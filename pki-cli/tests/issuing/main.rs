@@ -20,6 +20,7 @@ mod inventory;
 mod malformed;
 mod manual;
 mod passphrases;
+mod pipes;
 mod reference;
 mod refusals;
 mod renewal;

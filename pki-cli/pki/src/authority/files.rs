@@ -12,28 +12,37 @@ use crate::{
 
 /// Reads a private key and asks for the passphrase only when the key is encrypted.
 pub fn read_key(path: &Path, unlock: &mut Unlock<'_>) -> Result<PrivateKey, Error> {
-    let bytes = folder::read(path)?;
+    key_from(&folder::read(path)?, path, unlock)
+}
+
+/// The same from a file that a person named.
+pub fn read_given_key(path: &Path, unlock: &mut Unlock<'_>) -> Result<PrivateKey, Error> {
+    key_from(&folder::read_given(path)?, path, unlock)
+}
+
+fn key_from(bytes: &[u8], path: &Path, unlock: &mut Unlock<'_>) -> Result<PrivateKey, Error> {
     let failed = |reason| Error::KeyFile {
         path: path.to_owned(),
         reason,
     };
-    match PrivateKey::read(&bytes, None) {
-        Err(KeyError::Encrypted) => PrivateKey::read(&bytes, Some(&unlock(path)?)).map_err(failed),
+    match PrivateKey::read(bytes, None) {
+        Err(KeyError::Encrypted) => PrivateKey::read(bytes, Some(&unlock(path)?)).map_err(failed),
         other => other.map_err(failed),
     }
 }
 
-/// Reads the first certificate of a file.
-pub fn read_certificate(path: &Path) -> Result<Certificate, Error> {
-    let first = read_certificates(path)?.into_iter().next();
-    // `read_certificates` returns at least one.
-    first.ok_or_else(|| Error::NoAuthority(path.to_owned()))
-}
-
 /// Reads every certificate of a file; there is at least one.
 pub fn read_certificates(path: &Path) -> Result<Vec<Certificate>, Error> {
-    let bytes = folder::read(path)?;
-    Certificate::read_all(&bytes).map_err(|error| Error::CertificateFile {
+    certificates_from(&folder::read(path)?, path)
+}
+
+/// The same from a file that a person named.
+pub fn read_given_certificates(path: &Path) -> Result<Vec<Certificate>, Error> {
+    certificates_from(&folder::read_given(path)?, path)
+}
+
+fn certificates_from(bytes: &[u8], path: &Path) -> Result<Vec<Certificate>, Error> {
+    Certificate::read_all(bytes).map_err(|error| Error::CertificateFile {
         path: path.to_owned(),
         reason: error.to_string(),
     })

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use time::OffsetDateTime;
 
 pub use create::{Created, NewAuthority};
-pub use files::{pem_of, read_certificate, read_certificates, read_key};
+pub use files::{pem_of, read_certificates, read_given_certificates, read_given_key, read_key};
 pub use generations::{Generations, Role, Stage, is_generation_of, successor};
 pub use rehearsal::{Draft, Rehearsal};
 
@@ -123,11 +123,11 @@ impl Authority {
         key: &Path,
         unlock: &mut Unlock<'_>,
     ) -> Result<Self, Error> {
-        let mut certificates = read_certificates(certificate)?.into_iter();
+        let mut certificates = read_given_certificates(certificate)?.into_iter();
         let Some(own) = certificates.next() else {
             return Err(Error::NoAuthority(certificate.to_owned()));
         };
-        let key = read_key(key, unlock)?;
+        let key = read_given_key(key, unlock)?;
         let issuer = Issuer::new(own, key, certificates)?;
         Ok(Self {
             anchors: vec![issuer.anchor().clone()],

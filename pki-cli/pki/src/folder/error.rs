@@ -49,6 +49,11 @@ pub enum FolderError {
     /// Something else is where a file should be.
     #[error("{0:?} is there and is not a file; take it away, or choose another folder.")]
     NotAFile(PathBuf),
+    /// Something else is where a file should be, and nobody knows whether it ever ends.
+    #[error(
+        "{0:?} is a pipe, a socket or a device, which has no place there and is not read; take it away, or put a file in its place."
+    )]
+    NotRegular(PathBuf),
     /// A link that readers depend on has a name that we need.
     #[error(
         "{0:?} is there and was not made by this program, which needs this name while it replaces files; choose another folder."
@@ -103,7 +108,7 @@ impl FolderError {
             Self::Io { .. } | Self::NotAFolder(_) | Self::NotAFile(_) | Self::NotOurs(_) => {
                 ErrorKind::Io
             }
-            Self::TooLarge(_) => ErrorKind::Malformed,
+            Self::TooLarge(_) | Self::NotRegular(_) => ErrorKind::Malformed,
             Self::Exists(_) => ErrorKind::Exists,
             Self::Busy(_) => ErrorKind::Busy,
         }

@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 use super::{
     Access, Durable, Entry, FolderError, Wait,
     create::{acquire, hidden, parent_and_name, remove_leftovers},
+    open::{open, open_given},
 };
 
 /// No file that we read is larger.
@@ -92,17 +93,21 @@ pub fn place_file(
     sync(&parent)
 }
 
-/// Opens a file that may be larger than what is read whole.
-pub(crate) fn open(path: &Path) -> Result<File, FolderError> {
-    File::open(path).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => FolderError::Missing(path.to_owned()),
-        _ => FolderError::io(path, "read")(error),
-    })
+/// Reads a regular file, as far as it is of a size that belongs here. Never waits for anybody.
+pub fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, FolderError> {
+    read_from(open(path)?, path)
 }
 
-/// Reads a file, as far as it is of a size that belongs here.
-pub fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, FolderError> {
-    let file = open(path)?;
+/// Reads what a person named, which may be a pipe or a device as well; see [`super::open_given`].
+pub fn read_given(path: &Path) -> Result<Zeroizing<Vec<u8>>, FolderError> {
+    let file = open_given(path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => FolderError::Missing(path.to_owned()),
+        _ => FolderError::io(path, "read")(error),
+    })?;
+    read_from(file, path)
+}
+
+fn read_from(file: impl Read, path: &Path) -> Result<Zeroizing<Vec<u8>>, FolderError> {
     let mut content = Zeroizing::new(Vec::new());
     // One more than allowed, so that a file of exactly the limit is told from a larger one; a device never ends.
     file.take(MAX_FILE + 1)
@@ -167,7 +172,7 @@ pub(super) fn write_new(
 
 /// Copies a file that is no link, with the mode that it has.
 pub(super) fn copy(from: &Path, to: &Path) -> io::Result<()> {
-    let mut source = File::open(from)?;
+    let mut source = open(from).map_err(io::Error::other)?;
     let opened = source.metadata()?;
     let named = fs::symlink_metadata(from)?;
     // Between looking and opening, a link may have taken the name.

@@ -1,11 +1,13 @@
 //! The lock on a folder: who holds it may change what is in the folder, and finds it in order.
 
 use std::{
-    fs::{self, DirBuilder, File},
+    fs::{self, DirBuilder, File, OpenOptions},
     io,
-    os::unix::fs::DirBuilderExt,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
+
+use rustix::fs::OFlags;
 
 use super::{
     CERTIFICATE, FolderError, KEY, Wait,
@@ -142,8 +144,16 @@ impl Drop for Folder {
 
 /// `None` when somebody took it away.
 fn open(path: &Path) -> Result<Option<File>, FolderError> {
-    match File::open(path) {
+    // Never waits for the writer of a pipe that is where a folder should be.
+    let opened = OpenOptions::new()
+        .read(true)
+        .custom_flags(OFlags::DIRECTORY.bits().cast_signed())
+        .open(path);
+    match opened {
         Ok(handle) => Ok(Some(handle)),
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+            Err(FolderError::NotAFolder(path.to_owned()))
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(FolderError::io(path, "opened")(error)),
     }

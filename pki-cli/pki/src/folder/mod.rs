@@ -26,6 +26,7 @@ mod error;
 mod exchange;
 mod file;
 mod lock;
+mod open;
 mod rehearsal;
 mod single;
 #[cfg(test)]
@@ -36,9 +37,10 @@ use zeroize::Zeroizing;
 pub use create::{create, create_folder, is_staged, name_of_staged, parent};
 pub use error::FolderError;
 pub use exchange::{Change, Durable, is_unsettled};
-pub(crate) use file::open;
-pub use file::{mode_of, place_file, read, read_if_there, sync_all, write_entries};
+pub use file::{mode_of, place_file, read, read_given, read_if_there, sync_all, write_entries};
 pub use lock::Folder;
+pub(crate) use open::open;
+pub use open::{GivenFile, open_given};
 pub use rehearsal::{check, check_writable};
 
 /// The certificate, followed by the intermediates.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::{Check, Level, Report, authority::Own, shown};
 use crate::{
-    authority::read_certificates,
+    authority::{read_certificates, read_given_certificates},
     certificate::Certificate,
     error::{Error, ErrorKind},
     folder as files, inspect,
@@ -46,7 +46,7 @@ impl Check {
 
     /// Every certificate of a file: whether it is valid.
     pub(super) fn file(&self, path: &Path, report: &mut Report) -> Result<(), Error> {
-        let certificates = read_certificates(path)?;
+        let certificates = read_given_certificates(path)?;
         let one = certificates.len() == 1;
         for certificate in certificates {
             let subject = match one {

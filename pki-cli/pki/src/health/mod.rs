@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use time::{Duration, OffsetDateTime};
 
 use crate::{
-    error::Error,
+    error::{Error, ErrorKind},
     folder as files,
     issuer::date,
     key::{KeyError, PrivateKey, PublicKey},
@@ -106,7 +106,14 @@ impl Check {
         let own = self.authority(dir, &mut report)?;
         let mut present = Vec::new();
         for path in folders(dir)? {
-            present.extend(self.folder(dir, &path, &own, &mut report)?);
+            match self.folder(dir, &path, &own, &mut report) {
+                Ok(fingerprint) => present.extend(fingerprint),
+                // One folder that holds something else keeps nobody from looking at the others.
+                Err(error) if error.kind() == ErrorKind::Malformed => {
+                    report.add(Level::Error, shown(&path), "unreadable", error.to_string());
+                }
+                Err(error) => return Err(error),
+            }
         }
         self.index(&own, &present, &mut report)?;
         Ok(report)

@@ -8,7 +8,7 @@ use super::{History, ImportRefused, Report};
 use crate::{
     authority::{
         self, Authority, ISSUING_CERTIFICATE, ISSUING_KEY, ROOT_CERTIFICATE, ROOT_KEY, Unlock,
-        pem_of, read_certificates,
+        pem_of, read_given_certificates,
     },
     certificate::{CRL_SIGN, Certificate},
     distinguished_name::DistinguishedName,
@@ -89,7 +89,7 @@ impl Takeover {
         let (ca, mut others) = read_source(&sources.ca, unlock)?;
         Issuer::may_issue(&ca.certificate)?;
         if let Some(chain) = &sources.chain {
-            others.extend(read_certificates(chain)?);
+            others.extend(read_given_certificates(chain)?);
         }
         let (root, issuing) = match &sources.issuing {
             Some(issuing) => {
@@ -335,7 +335,7 @@ fn read_source(
     source: &Source,
     unlock: &mut Unlock<'_>,
 ) -> Result<(Tier, Vec<Certificate>), Error> {
-    let mut certificates = read_certificates(&source.certificate)?.into_iter();
+    let mut certificates = read_given_certificates(&source.certificate)?.into_iter();
     let Some(certificate) = certificates.next() else {
         return Err(Error::NoAuthority(source.certificate.clone()));
     };
@@ -356,7 +356,7 @@ fn read_key(
     path: &Path,
     unlock: &mut Unlock<'_>,
 ) -> Result<(PrivateKey, Option<Passphrase>), Error> {
-    let bytes = folder::read(path)?;
+    let bytes = folder::read_given(path)?;
     let failed = |reason| Error::KeyFile {
         path: path.to_owned(),
         reason,

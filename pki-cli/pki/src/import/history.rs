@@ -344,7 +344,7 @@ impl Reading<'_> {
         let Some(path) = &self.history.crl else {
             return Ok(());
         };
-        let octets = folder::read(path)?;
+        let octets = folder::read_given(path)?;
         let problem = |problem: String| ImportRefused::File {
             path: path.clone(),
             problem,
@@ -394,7 +394,7 @@ impl Reading<'_> {
         let Some(path) = &self.history.crl_number else {
             return Ok(());
         };
-        let text = folder::read(path)?;
+        let text = folder::read_given(path)?;
         let next = std::str::from_utf8(&text)
             .ok()
             .and_then(serial_number::parse)

@@ -158,7 +158,7 @@ impl RevocationLists {
         refuse_authority(name, &self.dir)?;
         let path = self.dir.join(name).join(folder::CERTIFICATE);
         if path.exists() {
-            return self.find_file(&path);
+            return self.find_in(&path, authority::read_certificates(&path)?);
         }
         let rows = self.index.select(&Filter::named(name))?;
         rows.into_iter()
@@ -167,7 +167,13 @@ impl RevocationLists {
     }
 
     fn find_file(&self, path: &Path) -> Result<Row, Error> {
-        let certificate = authority::read_certificate(path)?;
+        self.find_in(path, authority::read_given_certificates(path)?)
+    }
+
+    fn find_in(&self, path: &Path, certificates: Vec<Certificate>) -> Result<Row, Error> {
+        let Some(certificate) = certificates.into_iter().next() else {
+            return Err(Error::NoAuthority(path.to_owned()));
+        };
         let (serial, issuer) = (certificate.serial(), certificate.issuer().to_string());
         let Some(row) = self.index.find(&serial, &issuer)? else {
             return Err(RevocationRefused::Foreign {
