@@ -47,7 +47,8 @@ pub(crate) struct Args {
     /// The issuing CA's validity [default: 1826, or the root's when that is shorter]
     #[arg(long, value_name = "DAYS", conflicts_with = "single_tier")]
     issuing_days: Option<u32>,
-    /// Bind the CA to this domain and what is below it (name constraints); may be given several times
+    /// Bind the DNS names for which the CA may issue to this domain and what is below it (name constraints); may be given
+    /// several times. IP addresses, URIs and email addresses are not bound
     #[arg(long, value_name = "DOMAIN")]
     permit_dns: Vec<String>,
     /// Print what would be made, and do nothing
@@ -153,7 +154,7 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
     }
     if !new.permitted_dns.is_empty() {
         output.line(format_args!(
-            "bound to {} and what is below",
+            "bound to {} and what is below, in DNS names only: IP addresses, URIs and email addresses are not bound",
             new.permitted_dns.join(", ")
         ))?;
     }

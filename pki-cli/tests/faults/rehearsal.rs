@@ -55,7 +55,7 @@ fn what_would_be_made_is_shown_with_its_extensions_in_words() {
       has      subjectKeyIdentifier: [identifier]
       has      authorityKeyIdentifier: key identifier [identifier]
       has      nameConstraints (critical): permitted DNS:a.dev
-    bound to a.dev and what is below
+    bound to a.dev and what is below, in DNS names only: IP addresses, URIs and email addresses are not bound
     Nothing was done: this was a dry run.
     "#);
     home.pki("init --days 30").succeeds();

@@ -50,8 +50,9 @@ fn init() {
               The issuing CA's validity [default: 1826, or the root's when that is shorter]
 
           --permit-dns <DOMAIN>
-              Bind the CA to this domain and what is below it (name constraints); may be given several
-              times
+              Bind the DNS names for which the CA may issue to this domain and what is below it (name
+              constraints); may be given several times. IP addresses, URIs and email addresses are not
+              bound
 
           --dry-run
               Print what would be made, and do nothing
