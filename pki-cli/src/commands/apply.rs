@@ -68,12 +68,7 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
             ));
         }
     }
-    for stranger in apply::strangers(&manifest, &global.dir) {
-        output.notice(format_args!(
-            "{} is not in the manifest and is left alone.",
-            escape(&stranger.to_string_lossy())
-        ));
-    }
+    tell_of_strangers(&apply::strangers(&manifest, &global.dir), output);
     if let AuthorityStep::Keep(differences) = &plan.authority
         && !differences.is_empty()
     {
@@ -203,6 +198,33 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
         }
     }
     revocation::failure(&refreshed, output)
+}
+
+/// One line, however many there are: it is said on every run.
+fn tell_of_strangers(strangers: &[PathBuf], output: &mut Output) {
+    const SHOWN: usize = 5;
+    let mut names: Vec<_> = strangers
+        .iter()
+        .take(SHOWN)
+        .map(|path| escape(&path.to_string_lossy()))
+        .collect();
+    match strangers {
+        [] => {}
+        [_] => output.notice(format_args!(
+            "{} is not in the manifest and is left alone.",
+            names.join("")
+        )),
+        many => {
+            if many.len() > SHOWN {
+                names.push(format!("and {} more", many.len() - SHOWN));
+            }
+            output.notice(format_args!(
+                "{} folders are not in the manifest and are left alone: {}.",
+                many.len(),
+                names.join(", ")
+            ));
+        }
+    }
 }
 
 /// Whether that key is written encrypted: as its forerunner was, or because all are to be.

@@ -294,6 +294,24 @@ fn what_is_not_in_the_manifest_is_left_alone() {
         "{run:?}"
     );
     assert!(home.path("certs/guest/tls.crt").exists());
+    let notices = |run: &crate::support::Run| run.stderr.matches("left alone").count();
+    for name in ["h1", "h2", "h3", "h4", "h5", "h6"] {
+        fs::create_dir(home.path(&format!("certs/{name}"))).expect("created");
+        fs::copy(
+            home.path("certs/guest/tls.crt"),
+            home.path(&format!("certs/{name}/tls.crt")),
+        )
+        .expect("copied");
+    }
+    let run = home.pki("apply pki.toml");
+    assert!(
+        run.stderr.contains("notice: 7 folders are not in the manifest and are left alone: certs/guest, certs/h1, certs/h2, certs/h3, certs/h4, and 2 more.\n"),
+        "{run:?}"
+    );
+    assert_eq!(notices(&run), 1, "{run:?}");
+    for name in ["h1", "h2", "h3", "h4", "h5", "h6"] {
+        fs::remove_dir_all(home.path(&format!("certs/{name}"))).expect("removed");
+    }
     let hostile = home.path("certs/\u{1b}[2J\u{202e}x");
     fs::rename(home.path("certs/guest"), hostile).expect("renamed");
     let run = home.pki("apply pki.toml");
