@@ -354,6 +354,13 @@ impl Chain<'_> {
                 problem: refusal.to_string(),
             })?;
         }
+        issuer::check_common_name(self.certificates(), &entry.subject, &entry.names).map_err(
+            |refusal| ManifestError {
+                path: manifest.to_owned(),
+                line: entry.line(),
+                problem: refusal.to_string(),
+            },
+        )?;
         Ok(())
     }
 

@@ -16,6 +16,7 @@ use crate::{
     folder,
     issuer::{MAX_DAYS, Refusal},
     key::{KeyAlgorithm, KeyError},
+    name_constraints::hosts_in,
     profile::Profile,
     subject_alt_name::{GeneralName, NameRefused, Parse, deduplicate},
     text::escape,
@@ -75,6 +76,11 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// The line in which the entry begins.
+    pub(crate) fn line(&self) -> usize {
+        self.lines.0
+    }
+
     /// The line in which a name stands.
     pub(crate) fn line_of(&self, name: &GeneralName) -> usize {
         let (own, lines) = &self.lines;
@@ -330,6 +336,18 @@ impl RawEntry {
             None => DistinguishedName::common_name(name.get_ref())
                 .map_err(|error| refuse(name.span().start, error.to_string()))?,
         };
+        let has_dns = names.iter().any(|name| matches!(name, GeneralName::Dns(_)));
+        let outside =
+            hosts_in(&subject).find(|host| !has_dns && !is_permitted(host, permitted_dns));
+        if let Some(host) = outside {
+            return Err(refuse(
+                name.span().start,
+                format!(
+                    "Without a name under dns, openssl takes the common name for one, and {host} is not below {}, to which permit_dns binds the CA; write another common name into subject, or add dns.",
+                    permitted_dns.join(" or ")
+                ),
+            ));
+        }
         Ok(Entry {
             profile,
             subject,

@@ -54,6 +54,11 @@ impl NameConstraints {
         self.may_issue(subject.der(), &[])
     }
 
+    /// Says why a common name is outside that verifiers take for a DNS name, as half a sentence.
+    pub(crate) fn check_host_in_subject(&self, subject: &DistinguishedName) -> Result<(), String> {
+        hosts_in(subject).try_for_each(|host| self.check(&host))
+    }
+
     /// The DNS names that are permitted, for comparison with what a manifest asks.
     pub(crate) fn permitted_dns(&self) -> Vec<&str> {
         self.permitted_dns.iter().map(String::as_str).collect()
@@ -81,6 +86,31 @@ impl NameConstraints {
         // It was read once already.
         .unwrap_or_else(|| Err("its name constraints cannot be read".to_owned()))
     }
+}
+
+/// The common names that openssl takes for DNS names.
+pub(crate) fn hosts_in(subject: &DistinguishedName) -> impl Iterator<Item = GeneralName> {
+    subject
+        .attributes()
+        .filter(|attribute| attribute.name == "CN" && looks_like_a_host(&attribute.value))
+        .map(|attribute| GeneralName::Dns(attribute.value.to_ascii_lowercase()))
+}
+
+/// Whether openssl takes a common name for a DNS name: at least two labels of letters, digits, hyphens and underscores,
+/// without a dot or hyphen at either end, two dots together, or a hyphen beside a dot (`cn2dnsid` in its
+/// crypto/x509/v3_ncons.c). It does so in the certificate that is verified itself, when no subjectAltName holds a DNS name
+/// (`check_name_constraints` in crypto/x509/x509_vfy.c). RFC 5280 §6.1.4 knows nothing of it, and path validation here
+/// does not do it.
+fn looks_like_a_host(name: &str) -> bool {
+    let labels: Vec<_> = name.split('.').collect();
+    let is_label = |label: &&str| {
+        let inner = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+        !label.is_empty()
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.bytes().all(inner)
+    };
+    labels.len() > 1 && labels.iter().all(is_label)
 }
 
 fn with<T>(
@@ -209,6 +239,38 @@ mod tests {
                 .check_subject(&subject("/emailAddress=u@b.dev"))
                 .is_err()
         );
+    }
+
+    #[test]
+    fn a_common_name_that_openssl_takes_for_a_host_is_bound_as_one() {
+        let constraints = constraints(&[(DNS, b"a.dev")], &[]);
+        let check = |name: &str| {
+            let subject = DistinguishedName::common_name(name).expect(name);
+            constraints.check_host_in_subject(&subject).is_ok()
+        };
+        for inside in ["x.a.dev", "a.dev", "x_y.A.dev"] {
+            assert!(check(inside), "{inside}");
+        }
+        // One label, or not the form of a host name.
+        for other in [
+            "billing",
+            "a b.dev",
+            "*.b.dev",
+            ".b.dev",
+            "b.dev.",
+            "b..dev",
+            "b-.dev",
+            "b.-dev",
+            "-b.dev",
+            "b.dev-",
+            "\u{fc}.dev",
+            "b/c.dev",
+        ] {
+            assert!(check(other), "{other}");
+        }
+        for outside in ["billing.svc", "1.2", "b_c.dev", "b-c.dev", "ba.dev"] {
+            assert!(!check(outside), "{outside}");
+        }
     }
 
     #[test]

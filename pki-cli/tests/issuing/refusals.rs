@@ -88,6 +88,51 @@ fn outside_the_name_constraints() {
 }
 
 #[test]
+fn a_common_name_that_openssl_takes_for_a_dns_name() {
+    let home = Home::new();
+    home.pki("init --permit-dns microservices.dev").succeeds();
+    snapshot!(home.pki("issue billing.svc --profile client").fails(3), @r#"error: The CA "CN=Private Issuing CA" may not issue under this common name: "DNS:billing.svc" is not below DNS:microservices.dev. Without a DNS name among the names, openssl takes a common name of this form for one; choose another common name (--subject /CN=billing, say), or one that the CA covers, or add a DNS name that it covers."#);
+    assert!(!home.path("certs/billing.svc").exists());
+    let other = home.run(&[
+        "issue",
+        "y",
+        "--subject",
+        "/O=a.b/CN=a.svc/CN=x",
+        "--profile",
+        "peer",
+        "--ip",
+        "127.0.0.1",
+    ]);
+    assert!(other.fails(3).contains("\"DNS:a.svc\" is not below"));
+    home.pki("csr far.svc").succeeds();
+    assert_eq!(
+        home.pki("sign certs/far.svc/tls.csr --profile client").code,
+        3
+    );
+    // Both against the domains of the manifest and against those of the CA that is there.
+    for permit in ["permit_dns = [\"microservices.dev\"]\n", ""] {
+        let ca = format!("[ca]\n{permit}subject = \"/CN=Private Root CA\"\n");
+        let entry = "[certificate.\"z.svc\"]\nprofile = \"client\"\n";
+        home.write("pki.toml", ca + entry);
+        let planned = home.pki("apply pki.toml").fails(7);
+        assert!(
+            planned.contains("DNS:z.svc is not") || planned.contains("\"DNS:z.svc\" is not"),
+            "{planned}"
+        );
+    }
+    for args in [
+        "billing --profile client",
+        "billing.microservices.dev --profile client",
+        "billing.svc --profile client --dns billing.microservices.dev",
+    ] {
+        home.pki(&format!("issue {args}")).succeeds();
+        let folder = args.split(' ').next().expect("a name");
+        let accepted = home.openssl_accepts(&format!("certs/{folder}"), "sslclient");
+        assert!(accepted.unwrap_or(true), "{args}");
+    }
+}
+
+#[test]
 fn a_ca_that_expired() {
     let home = Home::new();
     make_ca(

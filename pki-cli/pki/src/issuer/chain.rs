@@ -19,14 +19,42 @@ pub(crate) struct Wanted<'a> {
     pub(crate) names: &'a [GeneralName],
 }
 
-/// Whether a CA with those above it may issue this now: [`check_above`] and [`check_names`] in one.
+/// Whether a CA with those above it may issue this now: [`check_above`], [`check_names`] and
+/// [`check_common_name`] in one.
 pub(crate) fn check_chain(
     chain: &[&Certificate],
     wanted: &Wanted<'_>,
     now: OffsetDateTime,
 ) -> Result<(), Refusal> {
     check_above(chain, wanted.profile, now)?;
-    check_names(chain.iter().copied(), wanted.subject, wanted.names)
+    check_names(chain.iter().copied(), wanted.subject, wanted.names)?;
+    if wanted.profile.is_ca() {
+        return Ok(());
+    }
+    check_common_name(chain.iter().copied(), wanted.subject, wanted.names)
+}
+
+/// Whether openssl would accept the common name, which it takes for a DNS name when it looks like one and there is none
+/// among the names. It asks this of the certificate that it is given to verify, not of the CAs above.
+pub(crate) fn check_common_name<'a>(
+    chain: impl IntoIterator<Item = &'a Certificate>,
+    subject: &DistinguishedName,
+    names: &[GeneralName],
+) -> Result<(), Refusal> {
+    if names.iter().any(|name| matches!(name, GeneralName::Dns(_))) {
+        return Ok(());
+    }
+    for above in chain {
+        if let Some(constraints) = &above.name_constraints {
+            constraints
+                .check_host_in_subject(subject)
+                .map_err(|reason| Refusal::CommonName {
+                    subject: above.subject().to_string(),
+                    reason,
+                })?;
+        }
+    }
+    Ok(())
 }
 
 /// Whether a CA (first) with those above it (the trust anchor last) may issue under a profile now, without its key:

@@ -3,7 +3,9 @@
 use time::{Duration, OffsetDateTime};
 
 use super::{
-    BACKDATE, Issuer, Notice, Prepared, Request, chain::check_names, general_notices, to_be_signed,
+    BACKDATE, Issuer, Notice, Prepared, Request,
+    chain::{check_common_name, check_names},
+    general_notices, to_be_signed,
 };
 use crate::{error::Error, profile::Profile};
 
@@ -28,6 +30,9 @@ impl<'a> Fit<'a> {
     pub(super) fn prepare_checked(&self, request: &Request<'_>) -> Result<Prepared<'a>, Error> {
         let Self { issuer, now, .. } = *self;
         check_names(issuer.chain(), request.subject, request.names)?;
+        if !request.profile.is_ca() {
+            check_common_name(issuer.chain(), request.subject, request.names)?;
+        }
         let mut notices = general_notices(request);
         if !issuer.anchor().is_self_issued() {
             notices.push(Notice::AnchorIsNoRoot(

@@ -25,7 +25,7 @@ use crate::{
     subject_alt_name::GeneralName,
 };
 
-pub(crate) use chain::{Wanted, check_above, check_chain, check_names};
+pub(crate) use chain::{Wanted, check_above, check_chain, check_common_name, check_names};
 pub use fit::Fit;
 pub use notice::Notice;
 pub use refusal::Refusal;

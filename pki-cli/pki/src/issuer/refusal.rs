@@ -84,6 +84,16 @@ pub enum Refusal {
         /// Which name and which constraint.
         reason: String,
     },
+    /// The common name looks like a DNS name for which a CA above may not issue.
+    #[error(
+        "The CA {subject:?} may not issue under this common name: {reason}. Without a DNS name among the names, openssl takes a common name of this form for one; choose another common name (--subject /CN=billing, say), or one that the CA covers, or add a DNS name that it covers."
+    )]
+    CommonName {
+        /// The CA with the constraint.
+        subject: String,
+        /// Which name and which constraint.
+        reason: String,
+    },
     /// A CA above may not issue for this use.
     #[error(
         "The CA {subject:?} may issue only for the uses that its extended key usage names, and a {profile} certificate needs another one; use a CA without extended key usage, or with this one."
