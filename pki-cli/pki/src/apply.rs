@@ -9,16 +9,14 @@ use std::{
 use time::{Duration, OffsetDateTime};
 
 use crate::{
-    authority::{
-        self, Authority, Generations, Issued, NewAuthority, Order, Role, is_generation_of, pem_of,
-    },
+    authority::{self, Authority, Generations, Issued, NewAuthority, Role, is_generation_of},
     certificate::Certificate,
     certificate_revocation_list::serials,
     distinguished_name::DistinguishedName,
     error::Error,
     folder::{self, Entry as File, Folder, FolderError, Wait},
     issuer::{self, BACKDATE, Issuer, date},
-    key::{KeyError, Passphrase, PrivateKey},
+    key::{KeyError, PrivateKey},
     manifest::{Entry, Manifest, ManifestError},
     path_validation::{self, Series},
     subject_alt_name::GeneralName,
@@ -173,40 +171,6 @@ impl Plan {
 }
 
 impl Step {
-    /// Takes the step. `None` when there was nothing left to do, because somebody else did it in the meantime. With a
-    /// passphrase the new key is encrypted; without one an encrypted key is not replaced.
-    pub fn take(
-        &self,
-        authority: &Authority,
-        dir: &Path,
-        passphrase: Option<&Passphrase>,
-        now: OffsetDateTime,
-        wait: &mut Wait<'_>,
-    ) -> Result<Option<Issued>, Error> {
-        if !self.makes_key() {
-            return Ok(None);
-        }
-        // The key first: it may take seconds, and nobody should wait for the folder meanwhile.
-        let key = PrivateKey::generate(self.entry.key)?;
-        let pem = pem_of(&key, passphrase)?;
-        let folder = Folder::lock(&dir.join(&self.entry.name), wait)?;
-        let chain = Chain::of(authority.issuer(), authority.anchors(), now).with_revoked(dir)?;
-        if !self.is_still_due(&folder, &chain, passphrase.is_some(), now)? {
-            return Ok(None);
-        }
-        let order = Order {
-            name: Some(&self.entry.name),
-            profile: self.entry.profile,
-            subject: &self.entry.subject,
-            names: &self.entry.names,
-            public_key: key.public(),
-            days: self.entry.days,
-        };
-        let issued = authority.issue(&order, now)?;
-        write_pair(folder, &issued, pem.as_bytes())?;
-        Ok(Some(issued))
-    }
-
     /// Whether taking the step makes a key.
     pub fn makes_key(&self) -> bool {
         self.action.makes_key()
@@ -681,6 +645,7 @@ pub fn strangers(manifest: &Manifest, dir: &Path) -> Vec<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::batch::{Batch, Place, Tools};
     use time::macros::datetime;
 
     const NOW: OffsetDateTime = datetime!(2026-11-24 12:00 UTC);
@@ -698,22 +663,29 @@ mod tests {
         Authority::create(home.path(), &manifest.authority, None, NOW, &mut || false)
             .expect("a CA");
         let mut locked = |_: &Path| Err(Error::Passphrase("no key is encrypted".to_owned()));
-        let authority = Authority::open(home.path(), &mut locked).expect("opened");
-        for step in Plan::make(manifest, home.path(), NOW)
-            .expect("a plan")
-            .steps
-        {
-            assert!(
-                step.take(&authority, home.path(), None, NOW, &mut || false)
-                    .expect("issued")
-                    .is_some()
-            );
-            // Somebody who planned at the same moment finds nothing left to do.
-            assert!(
-                step.take(&authority, home.path(), None, NOW, &mut || false)
-                    .expect("seen")
-                    .is_none()
-            );
+        let mut authority = Authority::open(home.path(), &mut locked).expect("opened");
+        let (issuer, anchors, index) = authority.parts();
+        let index = index.expect("an index");
+        let place = Place {
+            issuer,
+            anchors,
+            dir: home.path(),
+            now: NOW,
+        };
+        let plan = Plan::make(manifest, home.path(), NOW).expect("a plan");
+        // Somebody who planned at the same moment finds nothing left to do.
+        for made in [plan.steps.len(), 0] {
+            let tools = Tools {
+                key: &mut PrivateKey::generate,
+                passphrase: &|_| None,
+                wait: &mut || false,
+            };
+            let batch = Batch::prepare(place, &plan.steps, tools);
+            let signed = batch.reserve(index).expect("reserved").issue();
+            signed.sync().expect("durable");
+            let outcome = signed.record(index).expect("recorded").publish();
+            assert!(outcome.failure.is_none());
+            assert_eq!(outcome.made.len(), made);
         }
         home
     }

@@ -319,7 +319,7 @@ fn to_be_signed(
     }
 }
 
-/// One throw-away key per process is enough: what it signs never leaves it.
+/// For the draft of a CRL. One throw-away key per process is enough: what it signs never leaves it.
 fn throw_away_key() -> Result<&'static PrivateKey, KeyError> {
     static KEY: OnceLock<PrivateKey> = OnceLock::new();
     if let Some(key) = KEY.get() {

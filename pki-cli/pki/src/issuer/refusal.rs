@@ -153,7 +153,7 @@ pub enum Refusal {
         /// Why not.
         reason: String,
     },
-    /// The throw-away signed certificate breaks a rule.
+    /// The certificate to be, with a placeholder for its signature, breaks a rule.
     #[error("The certificate would break a rule, so it was not signed: {0}.")]
     Lint(String),
     /// The request asked for something that the profile does not give.
