@@ -29,9 +29,13 @@ pub(super) fn write_entries_as(
     entries: &[Entry],
     durable: Durable,
 ) -> Result<(), FolderError> {
+    // Where the umask (or the folder's default ACL) took nothing away from a file for everybody, it takes nothing from
+    // the next one.
+    let mut takes_nothing = false;
     for entry in entries {
         let path = folder.join(entry.name);
-        write_new(&path, entry.access, &entry.content, durable)?;
+        let is_as_born = write_new(&path, entry, durable, takes_nothing)?;
+        takes_nothing |= is_as_born && entry.access == Access::Public;
     }
     match durable {
         Durable::AtOnce => sync(folder),
@@ -144,30 +148,33 @@ fn mode(access: Access) -> u32 {
     }
 }
 
+/// Writes a file that is not there yet. Whether it had its mode from birth; `is_known` says that it will.
 pub(super) fn write_new(
     path: &Path,
-    access: Access,
-    content: &[u8],
+    entry: &Entry,
     durable: Durable,
-) -> Result<(), FolderError> {
+    is_known: bool,
+) -> Result<bool, FolderError> {
+    let mode = mode(entry.access);
     let failed = |error| FolderError::io(path, "written")(error);
     // Private from birth.
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)
-        .mode(mode(access))
+        .mode(mode)
         .open(path)
         .map_err(failed)?;
     // The umask may have taken bits away.
-    if file.metadata().map_err(failed)?.mode() & 0o7777 != mode(access) {
-        file.set_permissions(fs::Permissions::from_mode(mode(access)))
+    let is_as_born = is_known || file.metadata().map_err(failed)?.mode() & 0o7777 == mode;
+    if !is_as_born {
+        file.set_permissions(fs::Permissions::from_mode(mode))
             .map_err(failed)?;
     }
-    file.write_all(content).map_err(failed)?;
-    match durable {
-        Durable::AtOnce => file.sync_all().map_err(failed),
-        Durable::ByCaller => Ok(()),
+    file.write_all(&entry.content).map_err(failed)?;
+    if durable == Durable::AtOnce {
+        file.sync_all().map_err(failed)?;
     }
+    Ok(is_as_born)
 }
 
 /// Copies a file that is no link, with the mode that it has.

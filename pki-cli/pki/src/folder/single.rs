@@ -39,11 +39,9 @@ impl Folder {
             return Err(FolderError::NotAFile(path));
         }
         remove_if_there(&temporary)?;
-        let written = write_new(&temporary, entry.access, &entry.content, Durable::AtOnce)
+        let written = write_new(&temporary, entry, Durable::AtOnce, false)
             .map_err(|error| error.named_after(&temporary, &path))
-            .and_then(|()| {
-                fs::rename(&temporary, &path).map_err(FolderError::io(&path, "written"))
-            });
+            .and_then(|_| fs::rename(&temporary, &path).map_err(FolderError::io(&path, "written")));
         if written.is_err() {
             // As far as that is possible: a full disk should not stay full of this.
             let _ = remove_if_there(&temporary);
