@@ -68,14 +68,29 @@ pub(crate) fn hex(octets: &[u8]) -> String {
 /// Octets as `0A:1B:2C…`, as fingerprints and key identifiers are compared by eye.
 pub(crate) fn hex_colons(octets: &[u8]) -> String {
     let mut out = String::with_capacity(octets.len() * 3);
-    for octet in octets {
-        out.push(HEX[usize::from(octet >> 4)].to_ascii_uppercase());
-        out.push(HEX[usize::from(octet & 15)].to_ascii_uppercase());
-        out.push(':');
-    }
-    out.pop();
+    push_hex_colons(octets, &mut out);
     out
 }
+
+/// The same behind what is there.
+pub(crate) fn push_hex_colons(octets: &[u8], out: &mut String) {
+    const AT_ONCE: usize = 32;
+    let start = out.len();
+    for chunk in octets.chunks(AT_ONCE) {
+        let mut shown = [b':'; 3 * AT_ONCE];
+        for (three, octet) in shown.chunks_exact_mut(3).zip(chunk) {
+            three[0] = UPPER_HEX[usize::from(octet >> 4)];
+            three[1] = UPPER_HEX[usize::from(octet & 15)];
+        }
+        out.extend(std::str::from_utf8(&shown[..3 * chunk.len()]));
+    }
+    // Between two octets only.
+    if out.len() > start {
+        out.pop();
+    }
+}
+
+const UPPER_HEX: &[u8; 16] = b"0123456789ABCDEF";
 
 const HEX: [char; 16] = [
     '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f',
@@ -114,5 +129,10 @@ mod tests {
         assert_eq!(hex(&[0, 0x1f, 0xa0]), "001fa0");
         assert_eq!(hex_colons(&[0, 0x1f, 0xa0]), "00:1F:A0");
         assert_eq!(hex_colons(&[]), "");
+        let many: Vec<u8> = (0..=255).collect();
+        let one_by_one: Vec<_> = many.iter().map(|octet| format!("{octet:02X}")).collect();
+        for count in [31, 32, 33, 64, 256] {
+            assert_eq!(hex_colons(&many[..count]), one_by_one[..count].join(":"));
+        }
     }
 }

@@ -86,26 +86,26 @@ pub(crate) fn read_rdn<'a>(set: &'a [u8], what: &'static str) -> Result<Vec<Attr
 }
 
 pub(crate) fn canonical_rdn(rdn: &[Attribute<'_>]) -> Vec<u8> {
-    let mut attributes: Vec<Vec<u8>> = rdn
-        .iter()
-        .map(|attribute| {
-            let mut out = Vec::new();
-            let mut put = |octets: &[u8]| {
-                out.extend_from_slice(
-                    &u64::try_from(octets.len())
-                        .unwrap_or(u64::MAX)
-                        .to_be_bytes(),
-                );
-                out.extend_from_slice(octets);
-            };
-            put(attribute.oid.0);
-            match attribute.string() {
-                Some(text) => put(prepare(&text).as_bytes()),
-                None => put(attribute.value.raw),
-            }
-            out
-        })
-        .collect();
+    let canonical = |attribute: &Attribute<'_>| {
+        let text = attribute.string().map(|text| prepare(&text));
+        let parts = [
+            attribute.oid.0,
+            text.as_ref()
+                .map_or(attribute.value.raw, |text| text.as_bytes()),
+        ];
+        let mut out = Vec::with_capacity(parts[0].len() + parts[1].len() + 2 * size_of::<u64>());
+        for octets in parts {
+            let length = u64::try_from(octets.len()).unwrap_or(u64::MAX);
+            out.extend_from_slice(&length.to_be_bytes());
+            out.extend_from_slice(octets);
+        }
+        out
+    };
+    // Nearly all have one.
+    if let [attribute] = rdn {
+        return canonical(attribute);
+    }
+    let mut attributes: Vec<Vec<u8>> = rdn.iter().map(canonical).collect();
     // A SET has no order.
     attributes.sort();
     attributes.concat()
@@ -122,12 +122,10 @@ fn prepare(text: &str) -> String {
                 if !out.is_empty() {
                     out.push(' ');
                 }
-                out.extend(
-                    word.bytes()
-                        .map(|octet| char::from(octet.to_ascii_lowercase())),
-                );
+                out.push_str(word);
             }
         }
+        out.make_ascii_lowercase();
         return out;
     }
     let mapped_to_nothing = |c: &char| {
@@ -173,9 +171,8 @@ pub(crate) fn string(value: Value<'_>) -> Option<String> {
     match value.tag {
         tag::UTF8_STRING => std::str::from_utf8(octets).ok().map(str::to_owned),
         tag::PRINTABLE_STRING | tag::NUMERIC_STRING | tag::IA5_STRING | tag::VISIBLE_STRING => {
-            octets
-                .is_ascii()
-                .then(|| octets.iter().copied().map(char::from).collect())
+            let text = std::str::from_utf8(octets).ok();
+            text.filter(|text| text.is_ascii()).map(str::to_owned)
         }
         // In practice T.61 strings hold Latin-1.
         tag::TELETEX_STRING => Some(octets.iter().copied().map(char::from).collect()),

@@ -69,9 +69,15 @@ impl<'a> Candidate<'a> {
                 }
             }
         }
+        let subject = certificate.subject.canonical();
+        // As every root has it.
+        let issuer = match certificate.issuer.raw == certificate.subject.raw {
+            true => subject.clone(),
+            false => certificate.issuer.canonical(),
+        };
         Ok(Self {
-            subject: certificate.subject.canonical(),
-            issuer: certificate.issuer.canonical(),
+            subject,
+            issuer,
             certificate,
             extensions,
             broken,
