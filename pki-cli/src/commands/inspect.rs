@@ -9,7 +9,7 @@ use std::{
 use anstyle::Style;
 use pki::{
     inspect::{
-        InspectError, KeyBeside, Line, Object, Overview, Problem, Relation, Standing, inspect,
+        InspectError, KeyBeside, Line, Object, Overview, Problem, Relation, Standing, each, inspect,
     },
     text,
 };
@@ -75,16 +75,32 @@ pub(crate) struct Args {
 pub(crate) fn run(_global: &Global, args: &Args, output: &mut Output) -> Result<(), CommandError> {
     let now = OffsetDateTime::now_utc();
     let mut report = Report::default();
+    // Of several files nothing is shown when one of them cannot be read at all, and JSON is one document; one file is
+    // shown as it is read, so that a large bundle is not in memory as a whole.
+    let is_shown_at_once = args.paths.len() == 1 && !output.json();
     for path in &args.paths {
         if path.is_dir() {
             report.folders.push(Folder::read(path, now)?);
         } else if let Some(address) = server(path, output) {
-            report.files.push(Shown {
-                path: address.to_string(),
-                found: objects(&chain(&address)?, now),
-            });
+            let mut file = Shown::new(address.to_string());
+            for found in objects(&chain(&address)?, now) {
+                file.add(found);
+            }
+            report.files.push(file);
         } else {
-            report.files.push(read_file(path, args, now)?);
+            let mut file = Shown::new(shown(path));
+            let octets = zeroize::Zeroizing::new(input::read(path)?);
+            let passphrase = match args.unlock {
+                true => Some(args.passphrase.unlock(path)?),
+                false => None,
+            };
+            for found in each(&octets, now, passphrase.as_ref()) {
+                file.add(found);
+                if is_shown_at_once {
+                    file.print(args.short, output)?;
+                }
+            }
+            report.files.push(file);
         }
     }
     let failure = report.failure();
@@ -109,26 +125,19 @@ struct Report {
 /// One file and what was found in it.
 struct Shown {
     path: String,
-    found: Vec<Result<Object, InspectError>>,
+    /// How many things were found.
+    count: usize,
+    /// How many objects were shown.
+    printed: usize,
+    /// Those that were not shown yet.
+    objects: Vec<Object>,
+    problems: Vec<(Kind, String)>,
 }
 
 struct Folder {
     path: String,
     overview: Overview,
     passed_over: usize,
-}
-
-fn read_file(path: &Path, args: &Args, now: OffsetDateTime) -> Result<Shown, CommandError> {
-    let octets = zeroize::Zeroizing::new(input::read(path)?);
-    let passphrase = if args.unlock {
-        Some(args.passphrase.unlock(path)?)
-    } else {
-        None
-    };
-    Ok(Shown {
-        path: shown(path),
-        found: inspect(&octets, now, passphrase.as_ref()),
-    })
 }
 
 /// The server that is meant, unless there is a file of that name.
@@ -163,6 +172,37 @@ fn problem(found: &Result<Object, InspectError>) -> Option<(Kind, String)> {
 }
 
 impl Shown {
+    fn new(path: String) -> Self {
+        Self {
+            path,
+            count: 0,
+            printed: 0,
+            objects: Vec::new(),
+            problems: Vec::new(),
+        }
+    }
+
+    fn add(&mut self, found: Result<Object, InspectError>) {
+        self.count += 1;
+        self.problems.extend(problem(&found));
+        self.objects.extend(found);
+    }
+
+    fn print(&mut self, short: bool, output: &mut Output) -> io::Result<()> {
+        for object in self.objects.drain(..) {
+            if short {
+                output.line(object.short())?;
+            } else {
+                if self.printed > 0 {
+                    output.line("")?;
+                }
+                output.write(object.text())?;
+            }
+            self.printed += 1;
+        }
+        Ok(())
+    }
+
     /// The file, as a sentence about it begins.
     fn named(&self) -> &str {
         match self.path.as_str() {
@@ -237,22 +277,13 @@ fn walk(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), Com
 }
 
 impl Report {
-    fn print(&self, short: bool, now: OffsetDateTime, output: &mut Output) -> io::Result<()> {
+    fn print(&mut self, short: bool, now: OffsetDateTime, output: &mut Output) -> io::Result<()> {
         let several = self.files.len() + self.folders.len() > 1;
-        for file in &self.files {
+        for file in &mut self.files {
             if several {
                 output.line(format_args!("{}:", file.path))?;
             }
-            for (at, object) in file.found.iter().flatten().enumerate() {
-                if short {
-                    output.line(object.short())?;
-                } else {
-                    if at > 0 {
-                        output.line("")?;
-                    }
-                    output.write(object.text())?;
-                }
-            }
+            file.print(short, output)?;
         }
         for folder in &self.folders {
             folder.print(now, output)?;
@@ -269,8 +300,8 @@ impl Report {
 
     fn problems(&self) -> impl Iterator<Item = (Kind, String)> {
         self.files.iter().flat_map(|file| {
-            let problems = file.found.iter().filter_map(problem);
-            problems.map(|(kind, told)| (kind, format!("{} {told}.", file.named())))
+            let problems = file.problems.iter();
+            problems.map(|(kind, told)| (*kind, format!("{} {told}.", file.named())))
         })
     }
 
@@ -280,7 +311,7 @@ impl Report {
             [] => return None,
             [(kind, told)] => CommandError::new(*kind, told),
             [(kind, _), rest @ ..] => {
-                let found: usize = self.files.iter().map(|file| file.found.len()).sum();
+                let found: usize = self.files.iter().map(|file| file.count).sum();
                 let is_of_one_kind = rest.iter().all(|(other, _)| other == kind);
                 CommandError::new(
                     if is_of_one_kind {
@@ -332,13 +363,8 @@ impl<'r> FileDocument<'r> {
     fn of(file: &'r Shown) -> Self {
         Self {
             file: &file.path,
-            objects: file.found.iter().flatten().collect(),
-            problems: file
-                .found
-                .iter()
-                .filter_map(problem)
-                .map(|(_, told)| told)
-                .collect(),
+            objects: file.objects.iter().collect(),
+            problems: file.problems.iter().map(|(_, told)| told.clone()).collect(),
         }
     }
 }

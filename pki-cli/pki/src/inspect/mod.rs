@@ -180,8 +180,18 @@ pub fn inspect(
     now: OffsetDateTime,
     passphrase: Option<&Passphrase>,
 ) -> Vec<Result<Object, InspectError>> {
+    each(octets, now, passphrase).collect()
+}
+
+/// The same one by one, so that a large bundle need not be in memory as a whole.
+pub fn each<'o>(
+    octets: &'o [u8],
+    now: OffsetDateTime,
+    passphrase: Option<&'o Passphrase>,
+) -> Box<dyn Iterator<Item = Result<Object, InspectError>> + 'o> {
+    let one = |error| Box::new(std::iter::once(Err(error)));
     if octets.is_empty() {
-        return vec![Err(InspectError::Empty)];
+        return one(InspectError::Empty);
     }
     let file = File { now, passphrase };
     if bundle::is_pem(octets) {
@@ -189,36 +199,37 @@ pub fn inspect(
         let blocks = pem::blocks(octets).filter(|block| {
             !block.label.as_str().ends_with(" PARAMETERS") || block.content.is_err()
         });
-        let shown = bounded(blocks.map(|block| file.block(&block)));
-        return if shown.is_empty() {
-            vec![Err(InspectError::Foreign)]
-        } else {
-            shown
+        let mut shown = bounded(blocks.map(move |block| file.block(&block))).peekable();
+        return match shown.peek() {
+            Some(_) => Box::new(shown),
+            None => one(InspectError::Foreign),
         };
     }
     if octets.first() != Some(&tag::SEQUENCE) {
-        return vec![Err(InspectError::Foreign)];
+        return one(InspectError::Foreign);
     }
-    file.der(octets)
+    Box::new(file.der(octets))
 }
 
 /// A file with more mistakes than this is not what it is taken for, and nobody reads the rest of them.
 const MOST_ERRORS: usize = 100;
 
 fn bounded(
-    found: impl Iterator<Item = Result<Object, InspectError>>,
-) -> Vec<Result<Object, InspectError>> {
-    let mut all = Vec::new();
+    mut found: impl Iterator<Item = Result<Object, InspectError>>,
+) -> impl Iterator<Item = Result<Object, InspectError>> {
     let mut errors = 0;
-    for one in found {
-        errors += usize::from(one.is_err());
+    std::iter::from_fn(move || {
         if errors > MOST_ERRORS {
-            all.push(Err(InspectError::TooManyErrors));
-            break;
+            return None;
         }
-        all.push(one);
-    }
-    all
+        let one = found.next()?;
+        errors += usize::from(one.is_err());
+        Some(if errors > MOST_ERRORS {
+            Err(InspectError::TooManyErrors)
+        } else {
+            one
+        })
+    })
 }
 
 struct File<'p> {
@@ -290,9 +301,9 @@ impl File<'_> {
     }
 
     /// One value after the other, as some tools concatenate them.
-    fn der(&self, octets: &[u8]) -> Vec<Result<Object, InspectError>> {
+    fn der(self, octets: &[u8]) -> impl Iterator<Item = Result<Object, InspectError>> {
         let mut rest = Some(Reader::new(octets));
-        bounded(std::iter::from_fn(|| {
+        bounded(std::iter::from_fn(move || {
             let reader = rest.as_mut().filter(|reader| !reader.is_empty())?;
             let place = match octets.len() - reader.rest().len() {
                 0 => String::new(),

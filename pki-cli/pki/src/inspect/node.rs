@@ -104,7 +104,9 @@ impl Node {
                 .for_each(|entry| entry.node().render_item(indent, out)),
             Self::Octets(octets) => {
                 for chunk in octets.chunks(OCTETS_A_LINE) {
-                    line(indent, &crate::text::hex_colons(chunk), out);
+                    indented(indent, out);
+                    crate::text::push_hex_colons(chunk, out);
+                    out.push('\n');
                 }
             }
             scalar => line(indent, &scalar.inline(), out),
@@ -117,6 +119,17 @@ impl Node {
         self.render(indent + 2, out);
         if out.len() > start + indent {
             out.replace_range(start + indent..=start + indent, "-");
+        }
+    }
+
+    /// The value on one line, behind what is there.
+    fn push_inline(&self, out: &mut String) {
+        match self {
+            Self::Safe(text) => out.push_str(text),
+            Self::Octets(octets) => crate::text::push_hex_colons(octets, out),
+            Self::Titled { title, .. } => out.push_str(title),
+            Self::Name { text, .. } if !text.is_empty() => out.push_str(text),
+            other => out.push_str(&other.inline()),
         }
     }
 
@@ -167,7 +180,6 @@ impl Node {
 const OCTETS_A_LINE: usize = 32;
 
 fn render_field(name: &str, node: &Node, indent: usize, out: &mut String) {
-    let label = name.replace('_', " ");
     let is_empty = match node {
         Node::List(items) => items.is_empty(),
         Node::Revoked(entries) => entries.is_empty(),
@@ -179,17 +191,39 @@ fn render_field(name: &str, node: &Node, indent: usize, out: &mut String) {
     }
     if node.fits_on_a_line() {
         let start = out.len() + indent;
-        out.extend(std::iter::repeat_n(' ', indent));
-        out.push_str(&label);
-        let width = label.chars().count();
-        out.extend(std::iter::repeat_n(' ', 20_usize.saturating_sub(width) + 1));
-        out.push_str(&node.inline());
+        indented(indent, out);
+        // The names of fields are ASCII.
+        push_label(name, out);
+        indented(20_usize.saturating_sub(name.len()) + 1, out);
+        node.push_inline(out);
         let end = start.max(out.trim_end().len());
         out.truncate(end);
         out.push('\n');
     } else {
-        line(indent, &label, out);
+        indented(indent, out);
+        push_label(name, out);
+        out.push('\n');
         node.render(indent + 2, out);
+    }
+}
+
+/// The name of a field, as people read it.
+fn push_label(name: &str, out: &mut String) {
+    for (at, word) in name.split('_').enumerate() {
+        if at > 0 {
+            out.push(' ');
+        }
+        out.push_str(word);
+    }
+}
+
+fn indented(indent: usize, out: &mut String) {
+    const SPACES: &str = "                                ";
+    let mut left = indent;
+    while left > 0 {
+        let some = left.min(SPACES.len());
+        out.push_str(&SPACES[..some]);
+        left -= some;
     }
 }
 
@@ -203,9 +237,7 @@ fn show_time(at: OffsetDateTime, between: char, end: &str) -> String {
 }
 
 fn line(indent: usize, text: &str, out: &mut String) {
-    for _ in 0..indent {
-        out.push(' ');
-    }
+    indented(indent, out);
     out.push_str(text.trim_end());
     out.push('\n');
 }
