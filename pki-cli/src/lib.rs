@@ -68,6 +68,12 @@ pub(crate) struct Global {
 /// Runs `pki` with these arguments (the first is the program's name) and returns the exit code of the process.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     outlive_the_file_size_limit();
+    let args: Vec<OsString> = args.into_iter().collect();
+    if let [_, only] = args.as_slice()
+        && (only == "--version" || only == "-V")
+    {
+        return version();
+    }
     let mut output = Output::from_process();
     let arguments = match parse(args) {
         Ok(arguments) => arguments,
@@ -95,6 +101,15 @@ fn outlive_the_file_size_limit() {
         signal_hook::consts::SIGXFSZ,
         Arc::new(AtomicBool::new(false)),
     );
+}
+
+/// What clap would print, without the description of every command that it builds before: scripts and packagers ask for
+/// the version alone, and often.
+fn version() -> ExitCode {
+    match output::plain(concat!("pki ", env!("CARGO_PKG_VERSION"), "\n")) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::from(Kind::Usage.exit_code()),
+    }
 }
 
 fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Arguments, clap::Error> {

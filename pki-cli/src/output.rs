@@ -159,6 +159,13 @@ impl Output {
     }
 }
 
+/// A line of this command itself, before there is an [`Output`].
+pub(crate) fn plain(text: &str) -> io::Result<()> {
+    let mut stdout = io::stdout();
+    stdout.write_all(text.as_bytes())?;
+    stdout.flush()
+}
+
 /// A usage error as text alone, before there is an [`Output`].
 pub(crate) fn plain_error(text: &str) -> io::Result<()> {
     write!(anstream::stderr(), "{text}")
