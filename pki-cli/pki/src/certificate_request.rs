@@ -306,13 +306,18 @@ impl CertificateRequest {
         let mut decision = Decision::default();
         for ask in &self.asks {
             let granted = match ask {
-                Ask::NotACa | Ask::SubjectKeyIdentifier => true,
+                Ask::SubjectKeyIdentifier => true,
+                Ask::Ca => profile.is_ca(),
+                Ask::NotACa => !profile.is_ca(),
+                Ask::KeyUsage(usage) if profile.is_ca() => usage
+                    .split(", ")
+                    .all(|bit| ["Key Cert Sign", "CRL Sign"].contains(&bit)),
                 Ask::KeyUsage(usage) => usage == "Digital Signature",
                 Ask::ExtendedKeyUsage(purposes) => {
                     let granted = profile.purposes();
                     purposes.iter().all(|purpose| granted.contains(purpose))
                 }
-                Ask::Ca | Ask::Extension(_) | Ask::Attribute(_) => false,
+                Ask::Extension(_) | Ask::Attribute(_) => false,
             };
             if granted {
                 decision.granted.push(ask.to_string());
@@ -328,7 +333,12 @@ impl CertificateRequest {
             match ask {
                 Ask::Ca if !allow_dropped => {
                     return refuse(
-                        "have the request made without CA:TRUE, or sign it as an end entity with --allow-dropped",
+                        "have the request made without CA:TRUE, or sign it as an end entity with --allow-dropped; if a CA is meant, sign it with --profile intermediate",
+                    );
+                }
+                Ask::NotACa if !allow_dropped => {
+                    return refuse(
+                        "have the request made without CA:FALSE, or make a CA of it all the same with --allow-dropped",
                     );
                 }
                 Ask::ExtendedKeyUsage(_) if !allow_dropped => {

@@ -89,6 +89,11 @@ pub enum Error {
         "{0:?} is missing, and this CA issues with nothing else; restore it from a backup, or make a new CA in another folder."
     )]
     AuthorityIncomplete(PathBuf),
+    /// The key that signs CAs is kept elsewhere.
+    #[error(
+        "The root's key {0:?} is not here, and a CA below the root needs its signature. Bring it there for this one command, and take it away again afterwards; or sign where it is, with --ca and --ca-key."
+    )]
+    RootKeyElsewhere(PathBuf),
     /// There is a CA already.
     #[error(
         "There is a CA in {0:?} already, and it is never overwritten; choose another folder with --dir."
@@ -204,6 +209,7 @@ impl Error {
             Self::Index(error) => error.kind(),
             Self::NoAuthority(_)
             | Self::AuthorityIncomplete(_)
+            | Self::RootKeyElsewhere(_)
             | Self::CrlKeyMissing { .. }
             | Self::CrlOutdated { .. } => ErrorKind::NotFound,
             Self::Revocation(refused) => match refused {

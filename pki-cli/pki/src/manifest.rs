@@ -608,11 +608,7 @@ days = 7
                 "certificate.\"PKI.toml\"",
                 "line 14: The name \"PKI.toml\" cannot be used",
             ),
-            (
-                "\"server\"",
-                "\"root\"",
-                "line 10: The profile \"root\" is not known",
-            ),
+            ("\"server\"", "\"root\"", "line 10: A root signs itself"),
             (
                 "ed25519",
                 "dsa",

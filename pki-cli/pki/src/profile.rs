@@ -195,7 +195,7 @@ impl fmt::Display for Profile {
     }
 }
 
-/// The end entity's profiles only: CAs are made by `authority`.
+/// The end entity's profiles only: who asks for a CA has to say so where CAs are made.
 impl FromStr for Profile {
     type Err = String;
 
@@ -203,8 +203,10 @@ impl FromStr for Profile {
         [Self::Server, Self::Client, Self::Peer]
             .into_iter()
             .find(|profile| profile.name() == text)
-            .ok_or_else(|| {
-                format!("the profile {text:?} is not known; known are server, client and peer")
+            .ok_or_else(|| match text {
+                "intermediate" => "a CA keeps its key where it was made: make its key and request there with \"pki csr\", without a profile, and sign the request with \"pki sign FILE --profile intermediate\"".to_owned(),
+                "root" => "a root signs itself: \"pki init\" makes one, and \"pki ca rotate --root\" replaces it".to_owned(),
+                _ => format!("the profile {text:?} is not known; known are server, client and peer"),
             })
     }
 }

@@ -55,6 +55,17 @@ pub(crate) struct NamesArgs {
 }
 
 impl NamesArgs {
+    /// Whether no name was given.
+    pub(crate) fn is_empty(&self) -> bool {
+        let Self {
+            dns,
+            ip,
+            uri,
+            email,
+        } = self;
+        [dns, ip, uri, email].into_iter().all(Vec::is_empty)
+    }
+
     /// The names, checked, each once; a repetition is told.
     pub(crate) fn read(&self, output: &mut Output) -> Result<Vec<GeneralName>, CommandError> {
         let kinds: [(&[String], Parse); 4] = [
@@ -100,6 +111,26 @@ impl AuthorityArgs {
             (Some(certificate), Some(key)) => Authority::elsewhere(certificate, key, &mut unlock)?,
             _ => Authority::open(&global.dir, &mut unlock)?,
         })
+    }
+
+    /// Opens the CA that signs CAs: the root, unless it is one that lives elsewhere.
+    pub(crate) fn open_root(&self, global: &Global) -> Result<Authority, CommandError> {
+        if self.ca.is_some() {
+            return self.open(global);
+        }
+        Ok(Authority::open_root(&global.dir, &mut |path: &Path| {
+            self.passphrase.unlock(path)
+        })?)
+    }
+
+    /// The same for a dry run.
+    pub(crate) fn rehearse_root(&self, global: &Global) -> Result<Rehearsal, CommandError> {
+        if self.ca.is_some() {
+            return self.rehearse(global);
+        }
+        Ok(Rehearsal::open_root(&global.dir, &mut |path: &Path| {
+            self.passphrase.unlock(path)
+        })?)
     }
 
     /// Opens the CA for a dry run.

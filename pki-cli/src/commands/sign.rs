@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use pki::{
     Error,
     apply::write_certificate,
-    authority::{Draft, Issued, Order},
+    authority::{Draft, Issued, Order, Subordinate},
     certificate_request::{CertificateRequest, Decision},
     distinguished_name::DistinguishedName,
     folder::{self, Folder},
     issuer::Refusal,
     key::{KeyError, PrivateKey},
-    manifest::{DEFAULT_DAYS, check_name},
+    manifest::{DEFAULT_DAYS, DEFAULT_ISSUING_DAYS, check_name},
     profile::Profile,
     subject_alt_name::{GeneralName, deduplicate},
     text::escape,
@@ -28,25 +28,37 @@ use crate::{
 
 /// Sign a certificate request under a profile
 ///
+/// With --profile intermediate the request is that of a CA below the root, whose key (root.key) signs it, or below the CA
+/// of --ca. The new CA is bound to the domains of the one above, or to fewer.
+///
 /// The request only asks: the profile decides. What was asked for, granted and dropped is shown. Names that you give are
 /// added to those of the request. Writes tls.crt and ca.crt into the folder of the request when `pki csr` made it, or
 /// else into DIR/STEM, where STEM is the file's name without its ending.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: pki sign certs/payment/tls.csr --profile server --days 60")]
+#[command(
+    after_help = "Example: pki sign certs/payment/tls.csr --profile server --days 60
+Example: pki sign branch.csr --profile intermediate --permit-dns branch.microservices.dev"
+)]
 pub(crate) struct Args {
     /// The request, PEM or DER
     file: PathBuf,
-    /// The role: server, client or peer (a service that is called and calls)
-    #[arg(long, default_value = "server")]
+    /// The role: server, client, peer (a service that is called and calls) or intermediate (a CA)
+    #[arg(long, default_value = "server", value_parser = parse_profile)]
     profile: Profile,
     #[command(flatten)]
     names: NamesArgs,
     /// A subject in place of the request's
     #[arg(long, value_name = "NAME")]
     subject: Option<String>,
-    /// The validity
-    #[arg(long, value_name = "DAYS", default_value_t = DEFAULT_DAYS)]
-    days: u32,
+    /// The validity [default: 60; of a CA 1826]
+    #[arg(long, value_name = "DAYS")]
+    days: Option<u32>,
+    /// Of a CA: how many CAs may stand below it [default: 0]
+    #[arg(long, value_name = "N")]
+    path_length: Option<u8>,
+    /// Of a CA: bind the DNS names for which it may issue to this domain and what is below it [default: as the CA above]
+    #[arg(long, value_name = "DOMAIN")]
+    permit_dns: Vec<String>,
     /// Write to this folder
     #[arg(long, value_name = "FOLDER")]
     out: Option<PathBuf>,
@@ -64,6 +76,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(), CommandError> {
+    refuse_misplaced(args)?;
     let bytes = folder::read_given(&args.file).map_err(Error::from)?;
     let request = CertificateRequest::read(&bytes).map_err(|reason| Error::Request {
         path: args.file.clone(),
@@ -84,24 +97,66 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
         subject: &subject,
         names: &names,
         public_key: request.public_key(),
-        days: args.days,
+        days: args.days.unwrap_or_else(|| match args.profile.is_ca() {
+            true => DEFAULT_ISSUING_DAYS,
+            false => DEFAULT_DAYS,
+        }),
     };
+    let wanted = args.profile.is_ca().then(|| Subordinate {
+        order: order.clone(),
+        path_length: args.path_length.unwrap_or_default(),
+        permitted_dns: &args.permit_dns,
+    });
     if args.dry_run {
-        let authority = args.authority.rehearse(global)?;
+        let authority = match wanted {
+            Some(_) => args.authority.rehearse_root(global)?,
+            None => args.authority.rehearse(global)?,
+        };
         folder::check(&path).map_err(Error::from)?;
         refuse_existing(args, &path)?;
         refuse_mixed_pair(&path, &request)?;
-        let draft = authority.issue(&order, now())?;
+        let draft = match &wanted {
+            Some(wanted) => authority.issue_subordinate(wanted, now())?,
+            None => authority.issue(&order, now())?,
+        };
         return rehearsed(args, &path, &draft, &decision, output);
     }
-    let authority = args.authority.open(global)?;
+    let authority = match wanted {
+        Some(_) => args.authority.open_root(global)?,
+        None => args.authority.open(global)?,
+    };
 
     let folder = Folder::lock(&path, &mut patience()).map_err(Error::from)?;
     refuse_existing(args, folder.path())?;
     refuse_mixed_pair(folder.path(), &request)?;
-    let issued = authority.issue(&order, now())?;
+    let issued = match &wanted {
+        Some(wanted) => authority.issue_subordinate(wanted, now())?,
+        None => authority.issue(&order, now())?,
+    };
     write_certificate(folder, &issued)?;
     show(args, &path, &issued, &decision, output)
+}
+
+/// The profiles of end entities, and that of a CA below another one.
+fn parse_profile(text: &str) -> Result<Profile, String> {
+    match text {
+        "intermediate" => Ok(Profile::Intermediate),
+        other => other.parse(),
+    }
+}
+
+/// What is said of CAs only, and what of end entities only.
+fn refuse_misplaced(args: &Args) -> Result<(), CommandError> {
+    let usage = |sentence: &str| Err(CommandError::new(Kind::Usage, sentence));
+    match args.profile.is_ca() {
+        true if !args.names.is_empty() => usage(
+            "A CA has no subject alternative name; leave out --dns, --ip, --uri and --email (--permit-dns says for which names it may issue).",
+        ),
+        false if args.path_length.is_some() || !args.permit_dns.is_empty() => usage(
+            "--path-length and --permit-dns are for a CA; add --profile intermediate, or leave them out.",
+        ),
+        _ => Ok(()),
+    }
 }
 
 /// The subject of the request, if it is one that would be taken from the command line.
@@ -126,6 +181,18 @@ fn names(
 ) -> Result<Vec<GeneralName>, CommandError> {
     let mut all = Vec::new();
     for name in request.names() {
+        if args.profile.is_ca() {
+            if args.allow_dropped {
+                decision.dropped.push(name.to_string());
+                continue;
+            }
+            return Err(Error::from(Refusal::NotGranted {
+                asked: name.to_string(),
+                profile: args.profile,
+                advice: "a CA has no subject alternative name; have the request made without it, or sign without it with --allow-dropped".to_owned(),
+            })
+            .into());
+        }
         let refused = match name {
             GeneralName::Dns(text) => GeneralName::dns(text).map(|name| all.push(name)),
             GeneralName::Uri(text) => GeneralName::uri(text).map(|name| all.push(name)),

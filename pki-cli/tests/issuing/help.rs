@@ -157,6 +157,9 @@ fn sign() {
     exit 0
     Sign a certificate request under a profile
 
+    With --profile intermediate the request is that of a CA below the root, whose key (root.key) signs
+    it, or below the CA of --ca. The new CA is bound to the domains of the one above, or to fewer.
+
     The request only asks: the profile decides. What was asked for, granted and dropped is shown. Names
     that you give are added to those of the request. Writes tls.crt and ca.crt into the folder of the
     request when `pki csr` made it, or else into DIR/STEM, where STEM is the file's name without its
@@ -176,7 +179,7 @@ fn sign() {
               [default: certs]
 
           --profile <PROFILE>
-              The role: server, client or peer (a service that is called and calls)
+              The role: server, client, peer (a service that is called and calls) or intermediate (a CA)
               
               [default: server]
 
@@ -187,9 +190,14 @@ fn sign() {
               A subject in place of the request's
 
           --days <DAYS>
-              The validity
-              
-              [default: 60]
+              The validity [default: 60; of a CA 1826]
+
+          --path-length <N>
+              Of a CA: how many CAs may stand below it [default: 0]
+
+          --permit-dns <DOMAIN>
+              Of a CA: bind the DNS names for which it may issue to this domain and what is below it
+              [default: as the CA above]
 
           --out <FOLDER>
               Write to this folder
@@ -237,6 +245,7 @@ fn sign() {
               Read the passphrase from this open file descriptor
 
     Example: pki sign certs/payment/tls.csr --profile server --days 60
+    Example: pki sign branch.csr --profile intermediate --permit-dns branch.microservices.dev
     ");
 }
 

@@ -29,5 +29,6 @@ mod revocation_crash;
 mod rotation;
 mod startup;
 mod strangers;
+mod subordinate;
 mod support;
 mod together;

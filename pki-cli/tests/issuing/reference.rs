@@ -117,6 +117,8 @@ const RUNS: &[&str] = &[
     "check",
     "check --warn 9000d",
     "check certs/x",
+    "csr sub",
+    "sign certs/sub/tls.csr --profile intermediate",
     "inspect certs/x/tls.crt",
     "inspect certs/x/tls.crt nothing",
     "inspect certs/ca",

@@ -240,7 +240,7 @@ fn requests_that_are_weak_changed_or_ask_for_too_much() {
         "wants-ca",
         &format!("-newkey ed25519 {san} -addext basicConstraints=critical,CA:TRUE"),
     );
-    snapshot!(home.pki("sign wants-ca.csr").fails(3), @"error: The request asks for basicConstraints CA:TRUE, which is not granted under the profile server: have the request made without CA:TRUE, or sign it as an end entity with --allow-dropped.");
+    snapshot!(home.pki("sign wants-ca.csr").fails(3), @"error: The request asks for basicConstraints CA:TRUE, which is not granted under the profile server: have the request made without CA:TRUE, or sign it as an end entity with --allow-dropped; if a CA is meant, sign it with --profile intermediate.");
     request(
         "wide",
         "-newkey ed25519 -addext subjectAltName=DNS:a.dev,DNS:*.dev",
@@ -406,7 +406,7 @@ fn command_lines_that_make_no_sense() {
     For more information, try '--help'.
     "#);
     snapshot!(home.pki("issue x --dns a.dev --profile root").fails(2), @r#"
-    error: invalid value 'root' for '--profile <PROFILE>': the profile "root" is not known; known are server, client and peer
+    error: invalid value 'root' for '--profile <PROFILE>': a root signs itself: "pki init" makes one, and "pki ca rotate --root" replaces it
 
     For more information, try '--help'.
     "#);

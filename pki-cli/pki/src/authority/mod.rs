@@ -8,6 +8,7 @@ mod create;
 mod files;
 mod generations;
 mod rehearsal;
+mod subordinate;
 
 use std::path::{Path, PathBuf};
 
@@ -17,6 +18,7 @@ pub use create::{Created, NewAuthority};
 pub use files::{pem_of, read_certificates, read_given_certificates, read_given_key, read_key};
 pub use generations::{Generations, Role, Stage, is_generation_of, successor};
 pub use rehearsal::{Draft, Rehearsal};
+pub use subordinate::Subordinate;
 
 use crate::{
     certificate::Certificate,
@@ -49,6 +51,8 @@ pub struct Authority {
     issuer: Issuer,
     /// What peers may present a certificate of, the root first.
     anchors: Vec<Certificate>,
+    /// The names of the CAs of `--dir`, which no other CA must have.
+    others: Vec<DistinguishedName>,
     index: Option<Index>,
     /// Where the CRLs of this CA are, once there are any.
     lists: Option<PathBuf>,
@@ -104,6 +108,7 @@ impl Authority {
         Ok(Self {
             issuer,
             anchors,
+            others: Vec::new(),
             index: Some(index),
             lists: Some(dir.join(FOLDER).join(folder::REVOCATION_LISTS)),
         })
@@ -132,6 +137,7 @@ impl Authority {
         Ok(Self {
             anchors: vec![issuer.anchor().clone()],
             issuer,
+            others: Vec::new(),
             index: None,
             lists: None,
         })
@@ -160,21 +166,21 @@ impl Authority {
     /// Issues one certificate: prepare, reserve the serial number, sign, validate, record. See the life of a certificate
     /// in the documentation; nothing is written but the index.
     pub fn issue(&self, order: &Order<'_>, now: OffsetDateTime) -> Result<Issued, Error> {
-        let request = Request {
-            profile: order.profile,
-            subject: order.subject,
-            names: order.names,
-            public_key: order.public_key,
-            days: order.days,
-            path_length: 0,
-            permitted_dns: &[],
-        };
-        let prepared = self.issuer.prepare(&request, now)?;
+        self.issue_request(order.name, &order.request(), now)
+    }
+
+    fn issue_request(
+        &self,
+        name: Option<&str>,
+        request: &Request<'_>,
+        now: OffsetDateTime,
+    ) -> Result<Issued, Error> {
+        let prepared = self.issuer.prepare(request, now)?;
         let notices = prepared.notices().to_vec();
         let reserved = match &self.index {
             Some(index) => {
                 let issuer = self.issuer.certificate().subject();
-                index.reserve(&reservation(order.name, &request, issuer), now)?
+                index.reserve(&reservation(name, request, issuer), now)?
             }
             None => Reserved::without_index(SerialNumber::random()?),
         };
@@ -185,7 +191,7 @@ impl Authority {
             &certificate,
             &intermediates,
             &anchor,
-            Some(order.profile),
+            Some(request.profile),
             now,
         )?;
         if let Some(index) = &self.index {
@@ -198,6 +204,20 @@ impl Authority {
             notices,
             lists: self.lists.clone(),
         })
+    }
+}
+
+impl<'a> Order<'a> {
+    fn request(&self) -> Request<'a> {
+        Request {
+            profile: self.profile,
+            subject: self.subject,
+            names: self.names,
+            public_key: self.public_key,
+            days: self.days,
+            path_length: 0,
+            permitted_dns: &[],
+        }
     }
 }
 

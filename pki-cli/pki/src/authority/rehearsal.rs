@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 use super::{Authority, Created, FOLDER, NewAuthority, Order, Unlock, create::certify, key_of};
 use crate::{
     certificate::Certificate,
+    distinguished_name::DistinguishedName,
     error::Error,
     folder,
     index::{self, Index},
@@ -19,7 +20,8 @@ use crate::{
 /// A CA that is asked what it would issue, and that cannot issue.
 #[derive(Debug)]
 pub struct Rehearsal {
-    issuer: Issuer,
+    pub(super) issuer: Issuer,
+    pub(super) others: Vec<DistinguishedName>,
 }
 
 /// What a certificate would be. Its serial number and its signature are placeholders.
@@ -36,7 +38,10 @@ impl Rehearsal {
     pub fn open(dir: &Path, unlock: &mut Unlock<'_>) -> Result<Self, Error> {
         let (issuer, _) = key_of(dir, unlock)?;
         Index::check(&dir.join(FOLDER).join(index::FILE))?;
-        Ok(Self { issuer })
+        Ok(Self {
+            issuer,
+            others: Vec::new(),
+        })
     }
 
     /// A CA that lives elsewhere.
@@ -46,21 +51,23 @@ impl Rehearsal {
         unlock: &mut Unlock<'_>,
     ) -> Result<Self, Error> {
         let Authority { issuer, .. } = Authority::elsewhere(certificate, key, unlock)?;
-        Ok(Self { issuer })
+        Ok(Self {
+            issuer,
+            others: Vec::new(),
+        })
     }
 
     /// What [`Authority::issue`] would issue.
     pub fn issue(&self, order: &Order<'_>, now: OffsetDateTime) -> Result<Draft, Error> {
-        let request = Request {
-            profile: order.profile,
-            subject: order.subject,
-            names: order.names,
-            public_key: order.public_key,
-            days: order.days,
-            path_length: 0,
-            permitted_dns: &[],
-        };
-        let prepared = self.issuer.prepare(&request, now)?;
+        self.issue_request(&order.request(), now)
+    }
+
+    pub(super) fn issue_request(
+        &self,
+        request: &Request<'_>,
+        now: OffsetDateTime,
+    ) -> Result<Draft, Error> {
+        let prepared = self.issuer.prepare(request, now)?;
         Ok(Draft {
             certificate: prepared.draft().clone(),
             notices: prepared.notices().to_vec(),

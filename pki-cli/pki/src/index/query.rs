@@ -223,8 +223,9 @@ impl Index {
     pub(crate) fn knows_issuing_authority(&self) -> Result<bool, IndexError> {
         self.connection
             .query_row(
-                "SELECT EXISTS (SELECT 1 FROM certificate WHERE profile = ?1)",
-                [Profile::Intermediate.name()],
+                "SELECT EXISTS (SELECT 1 FROM certificate WHERE profile = ?1 AND name = ?2)",
+                // A CA of another name is somebody else's, signed by this one.
+                [Profile::Intermediate.name(), crate::authority::FOLDER],
                 |row| row.get(0),
             )
             .map_err(|error| self.error("read", &error))

@@ -119,6 +119,16 @@ pub enum Refusal {
         "The issuing CA would have the root's name, {0:?}, and verifiers could not tell them apart; give it another one."
     )]
     SameName(String),
+    /// A CA is called so already.
+    #[error(
+        "A CA is named {0:?} already, and verifiers could not tell the two apart; have the request made under another name, or give one with --subject."
+    )]
+    NameTaken(String),
+    /// What is no order for a CA.
+    #[error(
+        "The certificate of a CA has the profile intermediate and no subject alternative name; leave out the names."
+    )]
+    NotASubordinate,
     /// A CA above signs with a broken hash.
     #[error(
         "The CA {0:?} was itself signed with SHA-1 or MD5, so nobody would accept the chain; have it issued again."
