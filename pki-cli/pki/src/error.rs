@@ -143,6 +143,11 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// Another CA took the place of the one with which a command had begun.
+    #[error(
+        "The CA in {0:?} was rotated by another command meanwhile, so nothing more was written with what was known of it before; run this command again."
+    )]
+    Rotated(PathBuf),
     /// The path validator refused what was just signed: nothing was written.
     #[error("What was just signed was refused by our own validation, so it was thrown away: {0}")]
     OwnOutputRefused(String),
@@ -220,6 +225,7 @@ impl Error {
                 _ => ErrorKind::Refused,
             },
             Self::AuthorityExists(_) | Self::PairExists(_) => ErrorKind::Exists,
+            Self::Rotated(_) => ErrorKind::Busy,
             Self::Passphrase(_) | Self::ClearKey(_) => ErrorKind::Passphrase,
             Self::Key(_) | Self::Randomness | Self::OwnOutputRefused(_) => ErrorKind::Internal,
         }

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use time::OffsetDateTime;
 
 use crate::{
-    authority::{self, Authority, Generations, Unlock, read_key},
+    authority::{self, Generations, Unlock, read_key},
     certificate::Certificate,
     error::Error,
     folder::{self, Wait},
@@ -83,34 +83,35 @@ impl RevocationLists {
     /// Reads the CA below `dir`, without its keys.
     pub fn open(dir: &Path) -> Result<Self, Error> {
         let folder = dir.join(authority::FOLDER);
-        if !Authority::exists(dir) {
-            return Err(Error::NoAuthority(folder));
-        }
-        let generations = Generations::read(dir)?;
-        let (root, active) = (generations.root()?, generations.issuer()?);
-        let mut issuers: Vec<CrlIssuer> = Vec::new();
-        for (role, certificate) in generations.members() {
-            if !certificate.is_ca()
-                || issuers
-                    .iter()
-                    .any(|issuer| issuer.certificate == *certificate)
-            {
-                continue;
-            }
-            issuers.push(CrlIssuer {
-                // With a single tier every generation of the root issues to end entities.
-                is_root: certificate.is_self_issued() && root != active,
-                is_needed: certificate == active || certificate == root,
-                certificate: certificate.clone(),
-                key: folder.join(role.key_file()),
-                opened: None,
-            });
-        }
+        let issuers = issuers(&Generations::read(dir)?)?;
         Ok(Self {
             index: Index::open(&folder.join(index::FILE))?,
             dir: dir.to_owned(),
             issuers,
         })
+    }
+
+    /// Looks once more which CAs there are, now that nobody else writes to their folder. Keys that are open stay so. Whether
+    /// a rotation changed anything since the last look.
+    fn look_again(&mut self) -> Result<bool, Error> {
+        let mut present = issuers(&Generations::read(&self.dir)?)?;
+        let is_same = present.len() == self.issuers.len()
+            && present
+                .iter()
+                .zip(&self.issuers)
+                .all(|(one, other)| one.certificate == other.certificate && one.key == other.key);
+        if is_same {
+            return Ok(false);
+        }
+        for issuer in &mut present {
+            let known = self
+                .issuers
+                .iter_mut()
+                .find(|known| known.certificate == issuer.certificate);
+            issuer.opened = known.and_then(|known| known.opened.take());
+        }
+        self.issuers = present;
+        Ok(true)
     }
 
     /// The index of the CA.
@@ -192,4 +193,28 @@ impl RevocationLists {
         }
         Ok(listed)
     }
+}
+
+/// The CAs whose CRLs belong into `crl.pem`, the issuing one first.
+fn issuers(generations: &Generations) -> Result<Vec<CrlIssuer>, Error> {
+    let (root, active) = (generations.root()?, generations.issuer()?);
+    let mut issuers: Vec<CrlIssuer> = Vec::new();
+    for (role, certificate) in generations.members() {
+        if !certificate.is_ca()
+            || issuers
+                .iter()
+                .any(|issuer| issuer.certificate == *certificate)
+        {
+            continue;
+        }
+        issuers.push(CrlIssuer {
+            // With a single tier every generation of the root issues to end entities.
+            is_root: certificate.is_self_issued() && root != active,
+            is_needed: certificate == active || certificate == root,
+            certificate: certificate.clone(),
+            key: generations.folder().join(role.key_file()),
+            opened: None,
+        });
+    }
+    Ok(issuers)
 }

@@ -1,6 +1,6 @@
 //! Signing what is due, and writing it where it is read.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use time::OffsetDateTime;
 
@@ -48,25 +48,29 @@ impl RevocationLists {
         wait: &mut Wait<'_>,
     ) -> Result<Refreshed, Error> {
         let mut refreshed = Refreshed::default();
-        let others = self.certificates();
         // Keys are opened before the lock is taken: nobody should wait for a person who types.
-        for due in self.due(wish, now)? {
-            if matches!(due.action, Action::Sign(_))
-                && let Some(issuer) = self
-                    .issuers
-                    .iter_mut()
-                    .find(|issuer| issuer.name() == due.issuer)
-                && let Err(error) = issuer.open(&others, unlock)
-            {
-                refreshed.failures.push(Failure {
-                    folder: None,
-                    error,
-                });
+        let mut failures = {
+            let due = self.due(wish, now)?;
+            self.open_due(&due, unlock)
+        };
+        let folder = Folder::lock_authority(&self.dir.join(authority::FOLDER), wait)?;
+        // Looked at once more: whoever held the lock before may have done all of it, or have rotated the CA.
+        let is_rotated = self.look_again()?;
+        let lists = self.due(wish, now)?;
+        if is_rotated {
+            let mut nobody = |_: &Path| Err(Error::Rotated(folder.path().to_owned()));
+            failures = self.open_due(&lists, &mut nobody);
+            let rotated = |error: &Error| matches!(error, Error::Rotated(_));
+            if let Some(at) = failures.iter().position(rotated) {
+                return Err(failures.swap_remove(at));
             }
         }
-        let folder = Folder::lock_authority(&self.dir.join(authority::FOLDER), wait)?;
-        // Looked at once more: whoever held the lock before may have done all of it.
-        for due in self.due(wish, now)? {
+        let failures = failures.into_iter();
+        refreshed.failures.extend(failures.map(|error| Failure {
+            folder: None,
+            error,
+        }));
+        for due in lists {
             let due = self.sign_if_due(due, now, &mut refreshed)?;
             refreshed.lists.push(due);
         }
@@ -99,6 +103,24 @@ impl RevocationLists {
             refreshed.failures.extend(failures);
         }
         Ok(refreshed)
+    }
+
+    /// Opens the keys of the CAs whose CRLs are to be signed. Why some cannot be opened.
+    fn open_due(&mut self, lists: &[Due], unlock: &mut Unlock<'_>) -> Vec<Error> {
+        let others = self.certificates();
+        let mut failures = Vec::new();
+        for due in lists {
+            if matches!(due.action, Action::Sign(_))
+                && let Some(issuer) = self
+                    .issuers
+                    .iter_mut()
+                    .find(|issuer| issuer.name() == due.issuer)
+                && let Err(error) = issuer.open(&others, unlock)
+            {
+                failures.push(error);
+            }
+        }
+        failures
     }
 
     fn sign_if_due(
