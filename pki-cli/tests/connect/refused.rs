@@ -203,7 +203,7 @@ fn a_pair_that_is_no_pair_is_refused_before_anything_is_sent() {
         (
             "--identity nobody",
             4,
-            "There is no file certs/nobody/tls.crt.",
+            "There is no file \"certs/nobody/tls.crt\";",
         ),
         (
             "--cert certs/client/tls.key --key certs/client/tls.key",
