@@ -207,7 +207,11 @@ impl<'s> Batch<'s> {
         let reservations: Vec<_> = self.items.iter().map(|item| item.rest.1.clone()).collect();
         let serials = match reservations.is_empty() {
             true => Vec::new(),
-            false => index.reserve_all(&reservations, self.place.now)?,
+            false => {
+                // The CA may have been revoked since it was opened, or since the last batch.
+                index.refuse_revoked(self.place.issuer.chain())?;
+                index.reserve_all(&reservations, self.place.now)?
+            }
         };
         Ok(Reserved {
             batch: self,

@@ -453,6 +453,7 @@ impl Candidate {
             subject: &self.carried.subject,
             names: &self.carried.names,
         };
+        known.index.refuse_revoked(known.chain())?;
         Ok(issuer::check_chain(&known.chain(), &wanted, now)?)
     }
 

@@ -26,6 +26,7 @@ mod refusals;
 mod renewal;
 mod revocation;
 mod revocation_crash;
+mod revoked_authority;
 mod rotation;
 mod startup;
 mod strangers;

@@ -105,6 +105,7 @@ impl Authority {
     pub fn open(dir: &Path, unlock: &mut Unlock<'_>) -> Result<Self, Error> {
         let (issuer, anchors) = key_of(dir, unlock)?;
         let index = Index::open(&dir.join(FOLDER).join(index::FILE))?;
+        index.refuse_revoked(issuer.chain())?;
         Ok(Self {
             issuer,
             anchors,
@@ -179,6 +180,8 @@ impl Authority {
         let notices = prepared.notices().to_vec();
         let reserved = match &self.index {
             Some(index) => {
+                // It may have been revoked since it was opened.
+                index.refuse_revoked(self.issuer.chain())?;
                 let issuer = self.issuer.certificate().subject();
                 index.reserve(&reservation(name, request, issuer), now)?
             }

@@ -8,7 +8,7 @@ use super::{
     Index, IndexError, Row, Status,
     row::{COLUMNS, timestamp},
 };
-use crate::profile::Profile;
+use crate::{certificate::Certificate, error::Error, issuer::Refusal, profile::Profile};
 
 /// Which rows are asked for: those that meet every condition.
 #[derive(Clone, Copy, Debug, Default)]
@@ -169,6 +169,32 @@ impl Index {
     /// The row of the certificate with this SHA-256.
     pub fn with_fingerprint(&self, fingerprint: &str) -> Result<Option<Row>, IndexError> {
         Ok(self.where_equal("fingerprint", fingerprint)?.pop())
+    }
+
+    /// Whether the index has this very certificate as revoked.
+    pub fn is_revoked(&self, certificate: &Certificate) -> Result<bool, IndexError> {
+        let row = self.find(&certificate.serial(), &certificate.issuer().to_string())?;
+        // A lost one, of an imported CA, is known by its number alone.
+        Ok(row.is_some_and(|row| {
+            row.status == Status::Revoked
+                && row
+                    .fingerprint
+                    .is_none_or(|known| known == certificate.fingerprint())
+        }))
+    }
+
+    /// Refuses to issue by a CA that is revoked, or stands below one that is: verifiers would refuse what it signs
+    /// (RFC 5280 §6.1.3 (a)(3)).
+    pub fn refuse_revoked<'c>(
+        &self,
+        chain: impl IntoIterator<Item = &'c Certificate>,
+    ) -> Result<(), Error> {
+        for certificate in chain {
+            if self.is_revoked(certificate)? {
+                return Err(Refusal::RevokedCa(certificate.subject().to_string()).into());
+            }
+        }
+        Ok(())
     }
 
     fn where_equal(&self, column: &str, value: &str) -> Result<Vec<Row>, IndexError> {

@@ -132,7 +132,7 @@ impl Issuer {
     }
 
     /// The issuer and everything above it.
-    fn chain(&self) -> impl Iterator<Item = &Certificate> {
+    pub(crate) fn chain(&self) -> impl Iterator<Item = &Certificate> {
         std::iter::once(&self.certificate).chain(&self.parents)
     }
 

@@ -42,6 +42,11 @@ pub enum Refusal {
         /// When.
         not_after: String,
     },
+    /// The CA was revoked.
+    #[error(
+        "The CA {0:?} is revoked, so nothing that it signs would be accepted; replace it with \"pki ca rotate prepare --now\" and \"pki ca rotate activate\", and issue then."
+    )]
+    RevokedCa(String),
     /// The CA's validity has not begun.
     #[error(
         "The CA {subject:?} is not valid before {not_before}; wait, or set this machine's clock."

@@ -105,7 +105,11 @@ impl Outlook {
             None => Living::default(),
         };
         let is_root_due = half_life(generations.root()?) <= now;
-        let (step, due) = next_step(&generations, &living, now)?;
+        let (step, mut due) = next_step(&generations, &living, now)?;
+        // What a revoked CA issues is accepted by nobody: its successor is needed now.
+        if step != Step::Retire && index.is_revoked(generations.issuer()?)? {
+            due = due.min(now);
+        }
         Ok(Self {
             generations,
             step,

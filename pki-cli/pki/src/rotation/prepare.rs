@@ -70,7 +70,14 @@ pub fn prepare(
 ) -> Result<Prepared, Error> {
     let done = Prepared { made: Vec::new() };
     let before = Generations::read(dir)?;
-    if !may_begin(&before, wish, now)? {
+    let index = open_index(dir)?;
+    // One that is revoked issues nothing any more, so nothing is waited for.
+    let is_revoked = index.is_revoked(before.issuer()?)?;
+    let begin = Wish {
+        early: wish.early || is_revoked,
+        ..*wish
+    };
+    if !may_begin(&before, &begin, now)? {
         return Ok(done);
     }
     let is_single = before.get(Role::Issuing).is_none();
@@ -81,7 +88,6 @@ pub fn prepare(
         true => None,
         false => Some(root_key(&before, unlock)?),
     };
-    let index = open_index(dir)?;
     let mut taken: Vec<_> = before
         .members()
         .map(|(_, certificate)| certificate.subject().clone())
