@@ -26,6 +26,9 @@ use crate::{
     subject_alt_name::GeneralName,
 };
 
+/// How often a folder that changes while it is read is read again.
+const ATTEMPTS: usize = 100;
+
 /// Why a certificate is not renewed: one sentence with the reason and the fix.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -389,6 +392,9 @@ pub enum Standing {
 
 impl Standing {
     /// Looks at the certificate in a folder, and refuses what is due and cannot be renewed.
+    ///
+    /// Another process may replace the pair between the readings of the certificate and of the key, and what is found
+    /// then is of two moments; so a change in between is noticed by the certificate, and the folder looked at again.
     pub fn read(
         known: &Known,
         path: &Path,
@@ -396,10 +402,30 @@ impl Standing {
         now: OffsetDateTime,
     ) -> Result<Self, Error> {
         let file = path.join(folder::CERTIFICATE);
-        let Some(bytes) = folder::read_if_there(&file)? else {
-            return Err(RenewalRefused::NoCertificate(file).into());
-        };
-        let read = Certificate::read_all(&bytes).map_err(|error| Error::CertificateFile {
+        let mut standing = Err(RenewalRefused::NoCertificate(file.clone()).into());
+        for _ in 0..ATTEMPTS {
+            let Some(bytes) = folder::read_if_there(&file)? else {
+                return Err(RenewalRefused::NoCertificate(file).into());
+            };
+            standing = Self::of(known, path, &file, &bytes, terms, now);
+            if folder::read_if_there(&file)?.is_some_and(|again| *again == *bytes) {
+                break;
+            }
+        }
+        standing
+    }
+
+    /// What [`Self::read`] finds when these are the octets of the certificate.
+    fn of(
+        known: &Known,
+        path: &Path,
+        file: &Path,
+        bytes: &[u8],
+        terms: &Terms,
+        now: OffsetDateTime,
+    ) -> Result<Self, Error> {
+        let file = file.to_owned();
+        let read = Certificate::read_all(bytes).map_err(|error| Error::CertificateFile {
             path: file.clone(),
             reason: error.to_string(),
         })?;
