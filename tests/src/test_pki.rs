@@ -85,7 +85,8 @@ impl TestCa {
     /// A revocation list with these serial numbers.
     pub fn revoke(&self, serials: &[u64], next_update: OffsetDateTime) -> Result<String> {
         let list = CertificateRevocationListParams {
-            this_update: days(-2),
+            // Before the noon two days ago at which one of them ends, whatever the time of day.
+            this_update: days(-3),
             next_update,
             crl_number: SerialNumber::from(1_u64),
             issuing_distribution_point: None,
@@ -93,7 +94,7 @@ impl TestCa {
                 .iter()
                 .map(|serial| RevokedCertParams {
                     serial_number: SerialNumber::from(*serial),
-                    revocation_time: days(-2),
+                    revocation_time: days(-3),
                     reason_code: None,
                     invalidity_date: None,
                 })
