@@ -9,8 +9,20 @@ use crate::command_error::{CommandError, Kind};
 /// No certificate, bundle or key that makes sense is larger. The largest CRLs of the public web have a few megabytes.
 pub(crate) const LARGEST_FILE: u64 = 16 * 1024 * 1024;
 
-/// The content of a file, or of stdin for `-`, when it is not larger than [`LARGEST_FILE`].
+/// The content of a file, or of stdin for `-`, when it is not larger than [`LARGEST_FILE`] (a `crl.pem`: than what is read of CRLs).
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, CommandError> {
+    match path.file_name() {
+        Some(name) if name == folder::REVOCATION_LISTS => read_lists(path),
+        _ => read_up_to(path, LARGEST_FILE),
+    }
+}
+
+/// The content of a file that is to hold CRLs, which grow with every revocation.
+pub(crate) fn read_lists(path: &Path) -> Result<Vec<u8>, CommandError> {
+    read_up_to(path, folder::MAX_LISTS)
+}
+
+fn read_up_to(path: &Path, limit: u64) -> Result<Vec<u8>, CommandError> {
     let shown = escape(&path.to_string_lossy());
     let unreadable = |error: std::io::Error| match error.kind() {
         std::io::ErrorKind::NotFound => {
@@ -27,22 +39,22 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, CommandError> {
     let read = if path == Path::new("-") {
         std::io::stdin()
             .lock()
-            .take(LARGEST_FILE + 1)
+            .take(limit + 1)
             .read_to_end(&mut octets)
     } else {
         folder::open_given(path).and_then(|file| {
             // Room at once, as far as the size is known, so that nothing is copied while it grows.
-            octets.reserve_exact(file.size().min(LARGEST_FILE) as usize + 1);
-            file.take(LARGEST_FILE + 1).read_to_end(&mut octets)
+            octets.reserve_exact(file.size().min(limit) as usize + 1);
+            file.take(limit + 1).read_to_end(&mut octets)
         })
     };
     read.map_err(unreadable)?;
-    if octets.len() as u64 > LARGEST_FILE {
+    if octets.len() as u64 > limit {
         return Err(CommandError::new(
             Kind::Malformed,
             format_args!(
                 "The file {shown} is larger than the {} MiB that are read.",
-                LARGEST_FILE / 1024 / 1024
+                limit / 1024 / 1024
             ),
         )
         .hint("Split the bundle, or take out what is not a certificate, request, CRL or key."));

@@ -188,7 +188,11 @@ impl Source {
     }
 
     fn crls(&self) -> Result<Vec<Vec<u8>>, CommandError> {
-        let (path, octets) = self.read()?;
+        let (path, octets) = match self {
+            // What was given as CRLs may be as large as they may be, whatever its name.
+            Self::Given(path) => (path.as_path(), input::read_lists(path)?),
+            Self::Own(_) => self.read()?,
+        };
         inspect::crls(&octets).map_err(|error| not_a_bundle(path, &error))
     }
 

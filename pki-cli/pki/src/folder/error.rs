@@ -35,6 +35,11 @@ pub enum FolderError {
     /// The file is larger than anything that belongs here.
     #[error("{0:?} is larger than 16 MiB, which no certificate, key or request is.")]
     TooLarge(PathBuf),
+    /// The CRLs are more than what is read.
+    #[error(
+        "{0:?} is larger than the 256 MiB that are read of CRLs, which is about three million revocations; replace the CA (pki ca rotate)."
+    )]
+    ListsTooLarge(PathBuf),
     /// The file is there already.
     #[error("{0:?} exists already; choose another name, or replace it with --force.")]
     Exists(PathBuf),
@@ -108,7 +113,9 @@ impl FolderError {
             Self::Io { .. } | Self::NotAFolder(_) | Self::NotAFile(_) | Self::NotOurs(_) => {
                 ErrorKind::Io
             }
-            Self::TooLarge(_) | Self::NotRegular(_) => ErrorKind::Malformed,
+            Self::TooLarge(_) | Self::ListsTooLarge(_) | Self::NotRegular(_) => {
+                ErrorKind::Malformed
+            }
             Self::Exists(_) => ErrorKind::Exists,
             Self::Busy(_) => ErrorKind::Busy,
         }

@@ -11,13 +11,15 @@ use std::{
 use zeroize::Zeroizing;
 
 use super::{
-    Access, Durable, Entry, FolderError, Wait,
+    Access, Durable, Entry, FolderError, REVOCATION_LISTS, Wait,
     create::{acquire, hidden, parent_and_name, remove_leftovers},
     open::{open, open_given},
 };
 
-/// No file that we read is larger.
+/// No file that we read is larger, but for CRLs.
 const MAX_FILE: u64 = 16 << 20;
+/// No file with CRLs is larger: about three million revocations.
+pub const MAX_LISTS: u64 = 256 << 20;
 
 /// Writes files into a folder and makes them durable.
 pub fn write_entries(folder: &Path, entries: &[Entry]) -> Result<(), FolderError> {
@@ -112,13 +114,21 @@ pub fn read_given(path: &Path) -> Result<Zeroizing<Vec<u8>>, FolderError> {
 }
 
 fn read_from(file: impl Read, path: &Path) -> Result<Zeroizing<Vec<u8>>, FolderError> {
+    // A CRL grows with every revocation, and its file is known by its name.
+    let limit = match path.file_name() {
+        Some(name) if name == REVOCATION_LISTS => MAX_LISTS,
+        _ => MAX_FILE,
+    };
     let mut content = Zeroizing::new(Vec::new());
     // One more than allowed, so that a file of exactly the limit is told from a larger one; a device never ends.
-    file.take(MAX_FILE + 1)
+    file.take(limit + 1)
         .read_to_end(&mut content)
         .map_err(FolderError::io(path, "read"))?;
-    if content.len() as u64 > MAX_FILE {
-        return Err(FolderError::TooLarge(path.to_owned()));
+    if content.len() as u64 > limit {
+        return Err(match limit {
+            MAX_LISTS => FolderError::ListsTooLarge(path.to_owned()),
+            _ => FolderError::TooLarge(path.to_owned()),
+        });
     }
     Ok(content)
 }

@@ -37,7 +37,9 @@ use zeroize::Zeroizing;
 pub use create::{create, create_folder, is_staged, name_of_staged, parent};
 pub use error::FolderError;
 pub use exchange::{Change, Durable, is_unsettled};
-pub use file::{mode_of, place_file, read, read_given, read_if_there, sync_all, write_entries};
+pub use file::{
+    MAX_LISTS, mode_of, place_file, read, read_given, read_if_there, sync_all, write_entries,
+};
 pub use lock::Folder;
 pub(crate) use open::open;
 pub use open::{GivenFile, open_given};

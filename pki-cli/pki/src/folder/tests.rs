@@ -377,3 +377,21 @@ fn only_one_holds_a_folder() {
     drop(folder);
     assert!(acquire(&other, &path, &mut || false).is_ok());
 }
+
+#[test]
+fn a_file_of_crls_may_be_larger_than_any_other_up_to_a_bound_that_is_told() {
+    let home = tempfile::tempdir().expect("a temporary folder");
+    let sized = |name: &str, size: u64| {
+        let path = home.path().join(name);
+        let file = File::create(&path).expect("created");
+        file.set_len(size).expect("grown");
+        path
+    };
+    let larger = (16 << 20) + 1;
+    let refused = read(&sized("tls.crt", larger)).expect_err("too large");
+    assert!(refused.to_string().contains("16 MiB"), "{refused}");
+    let lists = read(&sized("crl.pem", larger)).expect("read");
+    assert_eq!(lists.len() as u64, larger);
+    let refused = read(&sized("crl.pem", MAX_LISTS + 1)).expect_err("too large");
+    assert!(refused.to_string().contains("256 MiB"), "{refused}");
+}
