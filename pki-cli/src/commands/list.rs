@@ -55,7 +55,7 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
     if !Authority::exists(&global.dir) {
         return Err(Error::NoAuthority(folder).into());
     }
-    let index = Index::open(&folder.join(index::FILE)).map_err(Error::from)?;
+    let index = Index::open_to_read(&folder.join(index::FILE)).map_err(Error::from)?;
     let now = now();
     let filter = args.filter(now);
     if output.json() {
@@ -72,7 +72,10 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
         if let Some(error) = rows.failure.take() {
             return Err(CommandError::from(Error::from(error)).told_in_json());
         }
-        return Ok(printed?);
+        printed?;
+        return index
+            .still_stands()
+            .map_err(|error| CommandError::from(Error::from(error)).told_in_json());
     }
     let mut count = 0_u64;
     index.each(&filter, |row| {
@@ -88,7 +91,7 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
     if count == 0 {
         output.line("No certificate.")?;
     }
-    Ok(())
+    Ok(index.still_stands().map_err(Error::from)?)
 }
 
 impl Args {

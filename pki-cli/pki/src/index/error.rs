@@ -33,6 +33,16 @@ pub enum IndexError {
         "The index {0:?} is read-only here, so nothing can be issued or revoked; run this as the owner of the CA's folder, or make the folder and the index writable."
     )]
     ReadOnly(PathBuf),
+    /// It changed while it was read without locks.
+    #[error(
+        "The index {0:?} changed while it was read, and may not be written here, so that what was read may be wrong; try again."
+    )]
+    Changed(PathBuf),
+    /// Its last changes cannot be read.
+    #[error(
+        "The last changes of the index {0:?} are in a log beside it, which cannot be read without writing, and may not be written here; run this as the owner of the CA's folder, or let the owner run \"pki list\" once."
+    )]
+    InLog(PathBuf),
     /// The disk is full.
     #[error(
         "The disk is full, so the index {0:?} could not be written, and nothing was issued or revoked; make room and try again."
@@ -83,9 +93,13 @@ impl IndexError {
         match self {
             Self::Missing(_) => ErrorKind::NotFound,
             Self::Foreign(_) | Self::Damaged { .. } => ErrorKind::Malformed,
-            Self::Busy(_) => ErrorKind::Busy,
+            Self::Busy(_) | Self::Changed(_) => ErrorKind::Busy,
             Self::Conflict { .. } => ErrorKind::Exists,
-            Self::ReadOnly(_) | Self::Full(_) | Self::NoRoom(_) | Self::Io { .. } => ErrorKind::Io,
+            Self::ReadOnly(_)
+            | Self::InLog(_)
+            | Self::Full(_)
+            | Self::NoRoom(_)
+            | Self::Io { .. } => ErrorKind::Io,
         }
     }
 
@@ -94,6 +108,8 @@ impl IndexError {
         let (Self::Missing(path)
         | Self::Foreign(path)
         | Self::Busy(path)
+        | Self::Changed(path)
+        | Self::InLog(path)
         | Self::ReadOnly(path)
         | Self::Full(path)
         | Self::NoRoom(path)

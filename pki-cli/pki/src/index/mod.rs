@@ -16,7 +16,7 @@ mod schema;
 
 use std::{
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use rusqlite::{Connection, OpenFlags, params};
@@ -42,6 +42,25 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub struct Index {
     path: PathBuf,
     connection: Connection,
+    /// The state of the file, when it is read without locks.
+    unlocked: Option<Stamp>,
+}
+
+/// By which a file that was written to is told.
+#[derive(Debug, Eq, PartialEq)]
+struct Stamp {
+    size: u64,
+    modified: Option<SystemTime>,
+}
+
+impl Stamp {
+    fn of(path: &Path) -> Option<Self> {
+        let metadata = std::fs::metadata(path).ok()?;
+        Some(Self {
+            size: metadata.len(),
+            modified: metadata.modified().ok(),
+        })
+    }
 }
 
 /// What is known before a certificate is signed.
@@ -111,6 +130,58 @@ impl Index {
         }
     }
 
+    /// Opens an index that is there for questions alone: where this user may not write, nothing is written. Whoever may
+    /// write opens it as [`Self::open`] does, since readers in WAL mode take part in its locks.
+    pub fn open_to_read(path: &Path) -> Result<Self, IndexError> {
+        match check_rights(path) {
+            Err(IndexError::ReadOnly(_)) => {}
+            Err(error) => return Err(error),
+            Ok(()) => return Self::open(path),
+        }
+        let is_ours = |index: &Self| match schema::version(&index.connection) {
+            Ok(Some(schema::VERSION)) => Ok(Ok(())),
+            // To bring it to the present version it would have to be written.
+            Ok(Some(1)) => Ok(Err(IndexError::ReadOnly(path.to_owned()))),
+            Ok(_) => Ok(Err(IndexError::Foreign(path.to_owned()))),
+            Err(error) => Err(error),
+        };
+        // With the files that a process at work has beside it, SQLite reads it under the same locks.
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let refused = match Self::connect(path, flags) {
+            Ok(shared) => match is_ours(&shared) {
+                Ok(verdict) => return verdict.map(|()| shared),
+                Err(refused) => error::translate(path, "read", &refused),
+            },
+            Err(refused) => refused,
+        };
+        // Without them nobody is at work, and everything is in the one file. What lies in a log would be overlooked, which
+        // may be a revocation.
+        let before = Stamp::of(path);
+        if Stamp::of(&log_of(path)).is_some_and(|log| log.size > 0) {
+            return Err(IndexError::InLog(path.to_owned()));
+        }
+        let uri = format!("file:{}?immutable=1", percent_encoded(path));
+        let mut index = Self::connect(Path::new(&uri), flags | OpenFlags::SQLITE_OPEN_URI)
+            .map_err(|_| refused)?;
+        path.clone_into(&mut index.path);
+        index.unlocked = before;
+        is_ours(&index)
+            .map_err(|error| index.error("read", &error))?
+            .map(|()| index)
+    }
+
+    /// Whether what was read was one state of the index. Asked when the questions of [`Self::open_to_read`] are answered: without
+    /// locks, somebody may have written in between.
+    pub fn still_stands(&self) -> Result<(), IndexError> {
+        let log = Stamp::of(&log_of(&self.path)).is_some_and(|log| log.size > 0);
+        match &self.unlocked {
+            Some(before) if log || Stamp::of(&self.path).as_ref() != Some(before) => {
+                Err(IndexError::Changed(self.path.clone()))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn connect(path: &Path, flags: OpenFlags) -> Result<Self, IndexError> {
         let failed = |error: &rusqlite::Error| error::translate(path, "opened", error);
         let connection =
@@ -125,6 +196,7 @@ impl Index {
         Ok(Self {
             path: path.to_owned(),
             connection,
+            unlocked: None,
         })
     }
 
@@ -172,6 +244,13 @@ impl Index {
     fn error(&self, action: &'static str, error: &rusqlite::Error) -> IndexError {
         error::translate(&self.path, action, error)
     }
+}
+
+/// The write-ahead log beside an index.
+fn log_of(path: &Path) -> PathBuf {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    log.into()
 }
 
 fn check_rights(path: &Path) -> Result<(), IndexError> {
