@@ -4,9 +4,12 @@
 use std::io;
 
 use pki::{
+    Error,
+    index::Index,
     path_validation::{
         Accepted, FailureKind, Position, Rejected, Request, rustls_verdict, validate,
     },
+    revocation::recorded,
     text::escape,
 };
 use serde_json::{Value, json};
@@ -33,6 +36,18 @@ impl Verdict {
             _ => Some(rustls_verdict(request)),
         };
         Self { ours, rustls }
+    }
+
+    /// Asks the index of the CA as well, which may know of revocations that no CRL tells of yet.
+    pub(crate) fn ask_index(&mut self, index: &Index) -> Result<(), Error> {
+        if let Ok(accepted) = &self.ours
+            && let Some(rejected) = recorded(index, accepted)?
+        {
+            self.ours = Err(rejected);
+            // Nobody but us has the index.
+            self.rustls = None;
+        }
+        Ok(())
     }
 
     /// The rule that failed, when the answer is no.

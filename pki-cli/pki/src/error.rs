@@ -131,6 +131,18 @@ pub enum Error {
         /// The key.
         key: PathBuf,
     },
+    /// A CRL that nobody was given has ended, and its key is not here.
+    #[error(
+        "The CRL of {issuer:?}, which lay in the index, has ended on {end}, and its key {key:?} is not here to sign another. Verifiers would refuse everything with it, so no crl.pem was written; bring the key there and run \"pki crl\"."
+    )]
+    CrlEnded {
+        /// The CA.
+        issuer: String,
+        /// When it ended.
+        end: String,
+        /// The key.
+        key: PathBuf,
+    },
     /// A CRL should be signed again, and its key is not here.
     #[error(
         "The CRL of {issuer:?} should be signed again ({reason}), and its key {key:?} is not here; bring the key there and run \"pki crl\"."
@@ -216,6 +228,7 @@ impl Error {
             | Self::AuthorityIncomplete(_)
             | Self::RootKeyElsewhere(_)
             | Self::CrlKeyMissing { .. }
+            | Self::CrlEnded { .. }
             | Self::CrlOutdated { .. } => ErrorKind::NotFound,
             Self::Revocation(refused) => match refused {
                 RevocationRefused::UnknownName(_) | RevocationRefused::UnknownSerial(_) => {

@@ -23,7 +23,9 @@ use crate::{
 /// Create a CA: a root and an issuing CA below it
 ///
 /// Writes DIR/ca with root.crt, root.key, issuing.crt, issuing.key and the index. An existing CA is never overwritten.
-/// root.key is needed again only for another issuing CA: keep it offline.
+/// root.key is needed again for another issuing CA, to revoke one, and about twice a year for the root's CRL, once
+/// something was revoked; the root's first CRL, for a year, is signed at once and kept in the index. Keep root.key
+/// offline.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example: pki init --subject \"/C=TR/O=Software/CN=Microservices CA\" --permit-dns microservices.dev"

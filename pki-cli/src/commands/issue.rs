@@ -17,7 +17,10 @@ use serde_json::json;
 use crate::{
     Global,
     command_error::CommandError,
-    commands::{AuthorityArgs, NamesArgs, end_entity_folder, init::subject_or_name, now, patience},
+    commands::{
+        AuthorityArgs, NamesArgs, end_entity_folder, init::subject_or_name, now, patience,
+        tell_of_lists_elsewhere,
+    },
     output::Output,
     passphrase::KeyPassphraseArgs,
     show,
@@ -94,6 +97,7 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
     for notice in &issued.notices {
         output.notice(notice);
     }
+    tell_of_lists_elsewhere(global, &path, &issued, output);
     if output.json() {
         return Ok(output.document(&show::issued_json(&args.name, &path, &issued))?);
     }

@@ -27,7 +27,7 @@ mod verify;
 
 use crate::{Global, command_error::CommandError, output::Output};
 
-use shared::{AuthorityArgs, NamesArgs, end_entity_folder};
+use shared::{AuthorityArgs, NamesArgs, end_entity_folder, tell_of_lists_elsewhere};
 pub(crate) use shared::{now, patience};
 
 #[derive(Debug, clap::Subcommand)]

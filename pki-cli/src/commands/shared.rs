@@ -7,7 +7,7 @@ use std::{
 
 use pki::{
     Error,
-    authority::{Authority, Rehearsal},
+    authority::{Authority, Issued, Rehearsal},
     manifest::check_name,
     subject_alt_name::{GeneralName, Parse, deduplicate},
 };
@@ -161,6 +161,22 @@ pub(crate) fn end_entity_folder(
         ));
     }
     Ok(folder)
+}
+
+/// `pki crl` knows the folders beside the CA's. What lies elsewhere keeps the `crl.pem` that it was born with.
+pub(crate) fn tell_of_lists_elsewhere(
+    global: &Global,
+    folder: &Path,
+    issued: &Issued,
+    output: &mut Output,
+) {
+    let is_beside = place(folder).parent() == Some(place(&global.dir).as_path());
+    if issued.has_revocation_lists() && !is_beside {
+        output.notice(format_args!(
+            "The crl.pem in {folder:?} is not refreshed by \"pki crl\" and \"pki revoke\", because the folder is not in {:?}, and its service refuses everybody once that has ended: copy crl.pem there whenever it changes.",
+            global.dir
+        ));
+    }
 }
 
 /// Where a path leads, links followed as far as it is there.

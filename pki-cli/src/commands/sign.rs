@@ -21,7 +21,9 @@ use serde_json::json;
 use crate::{
     Global,
     command_error::{CommandError, Kind},
-    commands::{AuthorityArgs, NamesArgs, init::parse_subject, now, patience},
+    commands::{
+        AuthorityArgs, NamesArgs, init::parse_subject, now, patience, tell_of_lists_elsewhere,
+    },
     output::Output,
     show,
 };
@@ -134,6 +136,7 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
         None => authority.issue(&order, now())?,
     };
     write_certificate(folder, &issued)?;
+    tell_of_lists_elsewhere(global, &path, &issued, output);
     show(args, &path, &issued, &decision, output)
 }
 

@@ -5,6 +5,9 @@
 use std::path::PathBuf;
 
 use pki::{
+    ErrorKind,
+    authority::FOLDER,
+    index::{self, Index, IndexError},
     path_validation::{ExpectedName, ExpectedNameError, Purpose, Request},
     text,
 };
@@ -44,7 +47,8 @@ Example: pki verify certs/order/tls.crt --host order.microservices.dev --purpose
 ///
 /// Builds a path through the intermediates, in any order, and checks every certificate of it, the root included:
 /// signatures, validity, CA and key usage, path length, name constraints, policies, unknown critical extensions,
-/// algorithms, and, with --crl, revocation. Says which rule failed, at which certificate, by which clause, and what
+/// algorithms, and, with --crl, revocation; what the index of the CA in --dir says is revoked is rejected without a CRL,
+/// too. Says which rule failed, at which certificate, by which clause, and what
 /// to do. Certificates behind the first one in LEAF count as intermediates.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXIT_CODES)]
@@ -119,7 +123,10 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
         request = request.max_depth(depth);
     }
     let request = names.into_iter().fold(request, Request::name);
-    let verdict = Verdict::of(&request);
+    let mut verdict = Verdict::of(&request);
+    if args.trust.is_empty() {
+        ask_index(global, &mut verdict, output)?;
+    }
     if let Some(failure) = verdict.failure(&named(&args.leaf)) {
         return Err(failure);
     }
@@ -130,6 +137,30 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
     }
     verdict.notices(output);
     Ok(())
+}
+
+/// The CA of --dir knows what it revoked, also when no CRL says so yet. A copy of its certificates has no index.
+fn ask_index(
+    global: &Global,
+    verdict: &mut Verdict,
+    output: &mut Output,
+) -> Result<(), CommandError> {
+    let path = global.dir.join(FOLDER).join(index::FILE);
+    let asked = match Index::open_to_read(&path) {
+        Ok(index) => verdict.ask_index(&index),
+        Err(IndexError::Missing(_)) => Ok(()),
+        Err(error) => Err(error.into()),
+    };
+    match asked {
+        // Whoever may not read the index goes by the CRLs, as everybody else does.
+        Err(error) if error.kind() == ErrorKind::Io => {
+            output.notice(format_args!(
+                "The index was not asked whether it is revoked. {error}"
+            ));
+            Ok(())
+        }
+        other => Ok(other?),
+    }
 }
 
 fn time(at: Option<&str>) -> Result<OffsetDateTime, CommandError> {

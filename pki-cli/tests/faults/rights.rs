@@ -173,3 +173,73 @@ fn an_index_that_may_not_be_written_to() {
         assert_same(&before, &tree(&home.path("")), writing.name);
     }
 }
+
+#[test]
+fn whoever_may_only_read_lists_checks_and_verifies() {
+    let home = Home::with_ca();
+    for name in ["order", "payment"] {
+        home.pki(&format!("issue {name} --dns {name}.example.org"))
+            .succeeds();
+    }
+    home.pki("revoke order --reason superseded").succeeds();
+    let questions = [
+        ("list", 0, "payment"),
+        ("list --revoked", 0, "superseded"),
+        ("list --all --json", 0, "\"superseded\""),
+        ("check", 102, "certs/order  is not accepted"),
+        ("check certs/payment", 0, "All is well"),
+        ("verify certs/order/tls.crt", 23, "superseded"),
+        ("verify certs/payment/tls.crt", 0, "accepted"),
+        ("inspect certs/payment/tls.crt", 0, "CN=payment"),
+    ];
+    // Everything may be read by everybody but the keys, which only the owner of the folder has.
+    for_each(&home.path(""), &mut |path| {
+        let is_key = path.extension().is_some_and(|end| end == "key");
+        set_mode(
+            path,
+            match (path.is_dir(), is_key) {
+                (true, _) => 0o555,
+                (_, true) => 0o400,
+                _ => 0o444,
+            },
+        );
+    });
+    let asked = |when: &str| {
+        for (command, code, expected) in questions {
+            let before = tree(&home.path(""));
+            let answer = run(&home, command);
+            assert_eq!(answer.code, code, "{when}, {command}: {answer:?}");
+            let said = format!("{}{}", answer.stdout, answer.stderr);
+            assert!(said.contains(expected), "{when}, {command}: {answer:?}");
+            assert!(!answer.stderr.contains("read-only here"), "{answer:?}");
+            assert_same(&before, &tree(&home.path("")), command);
+        }
+    };
+    asked("nobody at work");
+    // A process at work has files beside the index; what it wrote is seen, under its locks.
+    set_writable(&home, true);
+    set_mode(&home.path("certs/ca/index.db"), 0o644);
+    let index = pki::index::Index::open(&home.path("certs/ca/index.db")).expect("opened");
+    let serial = home.certificate("certs/payment/tls.crt").serial();
+    let issuer = home
+        .certificate("certs/ca/issuing.crt")
+        .subject()
+        .to_string();
+    let revocation = pki::index::Revocation {
+        at: time::OffsetDateTime::now_utc(),
+        reason: pki::revocation_reason::RevocationReason::KeyCompromise,
+        invalid_since: None,
+    };
+    index
+        .revoke(&serial, &issuer, &revocation)
+        .expect("revoked");
+    set_mode(&home.path("certs/ca/index.db"), 0o444);
+    set_writable(&home, false);
+    let listed = run(&home, "list --revoked");
+    assert_eq!(listed.code, 0, "{listed:?}");
+    assert!(listed.stdout.contains("keyCompromise"), "{listed:?}");
+    let verified = run(&home, "verify certs/payment/tls.crt");
+    assert_eq!(verified.code, 23, "{verified:?}");
+    drop(index);
+    set_writable(&home, true);
+}

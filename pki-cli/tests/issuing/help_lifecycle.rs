@@ -86,7 +86,8 @@ fn crl() {
     its life is left; otherwise nothing is done, so this can be run every day. Writes DIR/ca/crl.pem,
     with the CRLs of the issuing CA and of the root, and the same crl.pem into the folder of every
     certificate. Once a folder has one, its service refuses everybody when it ends: let this run from
-    cron or a timer. The root's key is needed about twice a year; until then it may lie elsewhere.
+    cron or a timer. The root's key is needed about twice a year, beginning a year after init at the
+    latest; until then it may lie elsewhere.
 
     Usage: pki crl [OPTIONS]
 

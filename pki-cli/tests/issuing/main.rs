@@ -19,6 +19,7 @@ mod help_lifecycle;
 mod inventory;
 mod malformed;
 mod manual;
+mod offline_root;
 mod passphrases;
 mod pipes;
 mod reference;

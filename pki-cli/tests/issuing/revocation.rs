@@ -41,7 +41,7 @@ fn a_revoked_certificate_is_on_the_crl_that_every_folder_gets() {
     exit 0
     Revoked order, serial [serial], valid until [date] (superseded).
     ~ CN=Private Issuing CA  CRL 1 of 1 certificate, until [date]: there is none yet
-    ~ CN=Private Root CA  CRL 1 of 0 certificates, until [date]: there is none yet
+    ~ CN=Private Root CA  CRL 2 of 0 certificates, until [date]: nobody has it yet
     Written: certs/ca/crl.pem, and crl.pem in 2 of the folders of certificates.
     --- stderr
     notice: From now on every folder has a crl.pem, and who reads it refuses everybody once it has ended, first on [date]: let "pki crl" run every day.
@@ -103,13 +103,13 @@ fn a_second_time_changes_nothing_and_says_so() {
     exit 0
     order, serial [serial], valid until [date] was revoked on [date] already (superseded); that stays as it is.
     = CN=Private Issuing CA  CRL 1 of 1 certificate, until [date]
-    = CN=Private Root CA  CRL 1 of 0 certificates, until [date]
+    = CN=Private Root CA  CRL 2 of 0 certificates, until [date]
     Nothing to do.
     ");
     snapshot!(home.pki("crl"), @"
     exit 0
     = CN=Private Issuing CA  CRL 1 of 1 certificate, until [date]
-    = CN=Private Root CA  CRL 1 of 0 certificates, until [date]
+    = CN=Private Root CA  CRL 2 of 0 certificates, until [date]
     Nothing to do.
     ");
     assert_eq!(home.read("certs/ca/crl.pem"), lists);

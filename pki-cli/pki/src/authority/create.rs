@@ -17,6 +17,7 @@ use crate::{
     issuer::{Issuer, Notice, Prepared, Refusal, Request},
     key::{KeyAlgorithm, KeyError, Passphrase, PrivateKey},
     profile::Profile,
+    revocation,
 };
 
 /// What a new CA is to be.
@@ -82,6 +83,9 @@ impl Authority {
             let made = keys.certify(new, passphrase, now, &mut |prepared, request| {
                 issue_recorded(&index, prepared, request, &new.subject, now)
             })?;
+            if let Some(root) = &made.root_issuer {
+                revocation::sign_first(&index, root, now)?;
+            }
             index.close()?;
             folder::write_entries(folder, &made.entries)?;
             created = Some(made);
@@ -110,6 +114,8 @@ pub(super) struct Made {
     pub(super) root: Certificate,
     pub(super) issuing: Option<Certificate>,
     pub(super) notices: Vec<Notice>,
+    /// The root with its key, when it certifies CAs only.
+    root_issuer: Option<Issuer>,
     entries: Vec<Entry>,
 }
 
@@ -171,6 +177,7 @@ impl Keys {
             root,
             issuing: None,
             notices: Vec::new(),
+            root_issuer: None,
         };
         let (Some(subject), Some(key)) = (&new.issuing_subject, &self.issuing) else {
             return Ok(made);
@@ -196,6 +203,7 @@ impl Keys {
             pem_of(key, passphrase)?.as_bytes(),
         ));
         made.issuing = Some(certificate);
+        made.root_issuer = Some(issuer);
         Ok(made)
     }
 }

@@ -1,7 +1,8 @@
 //! A CA in a folder: `root.crt`, `root.key`, `issuing.crt`, `issuing.key` and the index; and the life of a certificate
 //! from the request to the files (steps 3 to 7).
 //!
-//! `root.key` is needed only to make another issuing CA and may be kept elsewhere. With a single tier there is no
+//! `root.key` is needed to make another issuing CA, to revoke one, and about twice a year for the root's CRL once there is
+//! a `crl.pem`; otherwise it may be kept elsewhere. With a single tier there is no
 //! `issuing.*`, and the root issues. While a CA is being replaced there are more of them (`generations`).
 
 mod create;
@@ -235,6 +236,11 @@ impl Issued {
         Ok(lists.map(|lists| lists.to_vec()))
     }
 
+    /// Whether `crl.pem` is written beside it.
+    pub fn has_revocation_lists(&self) -> bool {
+        self.lists.as_ref().is_some_and(|lists| lists.exists())
+    }
+
     /// What `tls.crt` holds: the certificate, then the intermediates (RFC 8446 §4.4.2).
     pub fn chain_pem(&self) -> String {
         std::iter::once(&self.certificate)
@@ -284,7 +290,7 @@ fn has_lost_its_issuing_authority(folder: &Path, root: &Certificate) -> bool {
         .and_then(|constraints| constraints.path_length)
         .is_some_and(|length| length > 0);
     let index_says = || {
-        Index::open(&folder.join(index::FILE))
+        Index::open_to_read(&folder.join(index::FILE))
             .and_then(|index| index.knows_issuing_authority())
             // Of an index that cannot be read nothing is assumed.
             .unwrap_or(true)

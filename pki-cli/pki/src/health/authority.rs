@@ -31,16 +31,24 @@ impl Own {
 
 impl Check {
     pub(super) fn authority(&self, dir: &Path, report: &mut Report) -> Result<Own, Error> {
-        let lists = RevocationLists::open(dir)?;
+        let lists = RevocationLists::open_to_read(dir)?;
         for issuer in lists.issuers() {
             report.checked += 1;
             let certificate = issuer.certificate();
             let life = (certificate.not_before(), certificate.not_after());
             self.validity(&issuer.name(), life, report);
             self.key(issuer.key(), certificate.public_key(), report)?;
+            // A root's key may lie elsewhere; that of the CA that issues may not.
+            if issuer.issues() && !issuer.key().exists() {
+                let message = "is missing: nothing can be issued and no CRL signed; bring it back from a backup, or replace the CA (pki ca rotate)";
+                report.add(Level::Error, shown(issuer.key()), "key-missing", message);
+            }
         }
         if lists.are_there()? {
             self.lists(&lists, report)?;
+        }
+        if !lists.path().exists() {
+            self.missing_lists(&lists, report)?;
         }
         Ok(Own { lists })
     }
@@ -70,10 +78,21 @@ impl Check {
                 report.add(Level::Warning, subject, "crl-expiring", message);
             }
         }
-        if !lists.path().exists() {
-            let message = "is missing; run \"pki crl\"";
-            report.add(Level::Error, shown(&lists.path()), "crl", message);
-        }
+        Ok(())
+    }
+
+    /// Without `crl.pem` nobody can know what is revoked.
+    fn missing_lists(&self, lists: &RevocationLists, report: &mut Report) -> Result<(), Error> {
+        let message = match lists.revoked(self.now)? {
+            0 if lists.are_there()? => "is missing; run \"pki crl\"".to_owned(),
+            0 => return Ok(()),
+            1 => "is missing, and 1 certificate is revoked, which nobody can know; run \"pki crl\""
+                .to_owned(),
+            many => format!(
+                "is missing, and {many} certificates are revoked, which nobody can know; run \"pki crl\""
+            ),
+        };
+        report.add(Level::Error, shown(&lists.path()), "crl", message);
         Ok(())
     }
 
@@ -121,7 +140,7 @@ impl Check {
             );
             report.add(Level::Note, "index", "reserved", message);
         }
-        Ok(())
+        Ok(index.still_stands()?)
     }
 
     fn is_due(&self, row: &Row) -> bool {

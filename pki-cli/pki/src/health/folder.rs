@@ -92,6 +92,11 @@ impl Check {
             return Ok(None);
         };
         self.key(&path.join(files::KEY), own.public_key(), report)?;
+        if !has_key {
+            // Signed for a request, whose key never was here; or else somebody took it away.
+            let message = "holds no tls.key: whoever made the request has it, or else it was lost, and the service needs a new pair";
+            report.add(Level::Note, &subject, "no-key", message);
+        }
         if self.validity(&subject, (own.not_before(), own.not_after()), report) {
             self.chain(path, &chain, report)?;
         }

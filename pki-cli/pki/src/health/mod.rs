@@ -161,8 +161,18 @@ impl Check {
     /// Tells of a key that others could read, and of one that is another's.
     fn key(&self, path: &Path, expected: &PublicKey, report: &mut Report) -> Result<(), Error> {
         let subject = shown(path);
-        let Some(bytes) = files::read_if_there(path)? else {
-            return Ok(());
+        let bytes = match files::read_if_there(path) {
+            Ok(None) => return Ok(()),
+            Ok(Some(bytes)) => Some(bytes),
+            // A key is nobody's but its owner's.
+            Err(files::FolderError::Io { reason, .. })
+                if reason.kind() == std::io::ErrorKind::PermissionDenied =>
+            {
+                let message = "may not be read here, so whether it fits was not looked at";
+                report.add(Level::Note, &subject, "key-unread", message);
+                None
+            }
+            Err(error) => return Err(error.into()),
         };
         if let Some(mode) = files::mode_of(path)?
             && mode & 0o077 != 0
@@ -174,6 +184,9 @@ impl Check {
                 format!("others can get at it (mode {mode:04o}): make a new key, and keep it 0600"),
             );
         }
+        let Some(bytes) = bytes else {
+            return Ok(());
+        };
         match PrivateKey::read(&bytes, None) {
             Ok(key) if key.public() == expected => {}
             Ok(_) => report.add(

@@ -19,6 +19,7 @@ use crate::{
     key::{KeyError, Passphrase, PrivateKey},
     path_validation,
     profile::Profile,
+    revocation,
 };
 
 /// One CA's files.
@@ -267,6 +268,12 @@ impl Takeover {
                 },
                 &mut |issuer, used| Ok(index.raise_crl_number(issuer, used)?),
             )?;
+            if let (Some(_), Some((key, _))) = (&self.issuing, &self.root.key) {
+                let key = PrivateKey::read(pem_of(key, None)?.as_bytes(), None)?;
+                let root = Issuer::new(self.root.certificate.clone(), key, [])?;
+                // Whether somebody else's root is fit to sign one is asked when it is needed.
+                let _ = revocation::sign_first(&index, &root, now);
+            }
             index.close()?;
             folder::write_entries(folder, &entries)?;
             histories = Some(read);

@@ -120,13 +120,15 @@ impl RevocationLists {
                 date(crl.next_update)
             ));
         }
+        let has_key = issuer.opened.is_some() || issuer.key.exists();
+        // Whoever gets a root's first CRL should get it with its whole life before it, if that can be.
+        if reasons.is_empty() && issuer.is_root && has_key && !self.path().exists() {
+            reasons.push("nobody has it yet".to_owned());
+        }
         if reasons.is_empty() && wish.force {
             reasons.push("--force".to_owned());
         }
-        let action = match (
-            reasons.is_empty(),
-            issuer.opened.is_some() || issuer.key.exists(),
-        ) {
+        let action = match (reasons.is_empty(), has_key) {
             (true, _) => Action::Keep,
             (false, true) => Action::Sign(reasons),
             (false, false) => Action::KeyMissing(reasons),

@@ -4,10 +4,12 @@
 //! certificate checks the CAs above it, too (RFC 5280 §6.3). The index keeps the CRLs; the files are copies. The folder of
 //! each end entity gets the same file, so that a service reads it beside its certificate.
 //!
-//! A root's key may lie elsewhere. Its CRL is then signed when the key is at hand, and lives for a year.
+//! A root's key may lie elsewhere. Its CRL is then signed when the key is at hand, and lives for a year; the first one is
+//! signed when the root is made, and lies in the index until there is a `crl.pem`.
 
 mod carry;
 mod due;
+mod recorded;
 mod refresh;
 mod target;
 
@@ -20,13 +22,14 @@ use crate::{
     certificate::Certificate,
     error::Error,
     folder::{self, Wait},
-    index::{self, Index},
+    index::{self, Filter, Index, IndexError, Status},
     issuer::Issuer,
 };
 
 pub(crate) use carry::folders;
 pub use carry::{Carried, carry, is_carried};
 pub use due::{Action, Due, LIFE, ROOT_LIFE, Wish};
+pub use recorded::recorded;
 pub use refresh::{Failure, Refreshed};
 pub use target::{RevocationRefused, Target};
 
@@ -39,6 +42,8 @@ pub struct CrlIssuer {
     is_root: bool,
     /// Whether verifiers of what is issued today need its CRL.
     is_needed: bool,
+    /// Whether it is the one that issues today.
+    is_active: bool,
     opened: Option<Issuer>,
 }
 
@@ -61,6 +66,11 @@ impl CrlIssuer {
         &self.key
     }
 
+    /// Whether it is the one that issues to end entities today.
+    pub fn issues(&self) -> bool {
+        self.is_active
+    }
+
     /// Its name, as the index has it.
     pub fn name(&self) -> String {
         self.certificate.subject().to_string()
@@ -79,13 +89,36 @@ impl CrlIssuer {
     }
 }
 
+/// Lets a root that certifies CAs only sign its first CRL, while its key is at hand. The index keeps it, and nobody is
+/// given it before there is a reason: a revocation then needs no root's key.
+pub(crate) fn sign_first(index: &Index, root: &Issuer, now: OffsetDateTime) -> Result<(), Error> {
+    let name = root.certificate().subject().to_string();
+    if index.crl(&name)?.is_some() || root.may_sign_crls(now).is_err() {
+        return Ok(());
+    }
+    let reserved = index.reserve_crl(&name)?;
+    let crl = root.sign_crl(&reserved, ROOT_LIFE, now)?;
+    let life = (crl.this_update(), crl.next_update());
+    index.record_crl(&reserved, life, crl.der())?;
+    Ok(())
+}
+
 impl RevocationLists {
     /// Reads the CA below `dir`, without its keys.
     pub fn open(dir: &Path) -> Result<Self, Error> {
+        Self::open_with(dir, Index::open)
+    }
+
+    /// The same for questions alone, where nothing may be written, either.
+    pub fn open_to_read(dir: &Path) -> Result<Self, Error> {
+        Self::open_with(dir, Index::open_to_read)
+    }
+
+    fn open_with(dir: &Path, open: fn(&Path) -> Result<Index, IndexError>) -> Result<Self, Error> {
         let folder = dir.join(authority::FOLDER);
         let issuers = issuers(&Generations::read(dir)?)?;
         Ok(Self {
-            index: Index::open(&folder.join(index::FILE))?,
+            index: open(&folder.join(index::FILE))?,
             dir: dir.to_owned(),
             issuers,
         })
@@ -136,14 +169,29 @@ impl RevocationLists {
             .join(folder::REVOCATION_LISTS)
     }
 
-    /// Whether a CRL was ever signed.
+    /// Whether CRLs are given to anybody. The one that a root signed when it was made, which only the index has, is not
+    /// yet.
     pub fn are_there(&self) -> Result<bool, Error> {
         for issuer in &self.issuers {
-            if self.index.crl(&issuer.name())?.is_some() {
+            if !issuer.is_root && self.index.crl(&issuer.name())?.is_some() {
                 return Ok(true);
             }
         }
-        Ok(false)
+        Ok(self.path().exists())
+    }
+
+    /// How many certificates are revoked that would be accepted otherwise.
+    pub fn revoked(&self, now: OffsetDateTime) -> Result<u64, Error> {
+        let mut count = 0;
+        for issuer in &self.issuers {
+            count += self.index.count(&Filter {
+                issuer: Some(&issuer.name()),
+                status: Some(Status::Revoked),
+                valid_at: Some(now),
+                ..Filter::default()
+            })?;
+        }
+        Ok(count)
     }
 
     /// Opens the keys of these CAs, and asks whether they may sign, before anything is changed.
@@ -210,6 +258,7 @@ fn issuers(generations: &Generations) -> Result<Vec<CrlIssuer>, Error> {
         issuers.push(CrlIssuer {
             // With a single tier every generation of the root issues to end entities.
             is_root: certificate.is_self_issued() && root != active,
+            is_active: certificate == active,
             is_needed: certificate == active || certificate == root,
             certificate: certificate.clone(),
             key: generations.folder().join(role.key_file()),

@@ -78,6 +78,7 @@ impl RevocationLists {
             &refreshed.lists,
             &mut refreshed.failures,
             &mut refreshed.notices,
+            now,
         );
         if let Some(bundle) = bundle {
             let present = folder::read_if_there(&self.path())?;
@@ -169,7 +170,9 @@ impl RevocationLists {
         lists: &[Due],
         failures: &mut Vec<Failure>,
         notices: &mut Vec<String>,
+        now: OffsetDateTime,
     ) -> Option<String> {
+        let is_first = !self.path().exists();
         let mut bundle = String::new();
         let mut is_complete = true;
         for due in lists {
@@ -185,6 +188,20 @@ impl RevocationLists {
                             key: issuer.key.clone(),
                         },
                     });
+                }
+                // Signed when the root was made, and over before anybody needed it.
+                (Some(crl), Action::KeyMissing(_))
+                    if is_first && issuer.is_needed && crl.next_update < now =>
+                {
+                    failures.push(Failure {
+                        folder: None,
+                        error: Error::CrlEnded {
+                            issuer: due.issuer.clone(),
+                            end: date(crl.next_update),
+                            key: issuer.key.clone(),
+                        },
+                    });
+                    is_complete = false;
                 }
                 (Some(_), Action::KeyMissing(reasons)) => {
                     let error = Error::CrlOutdated {

@@ -16,6 +16,7 @@ use crate::{
     issuer::{Issuer, Notice, Prepared as ReadyToSign, Request, date},
     key::{KeyAlgorithm, KeyError, Passphrase, PrivateKey},
     profile::Profile,
+    revocation,
 };
 
 /// How the next CA is to be.
@@ -158,6 +159,7 @@ pub fn prepare(
         let by = root_certificate.subject();
         let certificate = issue_recorded(&index, ready, &request, by, now)?;
         validate(&certificate, &[], &root_certificate, None, now)?;
+        revocation::sign_first(&index, &issuer, now)?;
         entries.extend(plan.entries(Role::Next, &certificate, passphrase.as_ref())?);
         made.push(Made {
             role: Role::Next,
