@@ -204,7 +204,7 @@ fn the_story_of_an_issuing_ca() {
     snapshot!(home.pki("ca rotate retire"), @r#"
     exit 3
     --- stderr
-    error: 4 certificates of the CA "CN=CA,O=X" are still valid, the last until [date]: a, b, c. Have others issued with "pki apply" or "pki renew --all", and wait until these have expired, or revoke them; or go on with --force.
+    error: 4 certificates of the CA "CN=CA,O=X" are still valid, the last until [date]: a, b, c. 2 of them were replaced already; have the others issued anew with "pki apply" or "pki renew --all", and wait until then, or revoke what nobody presents any more with "pki revoke --reason superseded"; or go on with --force.
     "#);
     snapshot!(home.pki("apply pki.toml"), @r"
     exit 0

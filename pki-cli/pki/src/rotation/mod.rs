@@ -21,7 +21,7 @@ mod retire;
 mod tests;
 mod trust;
 
-use std::path::Path;
+use std::{collections::HashSet, path::Path};
 
 use time::{Duration, OffsetDateTime};
 
@@ -71,6 +71,8 @@ impl Step {
 pub struct Living {
     /// How many.
     pub count: u64,
+    /// How many of them have a successor of the same name.
+    pub replaced: u64,
     /// When the last one ends.
     pub until: Option<OffsetDateTime>,
     /// The names of the first few.
@@ -101,7 +103,7 @@ impl Outlook {
         let index = open_index(dir)?;
         let lacking = lacking(dir, &generations, &index)?;
         let living = match generations.previous_issuer() {
-            Some(previous) => living(&index, previous, now)?,
+            Some(previous) => living(&index, previous, generations.issuer()?, now)?,
             None => Living::default(),
         };
         let is_root_due = half_life(generations.root()?) <= now;
@@ -173,8 +175,28 @@ fn is_authority(row: &Row) -> bool {
 }
 
 /// The end entities' certificates of a CA that are neither revoked nor over.
-fn living(index: &Index, issuer: &Certificate, now: OffsetDateTime) -> Result<Living, Error> {
+/// `present` issues now, so what it issued replaces what has the same name.
+fn living(
+    index: &Index,
+    issuer: &Certificate,
+    present: &Certificate,
+    now: OffsetDateTime,
+) -> Result<Living, Error> {
     const EXAMPLES: usize = 3;
+    let successor = present.subject().to_string();
+    let mut successors = HashSet::new();
+    let filter = Filter {
+        status: Some(Status::Issued),
+        issuer: Some(&successor),
+        valid_at: Some(now),
+        ..Filter::default()
+    };
+    index.each(&filter, |row| {
+        if !is_authority(&row) {
+            successors.insert(row.name.unwrap_or(row.subject));
+        }
+        Ok::<_, Error>(())
+    })?;
     let name = issuer.subject().to_string();
     let filter = Filter {
         status: Some(Status::Issued),
@@ -190,6 +212,7 @@ fn living(index: &Index, issuer: &Certificate, now: OffsetDateTime) -> Result<Li
         living.count += 1;
         living.until = living.until.max(row.not_after);
         let name = row.name.unwrap_or(row.subject);
+        living.replaced += u64::from(successors.contains(&name));
         if living.names.len() < EXAMPLES && !living.names.contains(&name) {
             living.names.push(name);
         }

@@ -48,13 +48,18 @@ pub enum RotationRefused {
     },
     /// Somebody still has a certificate of the previous CA.
     #[error(
-        "{count} certificates of the CA {name:?} are still valid, the last until {until}: {examples}. Have others issued with \"pki apply\" or \"pki renew --all\", and wait until these have expired, or revoke them; or go on with --force."
+        "{} of the CA {name:?} {} still valid, the last until {until}: {examples}. {}; or go on with --force.",
+        certificates(*count),
+        if *count == 1 { "is" } else { "are" },
+        advice(*count, *replaced)
     )]
     StillLiving {
         /// The CA.
         name: String,
         /// How many.
         count: u64,
+        /// How many of them have a successor.
+        replaced: u64,
         /// When the last one ends.
         until: String,
         /// Some of them.
@@ -92,6 +97,28 @@ pub enum RotationRefused {
     },
 }
 
+fn certificates(count: u64) -> String {
+    match count {
+        1 => "1 certificate".to_owned(),
+        more => format!("{more} certificates"),
+    }
+}
+
+fn advice(count: u64, replaced: u64) -> String {
+    const WAIT: &str = "wait until then, or revoke what nobody presents any more with \"pki revoke --reason superseded\"";
+    match replaced {
+        0 => "Have others issued with \"pki apply\" or \"pki renew --all\", and wait until these have expired, or revoke them".to_owned(),
+        all if all == count => {
+            let subject = if count == 1 { "It was" } else { "All of them were" };
+            format!("{subject} replaced already; {WAIT}")
+        }
+        some => {
+            let were = if some == 1 { "was" } else { "were" };
+            format!("{some} of them {were} replaced already; have the others issued anew with \"pki apply\" or \"pki renew --all\", and {WAIT}")
+        }
+    }
+}
+
 impl RotationRefused {
     /// The kind of this failure.
     pub(crate) fn kind(&self) -> ErrorKind {
@@ -99,5 +126,31 @@ impl RotationRefused {
             Self::RootKeyElsewhere(_) => ErrorKind::NotFound,
             _ => ErrorKind::Refused,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn certificates_that_were_replaced_are_waited_for_and_not_replaced_again() {
+        let sentence = |count, replaced| {
+            RotationRefused::StillLiving {
+                name: "CN=CA".to_owned(),
+                count,
+                replaced,
+                until: "2026-12-24".to_owned(),
+                examples: "a".to_owned(),
+            }
+            .to_string()
+        };
+        assert!(sentence(1, 0).starts_with("1 certificate of the CA \"CN=CA\" is still valid"));
+        assert!(sentence(1, 1).contains("It was replaced already; wait until then, or revoke"));
+        let all = sentence(3, 3);
+        assert!(all.contains("3 certificates of the CA \"CN=CA\" are still valid"));
+        assert!(all.contains("All of them were replaced already; wait until then"));
+        assert!(!all.contains("issued"), "{all}");
+        assert!(sentence(3, 1).contains("1 of them was replaced already; have the others"));
     }
 }

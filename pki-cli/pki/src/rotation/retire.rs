@@ -72,11 +72,12 @@ pub fn retire(
         return Ok(done);
     };
     let name = previous.subject().to_string();
-    let living = living(&index, previous, now)?;
+    let living = living(&index, previous, generations.issuer()?, now)?;
     if let (Some(until), false) = (living.until, force) {
         return Err(RotationRefused::StillLiving {
             name,
             count: living.count,
+            replaced: living.replaced,
             until: date(until),
             examples: living.names.join(", "),
         }
