@@ -309,7 +309,7 @@ fn both_generations_of_a_ca_are_trusted_while_it_is_replaced() {
     };
     let old = issue("old");
     home.pki("ca rotate prepare --now --root").succeeds();
-    home.pki("ca rotate activate").succeeds();
+    home.pki("ca rotate activate --now").succeeds();
     let new = issue("new");
     for (name, pair) in [("old", old), ("new", new)] {
         let server = Setup::of(&pair).start();

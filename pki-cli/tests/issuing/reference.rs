@@ -137,7 +137,7 @@ const RUNS: &[&str] = &[
     "ca rotate status",
     "ca rotate prepare --now --root --dry-run",
     "ca rotate prepare --now --root",
-    "ca rotate activate",
+    "ca rotate activate --now",
     "ca rotate status",
     "renew --all",
     "ca rotate retire --force",

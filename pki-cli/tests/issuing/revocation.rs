@@ -509,7 +509,7 @@ fn while_a_ca_is_rotated_the_lists_of_all_of_them_are_in_every_folder() {
     let home = home();
     home.pki("crl").succeeds();
     home.pki("ca rotate prepare --now").succeeds();
-    home.pki("ca rotate activate").succeeds();
+    home.pki("ca rotate activate --now").succeeds();
     home.pki("issue shipping --dns shipping.example.org")
         .succeeds();
     // One of the previous CA, and one of the present one.

@@ -103,7 +103,7 @@ fn the_story_of_an_issuing_ca() {
     --- stderr
     error: The CA "CN=CA,O=X" is not half through its life before [date], so its successor is not due; wait, or prepare it with --now.
     "#);
-    snapshot!(home.pki("ca rotate activate"), @r#"
+    snapshot!(home.pki("ca rotate activate --now"), @r#"
     exit 3
     --- stderr
     error: There is no CA to activate; make one first with "pki ca rotate prepare".
@@ -172,7 +172,14 @@ fn the_story_of_an_issuing_ca() {
     --- stderr
     error: The CA "CN=CA 2,O=X" is prepared and does not issue yet, so nothing can be retired; let it issue first with "pki ca rotate activate".
     "#);
-    snapshot!(home.pki("ca rotate activate"), @r"
+    let too_soon = home.pki("ca rotate activate").fails(3);
+    assert!(
+        too_soon
+            .contains("have not reloaded their folders since the CA \"CN=CA 2,O=X\" was prepared"),
+        "{too_soon}"
+    );
+    assert!(too_soon.contains("--now"), "{too_soon}");
+    snapshot!(home.pki("ca rotate activate --now"), @r"
     exit 0
     Activated: the next CA issues from now on.
     stage          active
@@ -182,7 +189,7 @@ fn the_story_of_an_issuing_ca() {
     still valid    4 certificates of the previous CA, the last until [date]
     next stage     due on [date]: pki ca rotate retire
     ");
-    snapshot!(home.pki("ca rotate activate"), @r"
+    snapshot!(home.pki("ca rotate activate --now"), @r"
     exit 0
     Nothing to do: this was done before.
     stage          active
@@ -276,7 +283,7 @@ fn the_story_of_a_root() {
                 .succeeds()
                 .ends_with("Nothing to do.\n")
         );
-        home.pki("ca rotate activate").succeeds();
+        home.pki("ca rotate activate --now").succeeds();
         assert_eq!(stage(&home), "active");
         all_accept_all(&home, &all);
         home.pki("renew c").succeeds();
@@ -307,7 +314,7 @@ fn the_story_of_a_root() {
         );
         // And once more: the third generation.
         home.pki("ca rotate prepare --now").succeeds();
-        home.pki("ca rotate activate").succeeds();
+        home.pki("ca rotate activate --now").succeeds();
         assert!(
             home.pki("apply pki.toml --dry-run")
                 .succeeds()
@@ -340,7 +347,7 @@ fn crls_of_both_generations_are_everywhere() {
             assert_eq!(lists(name), before + more, "{name} {root}");
         }
         all_accept_all(&home, &["a", "b", "c"]);
-        home.pki("ca rotate activate").succeeds();
+        home.pki("ca rotate activate --now").succeeds();
         home.pki("rekey a").succeeds();
         all_accept_all(&home, &["a", "b", "c"]);
         // What the previous CA issued can be revoked as before.
@@ -397,7 +404,7 @@ fn encrypted_keys_stay_encrypted_and_one_passphrase_is_read_once() {
     Run::from(run.expect("the binary starts")).succeeds();
     assert!(home.read("certs/ca/next.key").contains("ENCRYPTED"));
     // Files change their names; no key is opened for that.
-    home.pki("ca rotate activate").succeeds();
+    home.pki("ca rotate activate --now").succeeds();
     home.pki("rekey a --passphrase-file secret").succeeds();
     assert_eq!(issuer(&home, "a"), "/CN=Private Issuing CA 2");
 }
@@ -414,7 +421,7 @@ fn a_root_that_is_kept_elsewhere_is_asked_for() {
     fs::copy(home.path("root.key"), home.path("certs/ca/root.key")).expect("brought");
     home.pki("ca rotate prepare --now").succeeds();
     fs::remove_file(home.path("certs/ca/root.key")).expect("taken away");
-    home.pki("ca rotate activate").succeeds();
+    home.pki("ca rotate activate --now").succeeds();
     home.pki("issue d --dns d.dev").succeeds();
     home.pki("ca rotate retire --force").succeeds();
     // A root can be replaced without the key of the old one, and the new one's may be taken away at once.
@@ -424,7 +431,7 @@ fn a_root_that_is_kept_elsewhere_is_asked_for() {
         home.path("next-root.key"),
     )
     .expect("moved");
-    home.pki("ca rotate activate").succeeds();
+    home.pki("ca rotate activate --now").succeeds();
     home.pki("renew --all").succeeds();
     home.pki("ca rotate retire --force").succeeds();
     assert!(
@@ -441,7 +448,7 @@ fn a_folder_that_lacks_the_new_root_holds_the_activation_up() {
     let old = home.read("certs/b/ca.crt");
     home.pki("ca rotate prepare --root --now").succeeds();
     home.write("certs/b/ca.crt", &old);
-    snapshot!(home.pki("ca rotate activate"), @r#"
+    snapshot!(home.pki("ca rotate activate --now"), @r#"
     exit 3
     --- stderr
     error: Not every folder trusts the next CA yet (1 of them do not), and their services would refuse its certificates: "certs/b" (CN=Root 2,O=X is missing). Run "pki ca rotate prepare" again, let the services reload, and then activate; or go on with --force.
@@ -462,7 +469,7 @@ fn a_folder_that_lacks_the_new_root_holds_the_activation_up() {
     assert_eq!(home.read("certs/b/tls.key"), key);
     home.write("certs/b/ca.crt", &old);
     home.pki("ca rotate prepare").succeeds();
-    home.pki("ca rotate activate").succeeds();
+    home.pki("ca rotate activate --now").succeeds();
     // A root of somebody else is not ours to take away.
     let other = Home::with_ca();
     let foreign = other.read("certs/ca/root.crt");
@@ -485,13 +492,13 @@ fn a_next_ca_without_a_crl_holds_the_activation_up_where_crls_are_read() {
     for folder in ["ca", "a", "b", "c"] {
         home.write(&format!("certs/{folder}/crl.pem"), &before);
     }
-    snapshot!(home.pki("ca rotate activate"), @r#"
+    snapshot!(home.pki("ca rotate activate --now"), @r#"
     exit 3
     --- stderr
     error: Not every folder trusts the next CA yet (1 of them do not), and their services would refuse its certificates: "certs/ca" (the CRL of CN=CA 2,O=X is missing). Run "pki ca rotate prepare" again, let the services reload, and then activate; or go on with --force.
     "#);
     home.pki("ca rotate prepare").succeeds();
-    home.pki("ca rotate activate").succeeds();
+    home.pki("ca rotate activate --now").succeeds();
     home.pki("renew a").succeeds();
     all_accept_all(&home, &["a", "b"]);
 }
@@ -522,7 +529,7 @@ fn domains_and_lifetimes_are_handed_on() {
             (days, "P-384".to_owned())
         );
     }
-    home.pki("ca rotate activate").succeeds();
+    home.pki("ca rotate activate --now").succeeds();
     assert_eq!(home.pki("issue x --dns x.example").code, 3);
     home.pki("issue x --dns x.a.dev").succeeds();
 }
@@ -547,7 +554,7 @@ fn run_and_kill(home: &Home, args: &[&str], after: Duration) {
 fn a_killed_stage_is_completed_by_the_plain_retry() {
     let stages: [&[&str]; 3] = [
         &["ca", "rotate", "prepare", "--root", "--now"],
-        &["ca", "rotate", "activate"],
+        &["ca", "rotate", "activate", "--now"],
         &["ca", "rotate", "retire", "--force"],
     ];
     let whole = {
@@ -592,10 +599,10 @@ fn a_killed_stage_is_completed_by_the_plain_retry() {
 #[test]
 fn several_at_once_rotate_once() {
     let home = home("");
-    for args in [["rotate", "--now"], ["rotate", "activate"]] {
+    for args in [&["rotate", "--now"][..], &["rotate", "activate", "--now"]] {
         let children: Vec<_> = (0..4)
             .map(|_| {
-                home.command(&["ca", args[0], args[1], "--json"])
+                home.command(&[&["ca"][..], args, &["--json"]].concat())
                     .stdout(Stdio::piped())
                     .stderr(Stdio::piped())
                     .spawn()
@@ -634,7 +641,7 @@ fn an_overview_knows_every_generation() {
     1 other file passed over
     ")
     });
-    home.pki("ca rotate activate").succeeds();
+    home.pki("ca rotate activate --now").succeeds();
     filters().bind(|| {
         insta::assert_snapshot!(home.pki("inspect certs/ca"), @r"
     exit 0

@@ -51,7 +51,7 @@ impl Story {
         let mut stages = vec![("settled", read(folder.path())?)];
         pki(&[&["ca", "rotate", "prepare", "--now"], prepare].concat());
         stages.push(("prepared", read(folder.path())?));
-        pki(&["ca", "rotate", "activate"]);
+        pki(&["ca", "rotate", "activate", "--now"]);
         stages.push(("active", read(folder.path())?));
         // One service is issued to anew, then the other.
         pki(&["renew", "order"]);

@@ -26,6 +26,16 @@ pub enum RotationRefused {
     /// There is nothing to activate.
     #[error("There is no CA to activate; make one first with \"pki ca rotate prepare\".")]
     NothingPrepared,
+    /// The services had no time to reload.
+    #[error(
+        "Services that have not reloaded their folders since the CA {name:?} was prepared do not trust it, and they are given until {due}; wait, or, when every service has reloaded, activate it with --now."
+    )]
+    TooSoon {
+        /// The next CA.
+        name: String,
+        /// When it is due.
+        due: String,
+    },
     /// The next CA does not issue yet.
     #[error(
         "The CA {0:?} is prepared and does not issue yet, so nothing can be retired; let it issue first with \"pki ca rotate activate\"."

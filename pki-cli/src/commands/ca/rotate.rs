@@ -8,7 +8,7 @@ use pki::{
     index::{self, Index},
     key::KeyAlgorithm,
     revocation::{self, Failure, RevocationLists},
-    rotation::{self, Made, Outlook, Step, Wish},
+    rotation::{self, Made, Outlook, RotationRefused, Step, Wish},
     text::escape,
 };
 use time::OffsetDateTime;
@@ -36,7 +36,7 @@ pub(crate) struct Args {
     /// The stage; status only tells how things stand [default: the stage that is due]
     #[arg(value_enum, value_name = "STAGE")]
     stage: Option<StageArg>,
-    /// Prepare before half of the CA's life is over
+    /// Prepare before half of the CA's life is over, or activate before the services had a day to reload
     #[arg(long)]
     now: bool,
     /// Replace the root as well (without an issuing CA below it, it is the root that is replaced anyway)
@@ -101,6 +101,9 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
             (outlook.due <= moment || is_asked_for).then_some(outlook.step)
         }
     };
+    if args.stage == Some(StageArg::Activate) && !args.now {
+        refuse_too_soon(&outlook, moment)?;
+    }
     if args.dry_run || args.stage == Some(StageArg::Status) {
         let would = step.filter(|_| args.dry_run);
         return report::outlook(&outlook, would, args.dry_run, moment, output);
@@ -137,6 +140,20 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
     spread(dir, moment, &mut unlock, &mut done)?;
     let after = Outlook::of(dir, moment)?;
     report::done(&after, &done, moment, output)
+}
+
+/// What a service has in memory nobody sees here, so it is given time to reload.
+fn refuse_too_soon(outlook: &Outlook, now: OffsetDateTime) -> Result<(), Error> {
+    match outlook.generations.next_issuer() {
+        Some(next) if outlook.step == Step::Activate && now < outlook.due => {
+            Err(RotationRefused::TooSoon {
+                name: next.subject().to_string(),
+                due: index::timestamp(outlook.due),
+            }
+            .into())
+        }
+        _ => Ok(()),
+    }
 }
 
 fn activate(dir: &Path, force: bool, now: OffsetDateTime) -> Result<Done, Error> {
