@@ -33,9 +33,9 @@ pub enum RevocationReason {
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReasonRefused {
-    /// Nobody knows it.
+    /// Nobody knows it. Offered is what some certificate can be revoked for: aACompromise is of attribute authorities.
     #[error(
-        "{0:?} is not a reason for revocation; choose unspecified, keyCompromise, cACompromise, affiliationChanged, superseded, cessationOfOperation, privilegeWithdrawn or aACompromise."
+        "{0:?} is not a reason for revocation; choose unspecified, keyCompromise, cACompromise, affiliationChanged, superseded, cessationOfOperation or privilegeWithdrawn."
     )]
     Unknown(String),
     /// A hold.

@@ -524,3 +524,16 @@ fn while_a_ca_is_rotated_the_lists_of_all_of_them_are_in_every_folder() {
         }
     }
 }
+
+#[test]
+fn the_error_offers_the_reasons_that_the_help_lists() {
+    let home = Home::new();
+    let told = home.pki("revoke x --reason stolen").fails(2);
+    let (_, offered) = told.split_once("choose ").expect("a list");
+    let offered = offered.split_once('.').expect("a sentence").0;
+    let help = home.pki("revoke --help").succeeds();
+    let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+    let (_, listed) = help.split_once("section 5.3.1): ").expect("a list");
+    let listed = listed.split_once('.').expect("a sentence").0;
+    assert_eq!(offered.replace(" or ", ", "), listed);
+}
