@@ -24,7 +24,7 @@ use crate::{
     lint,
     parse::{
         self,
-        extensions::Extension,
+        extensions::{Extension, KEY_USAGES},
         oid::{Oid, known},
     },
     pem,
@@ -49,8 +49,8 @@ pub enum Ask {
     Ca,
     /// Basic constraints that say what every end entity gets: not a CA.
     NotACa,
-    /// Key usage, as openssl names the bits.
-    KeyUsage(String),
+    /// Key usage: the bits, of which the first (digitalSignature) is the lowest.
+    KeyUsage(u16),
     /// Extended key usage: object identifiers.
     ExtendedKeyUsage(Vec<String>),
     /// A subject key identifier, which the issuer computes itself.
@@ -300,8 +300,9 @@ impl CertificateRequest {
         &self.asks
     }
 
-    /// Holds what was asked for against a profile. To be a CA is refused, as is a purpose that the profile lacks unless
-    /// the caller allows dropping; what makes no difference is dropped and said.
+    /// Holds what was asked for against a profile. To be a CA is refused unless the caller allows dropping, as is every
+    /// purpose, key usage and extension that the profile lacks: whoever asks for it may rely on it. What makes no
+    /// difference in TLS is dropped and said.
     pub fn decide(&self, profile: Profile, allow_dropped: bool) -> Result<Decision, Refusal> {
         let mut decision = Decision::default();
         for ask in &self.asks {
@@ -309,10 +310,9 @@ impl CertificateRequest {
                 Ask::SubjectKeyIdentifier => true,
                 Ask::Ca => profile.is_ca(),
                 Ask::NotACa => !profile.is_ca(),
-                Ask::KeyUsage(usage) if profile.is_ca() => usage
-                    .split(", ")
-                    .all(|bit| ["Key Cert Sign", "CRL Sign"].contains(&bit)),
-                Ask::KeyUsage(usage) => usage == "Digital Signature",
+                Ask::KeyUsage(usage) => {
+                    *usage != 0 && usage & !bits(profile.key_usage().iter().copied()) == 0
+                }
                 Ask::ExtendedKeyUsage(purposes) => {
                     let granted = profile.purposes();
                     purposes.iter().all(|purpose| granted.contains(purpose))
@@ -346,6 +346,22 @@ impl CertificateRequest {
                         "choose the --profile that covers it, or sign without it with --allow-dropped",
                     );
                 }
+                Ask::KeyUsage(usage)
+                    if !allow_dropped
+                        && usage
+                            & !bits(profile.key_usage().iter().copied().chain(HARMLESS_USAGES))
+                            != 0 =>
+                {
+                    return refuse(
+                        "have the request made without the key usages that the profile does not give, or sign without them with --allow-dropped",
+                    );
+                }
+                // Every certificate has an authorityKeyIdentifier, whichever is asked for.
+                Ask::Extension(oid) if !allow_dropped && oid != "2.5.29.35" => {
+                    return refuse(
+                        "have the request made without it, or sign without it with --allow-dropped",
+                    );
+                }
                 _ => decision.dropped.push(ask.to_string()),
             }
         }
@@ -358,7 +374,7 @@ impl Ask {
         match parsed {
             ParsedExtension::BasicConstraints(constraints) if constraints.ca => Self::Ca,
             ParsedExtension::BasicConstraints(_) => Self::NotACa,
-            ParsedExtension::KeyUsage(usage) => Self::KeyUsage(usage.to_string()),
+            ParsedExtension::KeyUsage(usage) => Self::KeyUsage(usage.flags),
             ParsedExtension::ExtendedKeyUsage(usage) => Self::ExtendedKeyUsage(purposes(usage)),
             ParsedExtension::SubjectKeyIdentifier(_) => Self::SubjectKeyIdentifier,
             _ => Self::Extension(oid),
@@ -371,7 +387,14 @@ impl std::fmt::Display for Ask {
         match self {
             Self::Ca => f.write_str("basicConstraints CA:TRUE"),
             Self::NotACa => f.write_str("basicConstraints CA:FALSE"),
-            Self::KeyUsage(usage) => write!(f, "keyUsage {usage}"),
+            Self::KeyUsage(usage) => {
+                let names = (0_u8..).zip(KEY_USAGES);
+                let asked: Vec<_> = names
+                    .filter(|(bit, _)| usage & (1 << bit) != 0)
+                    .map(|(_, name)| name)
+                    .collect();
+                write!(f, "keyUsage {}", asked.join(", "))
+            }
             Self::ExtendedKeyUsage(purposes) => {
                 let name = |oid: &String| {
                     let known = PURPOSES.iter().find(|(known, _)| known == oid);
@@ -385,6 +408,17 @@ impl std::fmt::Display for Ask {
             Self::Attribute(what) => f.write_str(what),
         }
     }
+}
+
+/// Key usages that requests ask for by default and that nobody misses: nonRepudiation and keyEncipherment stand in
+/// openssl's `v3_req`, the second one in every request of cert-manager, and no key is enciphered in TLS 1.3 nor with the
+/// ECDHE suites of TLS 1.2; digitalSignature stands in many requests of CAs.
+const HARMLESS_USAGES: [u8; 3] = [0, 1, 2];
+
+fn bits(numbers: impl IntoIterator<Item = u8>) -> u16 {
+    numbers
+        .into_iter()
+        .fold(0, |bits, number| bits | (1 << number))
 }
 
 /// More than any honest request has. What a stranger sends must not cost more than it is worth.
@@ -616,6 +650,55 @@ mod tests {
             decision.dropped,
             ["extendedKeyUsage serverAuth, clientAuth"]
         );
+    }
+
+    #[test]
+    fn what_somebody_may_rely_on_is_refused_and_what_nobody_misses_is_told() {
+        let asking = |oid: &[u8], value: &[u8]| {
+            let asked = der::sequence([profile::extension(oid, false, value)]);
+            let attributes = attribute(&EXTENSION_REQUEST, &[asked]);
+            CertificateRequest::read(&stranger(0, EMPTY, &attributes)).expect("a request")
+        };
+        let usage = |bits: &[u8]| asking(&[0x55, 29, 15], &der::named_bits(bits));
+        let unknown = asking(&[0x2a, 3, 4], &[5, 0]);
+        for (request, told) in [
+            (&unknown, "the extension 1.2.3.4"),
+            // must-staple, which a server's owner relies on.
+            (
+                &asking(
+                    &[0x2b, 6, 1, 5, 5, 7, 1, 24],
+                    &der::sequence([der::unsigned(&[5])]),
+                ),
+                "the extension 1.3.6.1.5.5.7.1.24",
+            ),
+            (&usage(&[5]), "keyUsage keyCertSign"),
+            (&usage(&[0, 6]), "keyUsage digitalSignature, cRLSign"),
+            (
+                &usage(&[0, 3]),
+                "keyUsage digitalSignature, dataEncipherment",
+            ),
+            (&usage(&[4]), "keyUsage keyAgreement"),
+        ] {
+            let refused = request.decide(Profile::Peer, false).expect_err(told);
+            let expected = format!("The request asks for {told}, which is not granted");
+            assert!(refused.to_string().starts_with(&expected), "{refused}");
+            let decision = request.decide(Profile::Peer, true).expect("allowed");
+            assert_eq!(decision.dropped, [told]);
+        }
+        for (request, told) in [
+            (&usage(&[2]), "keyUsage keyEncipherment"),
+            (
+                &usage(&[0, 1, 2]),
+                "keyUsage digitalSignature, nonRepudiation, keyEncipherment",
+            ),
+        ] {
+            let decision = request.decide(Profile::Server, false).expect(told);
+            assert_eq!(decision.dropped, [told]);
+        }
+        for request in [&usage(&[0]), &asking(&[0x55, 29, 19], EMPTY)] {
+            let decision = request.decide(Profile::Server, false).expect("granted");
+            assert_eq!((decision.granted.len(), decision.dropped.len()), (1, 0));
+        }
     }
 
     #[test]

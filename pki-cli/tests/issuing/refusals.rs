@@ -259,6 +259,16 @@ fn requests_that_are_weak_changed_or_ask_for_too_much() {
         &format!("-newkey ed25519 {san} -addext extendedKeyUsage=clientAuth,codeSigning"),
     );
     snapshot!(home.pki("sign role.csr").fails(3), @"error: The request asks for extendedKeyUsage clientAuth, codeSigning, which is not granted under the profile server: choose the --profile that covers it, or sign without it with --allow-dropped.");
+    request(
+        "rank",
+        &format!("-newkey ed25519 {san} -addext keyUsage=digitalSignature,keyCertSign"),
+    );
+    snapshot!(home.pki("sign rank.csr").fails(3), @"error: The request asks for keyUsage digitalSignature, keyCertSign, which is not granted under the profile server: have the request made without the key usages that the profile does not give, or sign without them with --allow-dropped.");
+    request(
+        "unknown",
+        &format!("-newkey ed25519 {san} -addext 1.2.3.4=DER:0500"),
+    );
+    snapshot!(home.pki("sign unknown.csr").fails(3), @"error: The request asks for the extension 1.2.3.4, which is not granted under the profile server: have the request made without it, or sign without it with --allow-dropped.");
     home.openssl(&format!(
         "req -new -key certs/ca/issuing.key -subj /CN=cakey {san} -out cakey.csr"
     ));
@@ -271,7 +281,8 @@ fn requests_that_are_weak_changed_or_ask_for_too_much() {
     request("strange", "-newkey ec -pkeyopt ec_paramgen_curve:secp256k1");
     snapshot!(home.pki("sign strange.csr").fails(3), @r#"error: The certificate request "strange.csr" is refused: its key is refused: it is not fit for a certificate: an elliptic curve other than P-256, P-384 and P-521 is nothing that TLS peers accept; make a new key: RSA, P-256, P-384 or Ed25519."#);
     for name in [
-        "small", "sha1", "wants-ca", "wide", "other", "role", "cakey", "salt", "strange",
+        "small", "sha1", "wants-ca", "wide", "other", "role", "rank", "unknown", "cakey", "salt",
+        "strange",
     ] {
         assert!(
             !home.path(&format!("certs/{name}")).exists(),
@@ -299,6 +310,19 @@ fn requests_that_are_weak_changed_or_ask_for_too_much() {
     assert_eq!(certificate.names().len(), 1);
     home.pki("sign wants-ca.csr --allow-dropped").succeeds();
     assert!(!home.certificate("certs/wants-ca/tls.crt").is_ca());
+    home.pki("sign unknown.csr --allow-dropped").succeeds();
+    // What openssl's v3_req and cert-manager ask for is nothing to stop at.
+    request(
+        "usual",
+        &format!(
+            "-newkey ed25519 {san} -addext basicConstraints=CA:FALSE -addext keyUsage=nonRepudiation,digitalSignature,keyEncipherment"
+        ),
+    );
+    let told = home.pki("sign usual.csr");
+    assert!(
+        told.code == 0 && told.stderr.contains("keyEncipherment, which was dropped"),
+        "{told:?}"
+    );
 }
 
 #[test]
