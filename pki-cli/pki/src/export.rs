@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
+use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
 use crate::{
@@ -12,8 +13,10 @@ use crate::{
     certificate::Certificate,
     error::{Error, ErrorKind},
     folder::{self, ANCHOR, CERTIFICATE, FolderError, KEY, REVOCATION_LISTS},
+    inspect,
     key::{KeyError, PrivateKey},
     kubernetes::SecretRefused,
+    path_validation::{self, FailureKind},
 };
 
 /// How often a folder is read again because somebody wrote to it meanwhile.
@@ -173,6 +176,29 @@ impl Exported {
     /// The trust anchors, in PEM.
     pub fn anchors_pem(&self) -> String {
         self.anchors.iter().map(Certificate::to_pem).collect()
+    }
+
+    /// Why nobody will accept the certificate: half a sentence. The folder's own CRLs are asked, or else these of its CA.
+    pub fn rejected(&self, of_ca: Option<&[u8]>, now: OffsetDateTime) -> Option<String> {
+        let (own, intermediates) = self.certificates.split_first()?;
+        if own.not_after() < now {
+            return Some(format!(
+                "it ended on {}",
+                crate::issuer::date(own.not_after())
+            ));
+        }
+        let lists = self.crl.as_ref().map(|lists| lists.as_slice());
+        let lists = inspect::crls(lists.or(of_ca)?).ok()?;
+        let request = path_validation::Request::new(own.der(), now)
+            .trust(self.anchors.iter().map(Certificate::der))
+            .intermediates(intermediates.iter().map(Certificate::der))
+            .crls(&lists);
+        match path_validation::validate(&request) {
+            Err(rejected) if rejected.kind == FailureKind::Revoked => {
+                Some(format!("{} ({})", rejected.reason, rejected.clause))
+            }
+            _ => None,
+        }
     }
 
     /// One file: the key, where it is there, the certificate, the intermediates. The trust anchor is the peer's to know

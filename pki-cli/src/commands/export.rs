@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 use crate::{
     Global,
     command_error::{CommandError, Kind},
-    commands::patience,
+    commands::{now, patience},
     output::Output,
     passphrase::{ExportPassphraseArgs, PassphraseArgs},
     show,
@@ -112,6 +112,7 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
     let files = Files::read(&path, !args.no_key)?;
     let mut unlock = |path: &Path| args.passphrase.unlock(path);
     let exported = files.open(&mut unlock)?;
+    tell_of_rejected(global, &exported, output)?;
     let content = match (args.format, secret) {
         (_, Some(secret)) => kubernetes(&secret, &exported)?,
         (Format::Pkcs12, _) => {
@@ -180,6 +181,26 @@ fn is_stdout(out: &Path) -> bool {
     out == Path::new("-")
 }
 
+/// What nobody accepts is handed out all the same, for evidence or a test, and told.
+fn tell_of_rejected(
+    global: &Global,
+    exported: &Exported,
+    output: &mut Output,
+) -> Result<(), CommandError> {
+    let lists = global
+        .dir
+        .join(pki::authority::FOLDER)
+        .join(REVOCATION_LISTS);
+    let lists = folder::read_if_there(&lists).map_err(pki::Error::from)?;
+    if let Some(reason) = exported.rejected(lists.as_ref().map(|lists| lists.as_slice()), now()) {
+        output.notice(format_args!(
+            "Nobody who checks will accept the certificate: {}; issue another one before you hand it out.",
+            escape(&reason)
+        ));
+    }
+    Ok(())
+}
+
 /// A name is looked up below DIR; anything else is a path.
 fn folder_of(global: &Global, name: &Path) -> PathBuf {
     let is_name = name
@@ -211,6 +232,21 @@ fn refuse_destination(out: &Path, force: bool) -> Result<(), CommandError> {
             Kind::Usage,
             format_args!(
                 "{out:?} is part of a pair, which an export must not tear; choose another name."
+            ),
+        ));
+    }
+    // A link such as /dev/stdout must not be replaced by a file, whatever it leads to now.
+    let is_device = ["/dev/fd/", "/dev/std", "/proc/"]
+        .iter()
+        .any(|place| out.to_string_lossy().starts_with(place))
+        || out
+            .metadata()
+            .is_ok_and(|there| !there.is_file() && !there.is_dir());
+    if is_device {
+        return Err(CommandError::new(
+            Kind::Usage,
+            format_args!(
+                "{out:?} is a device or a pipe, and an export replaces a file at once; write to stdout with --out -, and send it on from there."
             ),
         ));
     }

@@ -75,6 +75,62 @@ fn an_encrypted_key_is_opened_with_its_passphrase() {
         .fails(8);
 }
 
+#[test]
+fn what_nobody_accepts_is_exported_and_told() {
+    let home = with_pair();
+    home.pki("issue elsewhere --dns b.dev --out away")
+        .succeeds();
+    let export = |what: &str| {
+        home.pki(&format!(
+            "export {what} --format pem --no-key --force --out x.pem"
+        ))
+    };
+    assert_eq!(export("order").stderr, "");
+    home.pki("revoke order").succeeds();
+    home.pki("revoke away/tls.crt").succeeds();
+    for what in ["order", "./away"] {
+        let run = export(what);
+        assert!(
+            run.code == 0
+                && run
+                    .stderr
+                    .contains("Nobody who checks will accept the certificate"),
+            "{run:?}"
+        );
+        assert!(run.stderr.contains("revoked"), "{run:?}");
+    }
+    let made = home.openssl(
+        "req -x509 -newkey ed25519 -nodes -subj /CN=old -days -1 -keyout old.key -out old.crt",
+    );
+    let Some(made) = made.filter(|made| made.code == 0) else {
+        return; // Some versions make nothing that has ended.
+    };
+    made.succeeds();
+    fs::create_dir(home.path("certs/old")).expect("made");
+    fs::rename(home.path("old.crt"), home.path("certs/old/tls.crt")).expect("moved");
+    let run = export("old");
+    assert!(
+        run.code == 0 && run.stderr.contains("accept the certificate: it ended on "),
+        "{run:?}"
+    );
+}
+
+#[test]
+fn a_device_is_not_replaced_by_a_file() {
+    let home = with_pair();
+    for device in ["/dev/stdout", "/dev/null", "/proc/self/fd/1"] {
+        for force in ["", " --force"] {
+            let told = home
+                .pki(&format!("export order --format pem --out {device}{force}"))
+                .fails(2);
+            assert!(
+                told.contains("is a device or a pipe") && told.contains("--out -"),
+                "{told}"
+            );
+        }
+    }
+}
+
 /// The fields of the Secret, as a YAML reader sees them; ours is checked by hand where python has none.
 fn yaml(text: &str) -> Option<serde_json::Value> {
     let mut child = Command::new("python3")
