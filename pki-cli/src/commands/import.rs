@@ -70,7 +70,8 @@ pub(crate) struct Args {
     /// Tell what would be taken over, and write nothing
     #[arg(long)]
     pub(super) dry_run: bool,
-    /// Encrypt keys that are not (PKCS#8, scrypt and AES-256); encrypted ones keep their passphrase
+    /// Encrypt keys that are not (PKCS#8, scrypt and AES-256). Encrypted key files keep their passphrase in any case; a key
+    /// from a PKCS#12 file is written in clear without this, and with it under the passphrase of that file
     #[arg(long, help_heading = "Passphrase")]
     pub(super) encrypt_key: bool,
     #[command(flatten)]
@@ -104,10 +105,18 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
     refuse_existing()?;
     let (source, passphrase) = read(global, args, output)?;
     let pair = source.arrange(now()).map_err(Error::from)?;
+    let was_encrypted = passphrase.is_some();
     let passphrase = match passphrase {
         None if args.encrypt_key => Some(args.passphrase.choose()?),
+        // The passphrase of a file on its way is not the one of a service.
+        _ if args.pkcs12.is_some() && !args.encrypt_key => None,
         kept => kept,
     };
+    if args.pkcs12.is_some() && was_encrypted && passphrase.is_none() {
+        output.notice(
+            "The key was encrypted in the PKCS#12 file and is not in the folder; to keep it encrypted under the same passphrase, add --encrypt-key.",
+        );
+    }
     if !args.dry_run {
         write(global, &path, &pair, passphrase.as_ref(), refuse_existing)?;
     }
@@ -177,8 +186,7 @@ fn read_key(args: &Args, path: &Path) -> Result<(PrivateKey, Option<Passphrase>)
     }
 }
 
-/// A key from a PKCS#12 file is kept encrypted only on demand: the passphrase of a file on its way is not the one of a
-/// service.
+/// The key of a PKCS#12 file, its certificates, and the passphrase that opened it.
 fn from_pkcs12(
     args: &Args,
     path: &Path,
@@ -212,11 +220,7 @@ fn from_pkcs12(
     let count = opened.keys.len();
     let mut keys = opened.keys.into_iter();
     match (keys.next(), count) {
-        (Some(key), 1) => Ok((
-            key,
-            opened.certificates,
-            passphrase.filter(|_| args.encrypt_key),
-        )),
+        (Some(key), 1) => Ok((key, opened.certificates, passphrase)),
         _ => Err(Error::from(ImportRefused::Keys {
             path: path.to_owned(),
             count,

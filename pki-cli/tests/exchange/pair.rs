@@ -56,11 +56,20 @@ fn a_pkcs12_file_becomes_a_pair_and_its_passphrase_is_not_kept() {
         .fails(8);
     assert!(told.contains("the passphrase is wrong"), "{told}");
     assert!(!home.path("certs").exists());
-    home.pki("import order --pkcs12 order.p12 --passphrase-file secret")
-        .succeeds();
+    let run = home.pki("import order --pkcs12 order.p12 --passphrase-file secret");
+    assert!(
+        run.code == 0
+            && run
+                .stderr
+                .contains("is not in the folder; to keep it encrypted"),
+        "{run:?}"
+    );
     home.assert_pair("certs/order");
-    home.pki("import kept --pkcs12 order.p12 --passphrase-file secret --encrypt-key")
-        .succeeds();
+    let run = home.pki("import kept --pkcs12 order.p12 --passphrase-file secret --encrypt-key");
+    assert!(
+        run.code == 0 && !run.stderr.contains("--encrypt-key"),
+        "{run:?}"
+    );
     assert!(
         home.read("certs/kept/tls.key")
             .contains("BEGIN ENCRYPTED PRIVATE KEY")
