@@ -8,6 +8,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use rustix::io::Errno;
+
 use super::{FolderError, Wait, file::sync};
 
 /// Makes a folder with what `fill` puts into it appear at once, for its owner alone. `false` when there is one already.
@@ -19,23 +21,43 @@ pub fn create(
     let Some((parent, name)) = parent_and_name(path) else {
         return Ok(false);
     };
-    create_folder(&parent, 0o755)?;
-    let prefix = hidden(&name);
+    // Of what is made on the way nothing stays behind when the folder does not come.
+    let is_new = |above: &&Path| !above.as_os_str().is_empty() && !above.exists();
+    let new: Vec<_> = parent.ancestors().take_while(is_new).collect();
+    let created = create_folder(&parent, 0o755)
+        .map_err(crate::Error::from)
+        .and_then(|()| create_in(&parent, &name, path, wait, fill));
+    if created.is_err() {
+        // One that somebody else uses by now is not empty, and stays.
+        for above in new {
+            let _ = fs::remove_dir(above);
+        }
+    }
+    created
+}
+
+fn create_in(
+    parent: &Path,
+    name: &OsString,
+    path: &Path,
+    wait: &mut Wait<'_>,
+    fill: impl FnOnce(&Path) -> Result<(), crate::Error>,
+) -> Result<bool, crate::Error> {
+    let prefix = hidden(name);
     // Two makers wait for each other, so what is there was left by a process that died.
-    let lock = File::open(&parent).map_err(FolderError::io(&parent, "opened"))?;
-    acquire(&lock, &parent, wait)?;
+    let lock = File::open(parent).map_err(FolderError::io(parent, "opened"))?;
+    acquire(&lock, parent, wait)?;
     if path.exists() && !is_empty(path)? {
         return Ok(false);
     }
-    remove_leftovers(&parent, &prefix);
-    let beside =
-        private_folder(&prefix, &parent).map_err(FolderError::io(&parent, "written to"))?;
+    remove_leftovers(parent, &prefix);
+    let beside = private_folder(&prefix, parent).map_err(FolderError::io(parent, "written to"))?;
     fill(beside.path()).map_err(|error| error.named_after(beside.path(), path))?;
     sync(beside.path())?;
     match fs::rename(beside.path(), path) {
         Ok(()) => {
             let _ = beside.keep();
-            sync(&parent)?;
+            sync(parent)?;
             Ok(true)
         }
         Err(error)
@@ -67,10 +89,26 @@ pub(super) fn private_folder(prefix: &OsStr, parent: &Path) -> io::Result<tempfi
     let made = tempfile::Builder::new()
         .prefix(prefix)
         .permissions(private.clone())
-        .tempdir_in(parent)?;
+        .tempdir_in(parent)
+        .map_err(without_path)?;
     // The umask may have taken bits away from its owner as well.
     fs::set_permissions(made.path(), private)?;
     Ok(made)
+}
+
+/// The error without the name of ours that the crate `tempfile` puts behind it.
+pub(super) fn without_path(error: io::Error) -> io::Error {
+    let kind = error.kind();
+    match kind {
+        io::ErrorKind::PermissionDenied => Errno::ACCESS.into(),
+        io::ErrorKind::ReadOnlyFilesystem => Errno::ROFS.into(),
+        io::ErrorKind::StorageFull => Errno::NOSPC.into(),
+        io::ErrorKind::QuotaExceeded => Errno::DQUOT.into(),
+        io::ErrorKind::NotFound => Errno::NOENT.into(),
+        // Nothing is known of it but its text.
+        io::ErrorKind::Other => error,
+        _ => kind.into(),
+    }
 }
 
 pub(super) fn acquire(handle: &File, path: &Path, wait: &mut Wait<'_>) -> Result<(), FolderError> {

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use super::{
     Access, Durable, Entry, FolderError, REVOCATION_LISTS, Wait,
-    create::{acquire, hidden, parent_and_name, remove_leftovers},
+    create::{acquire, hidden, parent_and_name, remove_leftovers, without_path},
     open::{open, open_given},
 };
 
@@ -89,6 +89,7 @@ pub fn place_file(
         .prefix(&prefix)
         .permissions(fs::Permissions::from_mode(0o600))
         .tempfile_in(&parent)
+        .map_err(without_path)
         .map_err(FolderError::io(&parent, "written to"))?;
     let permissions = fs::Permissions::from_mode(mode(access));
     made.write_all(content)

@@ -7,7 +7,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{create::acquire, exchange::DATA, file::copy, *};
+use super::{
+    create::{acquire, private_folder},
+    exchange::DATA,
+    file::copy,
+    *,
+};
 
 const OLD: [&str; 2] = ["old certificate", "old key"];
 const NEW: [&str; 2] = ["new certificate", "new key"];
@@ -394,4 +399,17 @@ fn a_file_of_crls_may_be_larger_than_any_other_up_to_a_bound_that_is_told() {
     assert_eq!(lists.len() as u64, larger);
     let refused = read(&sized("crl.pem", MAX_LISTS + 1)).expect_err("too large");
     assert!(refused.to_string().contains("256 MiB"), "{refused}");
+}
+
+#[test]
+fn what_could_not_be_made_is_not_told_with_a_name_of_ours() {
+    let home = tempfile::tempdir().expect("a temporary folder");
+    let nowhere = home.path().join("nowhere");
+    let error = private_folder("..new-".as_ref(), &nowhere).expect_err("no parent");
+    let told = FolderError::io(&nowhere, "written to")(error).to_string();
+    assert!(
+        told.contains("No such file or directory (os error 2)"),
+        "{told}"
+    );
+    assert!(!told.contains("..new-"), "{told}");
 }
