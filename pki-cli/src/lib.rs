@@ -10,7 +10,9 @@ mod bulk;
 pub mod command_error;
 mod commands;
 mod connection;
+mod descriptor;
 mod input;
+mod number;
 pub mod output;
 mod passphrase;
 mod period;
@@ -75,9 +77,15 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         return version();
     }
     let mut output = Output::from_process();
+    let args: Vec<_> = args.into_iter().collect();
+    // Looked for by hand as well: what cannot be understood is told in JSON to whoever asked for it.
+    let asks_for_json = args
+        .iter()
+        .take_while(|arg| *arg != "--")
+        .any(|arg| arg == "--json");
     let arguments = match parse(args) {
         Ok(arguments) => arguments,
-        Err(error) => return usage(&error),
+        Err(error) => return usage(&error, asks_for_json.then_some(&mut output)),
     };
     output.set_json(arguments.global.json);
     let outcome = commands::run(&arguments.global, arguments.command, &mut output)
@@ -119,7 +127,10 @@ fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Arguments, clap::Er
 
 /// clap prints its own usage errors, help and version; only the exit code is ours. It repeats what was typed, though, and
 /// a terminal would obey what is hidden in that.
-fn usage(error: &clap::Error) -> ExitCode {
+fn usage(error: &clap::Error, json: Option<&mut Output>) -> ExitCode {
+    if let (true, Some(output)) = (error.use_stderr(), json) {
+        output.usage_document(&CommandError::new(Kind::Usage, sentence(error)));
+    }
     let text = error.render().to_string();
     // Line ends are the layout, and backslashes in a sentence of ours were doubled by it where they had to be.
     let shown: String = text
@@ -139,4 +150,19 @@ fn usage(error: &clap::Error) -> ExitCode {
     } else {
         ExitCode::SUCCESS
     }
+}
+
+/// What was wrong with the command line, without the usage and the tips that follow it.
+fn sentence(error: &clap::Error) -> String {
+    if error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return "A command or an argument is missing; see --help.".to_owned();
+    }
+    let text = error.render().to_string();
+    let first = text.split("\n\n").next().unwrap_or_default();
+    let words: Vec<_> = first.split_whitespace().collect();
+    let sentence = words.join(" ");
+    sentence
+        .strip_prefix("error: ")
+        .unwrap_or(&sentence)
+        .to_owned()
 }

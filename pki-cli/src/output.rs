@@ -154,6 +154,12 @@ impl Output {
         }
     }
 
+    /// What is wrong with the command line, for a program that reads stdout; people get clap's text on stderr.
+    pub(crate) fn usage_document(&mut self, error: &CommandError) {
+        let _ = self.document(&serde_json::json!({ "error": error.to_json() }));
+        let _ = self.stdout.flush();
+    }
+
     pub(crate) fn finish(&mut self) -> io::Result<()> {
         self.stdout.flush()
     }

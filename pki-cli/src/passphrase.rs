@@ -5,9 +5,9 @@
 //! key, which must not be the CA's.
 
 use std::{
-    fs::File,
-    io::{ErrorKind, IsTerminal, Read},
+    io::{self, ErrorKind, IsTerminal, Read},
     path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
 };
 
 use pki::{Error, folder, key::Passphrase, text::escape};
@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     command_error::{CommandError, Kind},
+    descriptor,
     output::Output,
 };
 
@@ -28,6 +29,8 @@ pub(crate) struct PassphraseArgs {
     #[arg(
         long,
         value_name = "FD",
+        value_parser = crate::number::descriptor,
+        allow_hyphen_values = true,
         help_heading = "Passphrase",
         conflicts_with = "passphrase_file"
     )]
@@ -52,6 +55,8 @@ pub(crate) struct KeyPassphraseArgs {
     #[arg(
         long,
         value_name = "FD",
+        value_parser = crate::number::descriptor,
+        allow_hyphen_values = true,
         help_heading = "Passphrase",
         requires = "encrypt_key",
         conflicts_with = "key_passphrase_file"
@@ -70,6 +75,8 @@ pub(crate) struct NewKeysArgs {
     #[arg(
         long,
         value_name = "FD",
+        value_parser = crate::number::descriptor,
+        allow_hyphen_values = true,
         help_heading = "Passphrase",
         conflicts_with = "key_passphrase_file"
     )]
@@ -86,6 +93,8 @@ pub(crate) struct ExportPassphraseArgs {
     #[arg(
         long,
         value_name = "FD",
+        value_parser = crate::number::descriptor,
+        allow_hyphen_values = true,
         help_heading = "Passphrase",
         conflicts_with = "export_passphrase_file"
     )]
@@ -279,27 +288,21 @@ struct Sources<'a> {
 impl Sources<'_> {
     fn read(&self, prompt: &str, why: &str, is_new: bool) -> Result<Passphrase, Error> {
         if let Some(path) = self.file {
-            return from_file(path, &format!("the file {path:?}"));
+            return from_reader(folder::open_given(path), &format!("the file {path:?}"));
         }
         if let Some(descriptor) = self.descriptor {
-            // Opening this path duplicates the descriptor, on Linux and macOS alike.
-            let path = PathBuf::from(format!("/dev/fd/{descriptor}"));
-            if File::open(&path).is_err_and(|error| error.kind() == ErrorKind::NotFound) {
-                return Err(Error::Passphrase(format!(
-                    "The file descriptor {descriptor} is not open, so no passphrase can be read from it; open it, as in \"{descriptor}<FILE\" of a shell."
-                )));
-            }
-            return from_file(&path, &format!("the file descriptor {descriptor}"));
+            return self.ask_descriptor(descriptor);
         }
         if let Some(value) = std::env::var_os(self.variable) {
-            let bytes = Zeroizing::new(value.into_encoded_bytes());
-            return not_empty(
+            let mut bytes = Zeroizing::new(value.into_encoded_bytes());
+            drop_line_end(&mut bytes);
+            return one_line(
                 bytes,
                 &format!("the environment variable {}", self.variable),
             );
         }
         // No prompt that nobody can answer: a script would hang.
-        if !std::io::stdin().is_terminal() {
+        if !io::stdin().is_terminal() {
             return Err(Error::Passphrase(format!(
                 "{why}, and there is no terminal to ask for the passphrase; give it with {} or in {}.",
                 self.file_option, self.variable
@@ -311,7 +314,32 @@ impl Sources<'_> {
                 "The two passphrases differ; nothing was written. Try again.".to_owned(),
             ));
         }
-        not_empty(Zeroizing::new(typed.as_bytes().to_vec()), "the terminal")
+        one_line(Zeroizing::new(typed.as_bytes().to_vec()), "the terminal")
+    }
+
+    /// A descriptor gives a passphrase once. A command that opens several keys with it gets the same one again.
+    fn ask_descriptor(&self, number: u32) -> Result<Passphrase, Error> {
+        static READ: Mutex<Vec<(u32, &'static str, Passphrase)>> = Mutex::new(Vec::new());
+        let mut read = READ.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_it = |(known, variable, _): &&(u32, &str, Passphrase)| {
+            (*known, *variable) == (number, self.variable)
+        };
+        if let Some((_, _, passphrase)) = read.iter().find(is_it) {
+            return Ok(passphrase.clone());
+        }
+        let is_not_open = |error: &io::Error| {
+            error.kind() == ErrorKind::NotFound
+                || error.raw_os_error() == Some(rustix::io::Errno::BADF.raw_os_error())
+        };
+        let opened = descriptor::open(number);
+        if opened.as_ref().is_err_and(is_not_open) {
+            return Err(Error::Passphrase(format!(
+                "The file descriptor {number} is not open, so no passphrase can be read from it; open it, as in \"{number}<FILE\" of a shell."
+            )));
+        }
+        let passphrase = from_reader(opened, &format!("the file descriptor {number}"))?;
+        read.push((number, self.variable, passphrase.clone()));
+        Ok(passphrase)
     }
 }
 
@@ -325,10 +353,10 @@ fn prompt_for(prompt: &str) -> Result<Zeroizing<String>, Error> {
         })
 }
 
-fn from_file(path: &Path, source: &str) -> Result<Passphrase, Error> {
+fn from_reader(opened: io::Result<impl Read>, source: &str) -> Result<Passphrase, Error> {
     // Room for all at once: what a growing vector leaves behind is not wiped. The line end comes on top.
     let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_LENGTH + 3));
-    folder::open_given(path)
+    opened
         .and_then(|file| file.take(MAX_LENGTH as u64 + 3).read_to_end(&mut bytes))
         .map_err(|error| {
             Error::Passphrase(match error.kind() {
@@ -339,22 +367,32 @@ fn from_file(path: &Path, source: &str) -> Result<Passphrase, Error> {
                 _ => format!("The passphrase could not be read from {source}: {error}."),
             })
         })?;
-    if bytes.last() == Some(&b'\n') {
-        bytes.pop();
-        if bytes.last() == Some(&b'\r') {
-            bytes.pop();
-        }
-    }
+    drop_line_end(&mut bytes);
     if bytes.len() > MAX_LENGTH {
         return Err(Error::Passphrase(format!(
             "The passphrase from {source} is longer than {} KiB, which no passphrase is, and it is not cut off in silence; give the file that holds the passphrase alone.",
             MAX_LENGTH / 1024
         )));
     }
-    not_empty(bytes, source)
+    one_line(bytes, source)
 }
 
-fn not_empty(bytes: Zeroizing<Vec<u8>>, source: &str) -> Result<Passphrase, Error> {
+fn drop_line_end(bytes: &mut Zeroizing<Vec<u8>>) {
+    if bytes.last() == Some(&b'\n') {
+        bytes.pop();
+        if bytes.last() == Some(&b'\r') {
+            bytes.pop();
+        }
+    }
+}
+
+/// One line that is not empty: several are not a passphrase but a file of something else.
+fn one_line(bytes: Zeroizing<Vec<u8>>, source: &str) -> Result<Passphrase, Error> {
+    if bytes.contains(&b'\n') {
+        return Err(Error::Passphrase(format!(
+            "The passphrase from {source} has more than one line, and which of them is meant is not guessed; give the passphrase alone, as one line."
+        )));
+    }
     Passphrase::new(bytes).ok_or_else(|| {
         Error::Passphrase(format!(
             "The passphrase from {source} is empty, which protects nothing; give one that is not."

@@ -26,12 +26,18 @@ impl FromStr for Period {
         };
         let digits = &text[..text.len() - unit.len_utf8()];
         let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+        if !is_number {
+            return Err(refused());
+        }
         // A hundred years, the longest validity there is: nothing that is added to a date overflows.
+        let most = 36_500 * 24 / hours;
         let count = digits
             .parse::<i64>()
             .ok()
-            .filter(|count| is_number && *count <= 36_500 * 24 / hours)
-            .ok_or_else(refused)?;
+            .filter(|count| *count <= most)
+            .ok_or_else(|| {
+                format!("{text:?} is too long; give {most}{unit} (a hundred years) at most")
+            })?;
         Ok(Self(Duration::hours(count * hours)))
     }
 }
@@ -51,21 +57,26 @@ mod tests {
 
     #[test]
     fn everything_else_is_refused_with_what_would_be_right() {
-        for text in [
-            "",
-            "d",
-            "20",
-            "-1d",
-            "+1d",
-            "1.5d",
-            "20D",
-            "20 d",
-            "20días",
-            "36501d",
-            "99999999999999999999d",
-        ] {
+        for text in ["", "d", "20", "-1d", "+1d", "1.5d", "20D", "20 d", "20días"] {
             let refused = text.parse::<Period>().expect_err(text);
             assert!(refused.contains("20d (days)"), "{refused}");
         }
+    }
+
+    #[test]
+    fn what_is_too_long_is_told_with_the_bound() {
+        assert!("36500d".parse::<Period>().is_ok());
+        for text in ["36501d", "99999999999999999999d"] {
+            let refused = text.parse::<Period>().expect_err(text);
+            assert_eq!(
+                refused,
+                format!("{text:?} is too long; give 36500d (a hundred years) at most")
+            );
+        }
+        let refused = "876001h".parse::<Period>().expect_err("too long");
+        assert!(
+            refused.contains("give 876000h (a hundred years)"),
+            "{refused}"
+        );
     }
 }

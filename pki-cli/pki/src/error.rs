@@ -104,7 +104,7 @@ pub enum Error {
     PairExists(PathBuf),
     /// A name that cannot be a folder.
     #[error(
-        "The name {0:?} cannot be used: a name is a folder below --dir, of letters, digits, dots, hyphens and underscores, begins with a letter or digit, does not end in \".toml\", and is not \"ca\"."
+        "The name {0:?} cannot be used: a name is a folder below --dir, of at most 64 letters, digits, dots, hyphens and underscores, begins with a letter or digit, does not end in \".toml\", and is not \"ca\"."
     )]
     FolderName(String),
     /// An encrypted key would be replaced by one in clear.

@@ -33,7 +33,7 @@ pub(crate) struct Args {
     paths: Vec<PathBuf>,
     /// Warn of what ends within this time, as in 20d or 36h [default: a third of its life, and 20d at most; a quarter of
     /// a CRL's]
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     warn: Option<Period>,
 }
 

@@ -93,7 +93,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "VERSION", value_parser = ["1.2", "1.3"])]
     tls: Option<String>,
     /// Give up after this time, as in 500ms, 5s or 1m
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = timeout)]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, default_value = "5s", value_parser = timeout)]
     timeout: Duration,
     /// Show the whole chain as pki inspect does, and not one line each
     #[arg(long)]

@@ -44,10 +44,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "TYPE", default_value = "p256")]
     key: KeyAlgorithm,
     /// The root's validity
-    #[arg(long, value_name = "DAYS", default_value_t = DEFAULT_ROOT_DAYS)]
+    #[arg(long, value_name = "DAYS", value_parser = crate::number::days, allow_hyphen_values = true, default_value_t = DEFAULT_ROOT_DAYS)]
     days: u32,
     /// The issuing CA's validity [default: 1826, or the root's when that is shorter]
-    #[arg(long, value_name = "DAYS", conflicts_with = "single_tier")]
+    #[arg(long, value_name = "DAYS", value_parser = crate::number::days, allow_hyphen_values = true, conflicts_with = "single_tier")]
     issuing_days: Option<u32>,
     /// Bind the DNS names for which the CA may issue to this domain and what is below it (name constraints); may be given
     /// several times. IP addresses, URIs and email addresses are not bound

@@ -46,7 +46,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME")]
     subject: Option<String>,
     /// The validity
-    #[arg(long, value_name = "DAYS", default_value_t = DEFAULT_DAYS)]
+    #[arg(long, value_name = "DAYS", value_parser = crate::number::days, allow_hyphen_values = true, default_value_t = DEFAULT_DAYS)]
     days: u32,
     /// The key: p256, p384, ed25519, rsa-2048, rsa-3072 or rsa-4096
     #[arg(long, value_name = "TYPE", default_value = "p256")]

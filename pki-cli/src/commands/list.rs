@@ -28,7 +28,7 @@ use crate::{
 #[command(after_help = "Example: pki list --expiring 30d")]
 pub(crate) struct Args {
     /// Those that expire within this time, as in 30d or 36h
-    #[arg(long, value_name = "TIME", group = "which")]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, group = "which")]
     expiring: Option<Period>,
     /// Those that were revoked
     #[arg(long, group = "which")]

@@ -36,10 +36,10 @@ pub(crate) struct RenewalArgs {
     #[arg(long)]
     all: bool,
     /// Only what expires within this time, as in 20d or 36h; the rest is left as it is
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     expiring: Option<Period>,
     /// The validity [default: as long as the present certificate's]
-    #[arg(long, value_name = "DAYS")]
+    #[arg(long, value_name = "DAYS", value_parser = crate::number::days, allow_hyphen_values = true)]
     days: Option<u32>,
     /// Renew although the present certificate has extensions or key usages that are not given: they are dropped, and shown
     #[arg(long)]

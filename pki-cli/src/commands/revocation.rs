@@ -24,10 +24,10 @@ use crate::{
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct ListArgs {
     /// How long the issuing CA's CRL lives, as in 30d or 36h [default: as long as the last one, 30d at first]
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     life: Option<Period>,
     /// How long the root's CRL lives, which says only which CAs are revoked [default: as the last one, 365d at first]
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     root_life: Option<Period>,
     /// Print what would be done, and do nothing
     #[arg(long)]

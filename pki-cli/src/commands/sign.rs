@@ -53,7 +53,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME")]
     subject: Option<String>,
     /// The validity [default: 60; of a CA 1826]
-    #[arg(long, value_name = "DAYS")]
+    #[arg(long, value_name = "DAYS", value_parser = crate::number::days, allow_hyphen_values = true)]
     days: Option<u32>,
     /// Of a CA: how many CAs may stand below it [default: 0]
     #[arg(long, value_name = "N")]

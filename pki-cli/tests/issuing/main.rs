@@ -8,11 +8,13 @@
 
 mod any_request;
 mod apply;
+mod arguments;
 mod bulk;
 mod certtool;
 mod chapter;
 mod completions;
 mod crash;
+mod descriptors;
 mod encrypted;
 mod help;
 mod help_lifecycle;
@@ -34,3 +36,4 @@ mod strangers;
 mod subordinate;
 mod support;
 mod together;
+mod traces;

@@ -404,8 +404,8 @@ fn a_ca_that_lost_a_part() {
 #[test]
 fn command_lines_that_make_no_sense() {
     let home = Home::with_ca();
-    snapshot!(home.pki("issue ../x --dns a.dev").fails(2), @r#"error: The name "../x" cannot be used: a name is a folder below --dir, of letters, digits, dots, hyphens and underscores, begins with a letter or digit, does not end in ".toml", and is not "ca"."#);
-    snapshot!(home.pki("issue ca --dns a.dev").fails(2), @r#"error: The name "ca" cannot be used: a name is a folder below --dir, of letters, digits, dots, hyphens and underscores, begins with a letter or digit, does not end in ".toml", and is not "ca"."#);
+    snapshot!(home.pki("issue ../x --dns a.dev").fails(2), @r#"error: The name "../x" cannot be used: a name is a folder below --dir, of at most 64 letters, digits, dots, hyphens and underscores, begins with a letter or digit, does not end in ".toml", and is not "ca"."#);
+    snapshot!(home.pki("issue ca --dns a.dev").fails(2), @r#"error: The name "ca" cannot be used: a name is a folder below --dir, of at most 64 letters, digits, dots, hyphens and underscores, begins with a letter or digit, does not end in ".toml", and is not "ca"."#);
     home.pki("issue pki.toml --dns a.dev").fails(2);
     let before = std::fs::read_dir(home.path("certs/ca"))
         .expect("the CA")
@@ -422,7 +422,11 @@ fn command_lines_that_make_no_sense() {
             .count(),
         before
     );
-    snapshot!(home.pki("issue x --dns a.dev --days 0").fails(3), @"error: A validity of 0 days is not possible; ask for 1 to 36500 days.");
+    snapshot!(home.pki("issue x --dns a.dev --days 0").fails(2), @r#"
+    error: invalid value '0' for '--days <DAYS>': "0" is no validity in days; ask for 1 to 36500 days
+
+    For more information, try '--help'.
+    "#);
     snapshot!(home.pki("issue x --dns a.dev --subject CN").fails(2), @r#"error: The subject "CN" has the part "CN", which is not TYPE=VALUE; write for example "/O=Example/CN=service", and a slash that belongs to a value as \/."#);
     snapshot!(home.pki("issue x --dns a.dev --key dsa").fails(2), @r#"
     error: invalid value 'dsa' for '--key <TYPE>': The key type "dsa" is not known; known are p256, p384, ed25519, rsa-2048, rsa-3072 and rsa-4096.

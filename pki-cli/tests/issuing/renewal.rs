@@ -83,11 +83,13 @@ fn another_validity_is_given_when_asked_for() {
     let certificate = home.certificate("certs/order/tls.crt");
     let days = (certificate.not_after() - certificate.not_before()).whole_days();
     assert_eq!(days, 30);
-    snapshot!(home.pki("renew order --days 0"), @r"
-    exit 3
+    snapshot!(home.pki("renew order --days 0"), @r#"
+    exit 2
     --- stderr
-    error: A validity of 0 days is not possible; ask for 1 to 36500 days.
-    ");
+    error: invalid value '0' for '--days <DAYS>': "0" is no validity in days; ask for 1 to 36500 days
+
+    For more information, try '--help'.
+    "#);
 }
 
 #[test]
@@ -241,7 +243,7 @@ fn what_cannot_be_renewed_is_refused_in_one_sentence() {
     snapshot!(home.pki("renew ca"), @r#"
     exit 2
     --- stderr
-    error: The name "ca" cannot be used: a name is a folder below --dir, of letters, digits, dots, hyphens and underscores, begins with a letter or digit, does not end in ".toml", and is not "ca".
+    error: The name "ca" cannot be used: a name is a folder below --dir, of at most 64 letters, digits, dots, hyphens and underscores, begins with a letter or digit, does not end in ".toml", and is not "ca".
     "#);
     snapshot!(home.pki("renew"), @r"
     exit 2

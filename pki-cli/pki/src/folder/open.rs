@@ -36,7 +36,8 @@ const SILENT: u32 = 120;
 pub struct GivenFile {
     file: File,
     size: u64,
-    is_pipe: bool,
+    /// Whether it is looked at in rounds, so that nobody is waited for without bound.
+    is_watched: bool,
     has_begun: bool,
 }
 
@@ -59,7 +60,12 @@ pub(crate) fn open(path: &Path) -> Result<File, FolderError> {
 
 /// Opens what a person named.
 pub fn open_given(path: &Path) -> io::Result<GivenFile> {
-    GivenFile::of(without_waiting(path)?)
+    let file = without_waiting(path)?;
+    // A terminal or another device is read like everywhere; a pipe is watched.
+    if file.metadata()?.file_type().is_char_device() {
+        fcntl_setfl(&file, fcntl_getfl(&file)? - OFlags::NONBLOCK)?;
+    }
+    GivenFile::of(file)
 }
 
 fn without_waiting(path: &Path) -> io::Result<File> {
@@ -74,16 +80,15 @@ impl GivenFile {
     /// Reads an open file from where it stands.
     pub fn of(file: File) -> io::Result<Self> {
         let metadata = file.metadata()?;
-        let is_pipe = metadata.file_type().is_fifo();
-        let flags = fcntl_getfl(&file)?;
-        // Only pipes are looked at in rounds; a terminal is read like everywhere.
-        if !is_pipe && flags.contains(OFlags::NONBLOCK) {
-            fcntl_setfl(&file, flags - OFlags::NONBLOCK)?;
-        }
+        let kind = metadata.file_type();
+        // What was inherited is shared with others, so its flags are left as they are.
+        let is_watched = kind.is_fifo()
+            || kind.is_socket()
+            || (kind.is_char_device() && fcntl_getfl(&file)?.contains(OFlags::NONBLOCK));
         Ok(Self {
             file,
             size: metadata.len(),
-            is_pipe,
+            is_watched,
             has_begun: false,
         })
     }
@@ -105,7 +110,7 @@ impl GivenFile {
 
 impl Read for GivenFile {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if !self.is_pipe {
+        if !self.is_watched {
             return self.file.read(buffer);
         }
         let (mut alone, mut silent) = (0, 0);
@@ -128,15 +133,14 @@ impl Read for GivenFile {
                 }
                 Err(error) => return Err(error),
             }
-            let overdue = |seconds: u32, who: &str| {
-                let told = format!("it is a pipe, and {who} within {seconds} seconds");
-                Err(io::Error::new(io::ErrorKind::TimedOut, told))
-            };
+            let overdue = |told: String| Err(io::Error::new(io::ErrorKind::TimedOut, told));
             if alone >= WITHOUT_WRITER * SECOND {
-                return overdue(WITHOUT_WRITER, "nobody began to write to it");
+                return overdue(format!(
+                    "it is a pipe, and nobody began to write to it within {WITHOUT_WRITER} seconds"
+                ));
             }
             if silent >= SILENT * SECOND {
-                return overdue(SILENT, "its writer wrote nothing");
+                return overdue(format!("nothing came out of it for {SILENT} seconds"));
             }
         }
     }

@@ -46,7 +46,7 @@ pub(crate) struct Args {
     #[arg(long)]
     force: bool,
     /// The validity of the next issuing CA [default: its forerunner's]
-    #[arg(long, value_name = "DAYS")]
+    #[arg(long, value_name = "DAYS", value_parser = crate::number::days, allow_hyphen_values = true)]
     days: Option<u32>,
     /// The keys of the next CA: p256, p384, ed25519, rsa-2048, rsa-3072 or rsa-4096 [default: as its forerunner's]
     #[arg(long, value_name = "TYPE")]
