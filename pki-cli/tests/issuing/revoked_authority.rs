@@ -2,6 +2,11 @@
 
 use std::fs;
 
+use pki::{
+    index::{Index, Revocation},
+    revocation_reason::RevocationReason,
+};
+
 use crate::support::{Home, snapshot};
 
 #[test]
@@ -57,4 +62,32 @@ fn the_stages_of_a_rotation_can_be_named_when_the_ca_is_revoked() {
     home.pki("ca rotate activate").succeeds();
     home.pki("issue order --dns order.example.org").succeeds();
     home.pki("verify certs/order/tls.crt").succeeds();
+}
+
+#[test]
+fn a_mark_in_the_index_that_no_crl_tells_of_is_found_by_check() {
+    let home = Home::with_ca();
+    home.pki("issue order --dns order.example.org").succeeds();
+    home.pki("check").succeeds();
+    // As a process leaves it that dies between the mark and the first CRL.
+    let certificate = home.certificate("certs/order/tls.crt");
+    let index = Index::open(&home.path("certs/ca/index.db")).expect("the index");
+    let revocation = Revocation {
+        at: certificate.not_before(),
+        reason: RevocationReason::KeyCompromise,
+        invalid_since: None,
+    };
+    let issuer = certificate.issuer().to_string();
+    index
+        .revoke(&certificate.serial(), &issuer, &revocation)
+        .expect("marked");
+    drop(index);
+    let run = home.pki("check");
+    assert_ne!(run.code, 0, "{run:?}");
+    assert!(run.stdout.contains("index has as revoked"), "{run:?}");
+    assert!(run.stdout.contains("there is none yet"), "{run:?}");
+    home.pki("crl").succeeds();
+    let run = home.pki("check");
+    assert!(!run.stdout.contains("there is none yet"), "{run:?}");
+    home.pki("verify certs/order/tls.crt").fails(23);
 }

@@ -27,6 +27,11 @@ impl Own {
         let mut issuers = self.lists.issuers().iter();
         issuers.any(|issuer| certificate.names_as_issuer(issuer.certificate()))
     }
+
+    /// Whether the index has it as revoked.
+    pub(super) fn revoked(&self, certificate: &Certificate) -> Result<bool, Error> {
+        Ok(self.lists.index().is_revoked(certificate)?)
+    }
 }
 
 impl Check {
@@ -43,8 +48,12 @@ impl Check {
                 let message = "is missing: nothing can be issued and no CRL signed; bring it back from a backup, or replace the CA (pki ca rotate)";
                 report.add(Level::Error, shown(issuer.key()), "key-missing", message);
             }
+            if issuer.is_needed() && lists.index().is_revoked(certificate)? {
+                let message = "is revoked, and issues nothing any more; replace it with \"pki ca rotate prepare --now\"";
+                report.add(Level::Error, issuer.name(), "revoked", message);
+            }
         }
-        if lists.are_there()? {
+        if lists.are_needed()? {
             self.lists(&lists, report)?;
         }
         if !lists.path().exists() {

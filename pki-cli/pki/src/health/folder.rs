@@ -33,6 +33,15 @@ impl Check {
                 "has not the crl.pem of the CA; run \"pki crl\"",
             );
         }
+        // A CRL may not say so yet, and the folder may have none.
+        let is_told = report
+            .findings
+            .iter()
+            .any(|finding| finding.kind == "revoked" && finding.subject == shown(path));
+        if !is_told && own.revoked(&certificate)? {
+            let message = "holds a certificate that the index has as revoked; run \"pki crl\", and replace it";
+            report.add(Level::Error, shown(path), "revoked", message);
+        }
         Ok(Some(certificate.fingerprint()))
     }
 

@@ -76,6 +76,11 @@ impl CrlIssuer {
         self.certificate.subject().to_string()
     }
 
+    /// Whether verifiers of what is issued today build their path over it.
+    pub(crate) fn is_needed(&self) -> bool {
+        self.is_needed
+    }
+
     /// Opens the key, unless it is open.
     fn open(&mut self, others: &[Certificate], unlock: &mut Unlock<'_>) -> Result<&Issuer, Error> {
         match &mut self.opened {
@@ -192,6 +197,19 @@ impl RevocationLists {
             })?;
         }
         Ok(count)
+    }
+
+    /// Whether there is or should be a CRL: one was signed, or something was revoked of which one has to tell.
+    pub fn are_needed(&self) -> Result<bool, Error> {
+        if self.are_there()? {
+            return Ok(true);
+        }
+        for issuer in &self.issuers {
+            if !self.index.revoked(&issuer.name())?.is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Opens the keys of these CAs, and asks whether they may sign, before anything is changed.
