@@ -13,7 +13,7 @@ use time::OffsetDateTime;
 
 use crate::{
     apply::{Chain, Step},
-    authority::{self, pem_of, purposes},
+    authority::{self, Generations, pem_of, purposes},
     certificate::Certificate,
     error::Error,
     folder::{self, Change, Durable, Entry as File, Folder, FolderError, Wait},
@@ -36,6 +36,13 @@ pub struct Place<'a> {
     pub dir: &'a Path,
     /// The time.
     pub now: OffsetDateTime,
+}
+
+impl Place<'_> {
+    /// Whether a rotation left the CA and the trust anchors as they were when this run began.
+    fn check_current(&self) -> Result<(), Error> {
+        Generations::check_current(self.dir, self.issuer.certificate(), self.anchors)
+    }
 }
 
 /// What a batch needs from its surroundings.
@@ -236,6 +243,12 @@ impl<'s> Reserved<'s> {
             left,
         };
         let issuer = place.issuer;
+        if !items.is_empty()
+            && let Err(error) = place.check_current()
+        {
+            signed.failure = Some(error);
+            return signed;
+        }
         let above = issuer.intermediates();
         let series = Series::new(
             path_validation::Request::new(&[], place.now)
@@ -325,6 +338,7 @@ impl<'s> Signed<'s> {
     /// Records the certificates, durably.
     pub fn record(self, index: &Index) -> Result<Recorded<'s>, Error> {
         if !self.items.is_empty() {
+            self.place.check_current()?;
             index.record_all(self.items.iter().map(|(made, _)| &made.certificate))?;
         }
         Ok(Recorded(self))
@@ -509,6 +523,37 @@ mod tests {
         let outcome = take(&mut home.authority, &dir, &steps);
         assert_eq!(outcome.made.len(), 3);
         assert_eq!(home.state().1, 3);
+    }
+
+    #[test]
+    fn a_batch_that_a_rotation_of_the_root_overtook_brings_nothing() {
+        let mut home = home(2);
+        let (steps, dir) = (home.steps(), home.folder.path().to_owned());
+        let mut locked = |_: &Path| Err(Error::Passphrase("no key is encrypted".to_owned()));
+        let wish = crate::rotation::Wish {
+            root: true,
+            early: true,
+            days: None,
+            key: None,
+            allow_dropped: false,
+        };
+        let (issuer, anchors, index) = home.authority.parts();
+        let index = index.expect("an index");
+        let early = prepare(issuer, anchors, &dir, &steps[..1]).reserve(index);
+        let early = early.expect("reserved").issue();
+        let late = prepare(issuer, anchors, &dir, &steps[1..]).reserve(index);
+        crate::rotation::prepare(&dir, &wish, &mut locked, NOW, &mut || false).expect("prepared");
+        let late = late.expect("reserved").issue();
+        assert!(matches!(late.failure, Some(Error::Rotated(_))));
+        assert!(
+            late.record(index)
+                .expect("nothing")
+                .publish()
+                .made
+                .is_empty()
+        );
+        assert!(matches!(early.record(index), Err(Error::Rotated(_))));
+        assert_eq!(home.state(), (vec![Status::Reserved; 2], 0));
     }
 
     #[test]

@@ -4,12 +4,15 @@ use std::path::Path;
 
 use pki::{
     Error,
-    authority::{Authority, Generations, NewAuthority},
+    authority::{Authority, Generations, NewAuthority, Order},
     distinguished_name::DistinguishedName,
+    index::{Index, Reservation},
     inspect,
-    key::{KeyAlgorithm, Passphrase},
+    key::{KeyAlgorithm, Passphrase, PrivateKey},
+    profile::Profile,
     revocation::{RevocationLists, Wish},
     rotation,
+    subject_alt_name::GeneralName,
 };
 use time::{Duration, OffsetDateTime, macros::datetime};
 
@@ -116,4 +119,57 @@ fn a_key_that_only_a_rotation_brought_is_not_asked_for_under_the_lock() {
     assert!(matches!(error, Error::Rotated(_)), "{error}");
     let after = std::fs::read(dir.join("ca/crl.pem")).expect("crl.pem");
     assert_eq!(before, after, "nothing was written");
+}
+
+fn order(authority: &Authority) -> Result<(), Error> {
+    let key = PrivateKey::generate(KeyAlgorithm::P256).expect("a key");
+    let order = Order {
+        name: Some("order"),
+        profile: Profile::Peer,
+        subject: &DistinguishedName::common_name("order").expect("a name"),
+        names: &[GeneralName::dns("a.dev").expect("a name")],
+        public_key: key.public(),
+        days: 60,
+    };
+    authority.issue(&order, NOW).map(drop)
+}
+
+#[test]
+fn a_ca_that_was_opened_before_a_rotation_issues_nothing_after_it() {
+    let home = home(None);
+    let dir = home.path();
+    let mut locked = |_: &Path| Err(Error::Passphrase("no key is encrypted".to_owned()));
+    let opened = Authority::open(dir, &mut locked).expect("opened");
+    order(&opened).expect("the same CA");
+    prepare(dir, &mut locked);
+    order(&opened).expect("the CA that issues and its trust anchors are the same");
+    let later = NOW + Duration::days(2);
+    rotation::activate(dir, true, later, &mut || false).expect("activated");
+    let error = order(&opened).expect_err("another one issues now");
+    assert!(matches!(error, Error::Rotated(_)), "{error}");
+    let opened = Authority::open(dir, &mut locked).expect("opened again");
+    order(&opened).expect("the CA of now");
+}
+
+#[test]
+fn a_ca_is_not_retired_while_a_run_may_be_about_to_issue_with_it() {
+    let home = home(None);
+    let dir = home.path();
+    prepare(dir, &mut |_| unreachable!("no key is encrypted"));
+    let later = NOW + Duration::days(2);
+    rotation::activate(dir, true, later, &mut || false).expect("activated");
+    let index = Index::open(&dir.join("ca/index.db")).expect("the index");
+    let reservation = Reservation {
+        name: Some("order"),
+        profile: Profile::Peer,
+        subject: "CN=order".to_owned(),
+        names: vec!["DNS:a.dev".to_owned()],
+        issuer: "CN=Issuing".to_owned(),
+    };
+    index.reserve(&reservation, later).expect("reserved");
+    let retire = |at| rotation::retire(dir, false, at, &mut || false);
+    let error = retire(later + Duration::minutes(5)).expect_err("a run is under way");
+    assert!(error.to_string().contains("order"), "{error}");
+    let retired = retire(later + Duration::hours(2)).expect("it died");
+    assert!(retired.authority.is_some());
 }

@@ -204,6 +204,22 @@ impl Generations {
             .or_else(|| self.get(Role::PreviousRoot))
     }
 
+    /// Whether a CA that was opened before is the one that issues still, and these are the trust anchors still. Whoever
+    /// reserved a serial number asks this before anything becomes visible: a rotation sees the number or is seen here.
+    pub(crate) fn check_current(
+        dir: &Path,
+        issuer: &Certificate,
+        anchors: &[Certificate],
+    ) -> Result<(), Error> {
+        let present = Self::read(dir)?;
+        // The root signs CAs of others, also while another CA issues to end entities.
+        let signs = present.issuer()? == issuer || present.root()? == issuer;
+        match signs && present.anchors().into_iter().eq(anchors) {
+            true => Ok(()),
+            false => Err(Error::Rotated(present.folder)),
+        }
+    }
+
     /// What `ca.crt` holds: the root, and those that peers may present a certificate of, while a root is being replaced.
     pub fn anchors(&self) -> Vec<&Certificate> {
         [Role::Root, Role::NextRoot, Role::PreviousRoot]

@@ -55,8 +55,8 @@ pub struct Authority {
     /// The names of the CAs of `--dir`, which no other CA must have.
     others: Vec<DistinguishedName>,
     index: Option<Index>,
-    /// Where the CRLs of this CA are, once there are any.
-    lists: Option<PathBuf>,
+    /// The folder that it lies in, unless it lies elsewhere.
+    dir: Option<PathBuf>,
 }
 
 /// What is to be issued to an end entity.
@@ -112,7 +112,7 @@ impl Authority {
             anchors,
             others: Vec::new(),
             index: Some(index),
-            lists: Some(dir.join(FOLDER).join(folder::REVOCATION_LISTS)),
+            dir: Some(dir.to_owned()),
         })
     }
 
@@ -141,7 +141,7 @@ impl Authority {
             issuer,
             others: Vec::new(),
             index: None,
-            lists: None,
+            dir: None,
         })
     }
 
@@ -198,6 +198,9 @@ impl Authority {
             Some(request.profile),
             now,
         )?;
+        if let Some(dir) = &self.dir {
+            Generations::check_current(dir, self.issuer.certificate(), &self.anchors)?;
+        }
         if let Some(index) = &self.index {
             index.record(&certificate)?;
         }
@@ -206,7 +209,10 @@ impl Authority {
             intermediates,
             anchors: self.anchors.clone(),
             notices,
-            lists: self.lists.clone(),
+            lists: self
+                .dir
+                .as_ref()
+                .map(|dir| dir.join(FOLDER).join(folder::REVOCATION_LISTS)),
         })
     }
 }

@@ -13,7 +13,6 @@ use crate::{
     certificate::Certificate,
     distinguished_name::DistinguishedName,
     error::Error,
-    folder,
     index::{self, Index},
     issuer::{Issuer, Refusal, Request, check_common_name, check_names},
     profile::Profile,
@@ -41,7 +40,7 @@ impl Authority {
             anchors,
             others,
             index: Some(index),
-            lists: Some(dir.join(FOLDER).join(folder::REVOCATION_LISTS)),
+            dir: Some(dir.to_owned()),
         })
     }
 

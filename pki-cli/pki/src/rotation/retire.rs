@@ -121,7 +121,7 @@ pub fn retire(
 }
 
 /// Until when the CRL of a CA is needed: while a certificate of it is valid and could be revoked, or was revoked in a CRL
-/// and is not over.
+/// and is not over; and while a run may be about to issue one.
 fn crl_needed_until(
     index: &Index,
     issuer: &Certificate,
@@ -146,5 +146,6 @@ fn crl_needed_until(
         }
         Ok::<_, Error>(())
     })?;
+    super::under_way(index, &name, now, |end, _| until = until.max(Some(end)))?;
     Ok(until)
 }
