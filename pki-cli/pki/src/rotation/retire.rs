@@ -93,6 +93,17 @@ pub fn retire(
         Role::PreviousRoot.certificate_file(),
         Role::PreviousRoot.key_file(),
     ]);
+    // The same holds for one that was retired before: without its root it could not even sign.
+    if let (Some(root), Some(retired)) = (
+        generations.get(Role::PreviousRoot),
+        generations.get(Role::Retired),
+    ) && done.gone.is_none()
+        && retired.names_as_issuer(root)
+    {
+        remove.extend([Role::Retired.certificate_file(), Role::Retired.key_file()]);
+        done.gone = Some(retired.clone());
+        done.crl_until = None;
+    }
     if needed_until.is_some() {
         if let (Some(retired), Some(until), false) =
             (generations.get(Role::Retired), done.crl_until, force)

@@ -219,3 +219,32 @@ fn a_root_that_issues_itself_is_what_is_replaced() {
     let retired = retire(dir, false, day(215), &mut || false).expect("retired");
     assert!(retired.with_root && retired.crl_until.is_none());
 }
+
+#[test]
+fn a_ca_that_was_retired_before_goes_with_its_root() {
+    let home = home(true);
+    let dir = home.path();
+    let rotate = |root, at| {
+        let wish = Wish {
+            root,
+            early: true,
+            ..Wish::default()
+        };
+        prepare(dir, &wish, &mut locked, at, &mut || false).expect("prepared");
+        activate(dir, true, at, &mut || false).expect("activated");
+        retire(dir, true, at, &mut || false).expect("retired")
+    };
+    issue(&home, 60, day(1));
+    let first = rotate(false, day(2));
+    assert!(
+        first.crl_until.is_some(),
+        "its certificate can be revoked still"
+    );
+    let retired = first.authority.expect("the first one");
+    let second = rotate(true, day(3));
+    assert_eq!(second.gone, Some(retired), "nobody trusts it any more");
+    assert_eq!(second.crl_until, None);
+    let left = Generations::read(dir).expect("read");
+    assert!(left.get(Role::Retired).is_none());
+    assert!(!dir.join("ca/retired.key").exists());
+}
