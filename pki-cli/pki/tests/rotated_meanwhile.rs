@@ -121,6 +121,22 @@ fn a_key_that_only_a_rotation_brought_is_not_asked_for_under_the_lock() {
     assert_eq!(before, after, "nothing was written");
 }
 
+#[test]
+fn a_key_that_a_rotation_moved_is_found_at_its_new_place() {
+    let home = home(None);
+    let dir = home.path();
+    let mut locked = |_: &Path| Err(Error::Passphrase("no key is encrypted".to_owned()));
+    prepare(dir, &mut locked);
+    let mut waiting = lists(dir);
+    let later = NOW + Duration::days(2);
+    rotation::activate(dir, true, later, &mut || false).expect("activated");
+    // In the place of its key lies the one of the CA that took over.
+    let names = ["CN=Issuing".to_owned()];
+    waiting
+        .unlock(&names, &mut locked, later)
+        .expect("the previous CA revokes what it issued");
+}
+
 fn order(authority: &Authority) -> Result<(), Error> {
     let key = PrivateKey::generate(KeyAlgorithm::P256).expect("a key");
     let order = Order {

@@ -87,13 +87,21 @@ fn root_of(
     dir: &Path,
     unlock: &mut Unlock<'_>,
 ) -> Result<(Issuer, Vec<Certificate>, Vec<DistinguishedName>), Error> {
-    let generations = Generations::read(dir)?;
-    let key = generations.folder().join(Role::Root.key_file());
-    if !key.exists() {
-        return Err(Error::RootKeyElsewhere(key));
-    }
-    // Should another root take its place meanwhile, key and certificate do not fit, and that is refused.
-    let issuer = Issuer::new(generations.root()?.clone(), read_key(&key, unlock)?, [])?;
+    let mut generations = Generations::read(dir)?;
+    let key = loop {
+        let key = generations.folder().join(Role::Root.key_file());
+        if !key.exists() {
+            return Err(Error::RootKeyElsewhere(key));
+        }
+        let key = read_key(&key, unlock)?;
+        // Another root may have taken over between the certificate and its key.
+        let again = Generations::read(dir)?;
+        if again == generations {
+            break key;
+        }
+        generations = again;
+    };
+    let issuer = Issuer::new(generations.root()?.clone(), key, [])?;
     let others = generations
         .members()
         .map(|(_, certificate)| certificate.subject().clone())

@@ -129,8 +129,8 @@ impl RevocationLists {
         })
     }
 
-    /// Looks once more which CAs there are, now that nobody else writes to their folder. Keys that are open stay so. Whether
-    /// a rotation changed anything since the last look.
+    /// Looks once more which CAs there are. Keys that are open stay so. Whether a rotation changed anything since the last
+    /// look.
     fn look_again(&mut self) -> Result<bool, Error> {
         let mut present = issuers(&Generations::read(&self.dir)?)?;
         let is_same = present.len() == self.issuers.len()
@@ -214,6 +214,22 @@ impl RevocationLists {
 
     /// Opens the keys of these CAs, and asks whether they may sign, before anything is changed.
     pub fn unlock(
+        &mut self,
+        names: &[String],
+        unlock: &mut Unlock<'_>,
+        now: OffsetDateTime,
+    ) -> Result<(), Error> {
+        loop {
+            match self.unlock_once(names, unlock, now) {
+                // A rotation may have put another key into the place of the one that was meant.
+                Err(error) if !self.look_again()? => return Err(error),
+                Err(_) => {}
+                Ok(()) => return Ok(()),
+            }
+        }
+    }
+
+    fn unlock_once(
         &mut self,
         names: &[String],
         unlock: &mut Unlock<'_>,
