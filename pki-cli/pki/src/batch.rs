@@ -214,10 +214,10 @@ impl<'s> Batch<'s> {
         let reservations: Vec<_> = self.items.iter().map(|item| item.rest.1.clone()).collect();
         let serials = match reservations.is_empty() {
             true => Vec::new(),
+            // The CA may have been revoked since it was opened, or since the last batch, which is asked there.
             false => {
-                // The CA may have been revoked since it was opened, or since the last batch.
-                index.refuse_revoked(self.place.issuer.chain())?;
-                index.reserve_all(&reservations, self.place.now)?
+                let chain = self.place.issuer.chain();
+                index.reserve_all(chain, &reservations, self.place.now)?
             }
         };
         Ok(Reserved {

@@ -426,6 +426,14 @@ impl PublicKey {
         &self.key
     }
 
+    /// The SHA-256 of the key itself in hexadecimal. Not of the SubjectPublicKeyInfo: one key is one key, however its
+    /// algorithm's parameters are written.
+    pub fn fingerprint(&self) -> String {
+        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &self.key);
+        let octets = digest.as_ref().iter();
+        octets.map(|octet| format!("{octet:02x}")).collect()
+    }
+
     /// The key identifier: the leftmost 160 bits of the SHA-256 of the key (RFC 7093 §2 method 1). RFC 5280 §4.2.1.2
     /// names SHA-1 as one way only, and scanners frown at SHA-1 wherever it is.
     pub(crate) fn identifier(&self) -> Vec<u8> {

@@ -16,13 +16,12 @@ use crate::{
     distinguished_name::DistinguishedName,
     error::{Error, ErrorKind},
     folder::{self, Folder, Wait},
-    index::{self, Filter, Index, Status},
+    index::{self, Index, Status},
     issuer::{self, Refusal, Wanted},
     key::{KeyAlgorithm, KeyError, Passphrase, PrivateKey, PublicKey},
     parse,
     path_validation::{SignatureVerdict, verify_signature},
     profile::Profile,
-    revocation_reason::RevocationReason,
     subject_alt_name::GeneralName,
 };
 
@@ -227,30 +226,6 @@ impl Known {
         names
     }
 
-    /// Whether another certificate of this name was revoked because this key is in other hands.
-    fn is_compromised(&self, certificate: &Certificate) -> Result<bool, Error> {
-        let row = self.index.with_fingerprint(&certificate.fingerprint())?;
-        let Some(name) = row.and_then(|row| row.name) else {
-            return Ok(false);
-        };
-        let filter = Filter {
-            status: Some(Status::Revoked),
-            ..Filter::named(&name)
-        };
-        for row in self.index.select(&filter)? {
-            let reason = row.revocation.map(|revocation| revocation.reason);
-            if reason != Some(RevocationReason::KeyCompromise) {
-                continue;
-            }
-            let der = self.index.certificate(&row.serial, &row.issuer)?;
-            let other = der.and_then(|der| Certificate::from_der(&der).ok());
-            if other.is_some_and(|other| other.public_key() == certificate.public_key()) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
     /// Whether this CA issued a certificate, and whether it was revoked since. `None`: it did not.
     fn is_revoked(&self, certificate: &Certificate) -> Result<Option<bool>, Error> {
         let issuer = certificate.issuer().to_string();
@@ -447,7 +422,7 @@ impl Standing {
         if terms.within.is_some_and(|within| end - now > within) {
             return Ok(Self::NotDue(end));
         }
-        if terms.new_key.is_none() && known.is_compromised(&certificate)? {
+        if terms.new_key.is_none() && known.index.compromised(certificate.public_key())?.is_some() {
             return Err(RenewalRefused::CompromisedKey(file).into());
         }
         let carried = Carried::of(&certificate, &file, terms.allow_dropped)?;

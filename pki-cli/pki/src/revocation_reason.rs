@@ -72,6 +72,14 @@ impl RevocationReason {
         }
     }
 
+    /// Whether it says that the key is in other hands, so that no certificate for it can be relied on any more.
+    pub fn is_compromise(self) -> bool {
+        matches!(
+            self,
+            Self::KeyCompromise | Self::CaCompromise | Self::AaCompromise
+        )
+    }
+
     /// The number of CRLReason.
     pub fn code(self) -> u8 {
         match self {

@@ -181,8 +181,9 @@ fn a_ca_is_not_retired_while_a_run_may_be_about_to_issue_with_it() {
         subject: "CN=order".to_owned(),
         names: vec!["DNS:a.dev".to_owned()],
         issuer: "CN=Issuing".to_owned(),
+        key: "00".repeat(32),
     };
-    index.reserve(&reservation, later).expect("reserved");
+    index.reserve([], &reservation, later).expect("reserved");
     let retire = |at| rotation::retire(dir, false, at, &mut || false);
     let error = retire(later + Duration::minutes(5)).expect_err("a run is under way");
     assert!(error.to_string().contains("order"), "{error}");

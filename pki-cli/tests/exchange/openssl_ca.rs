@@ -102,6 +102,18 @@ fn an_openssl_ca_goes_on_here_with_its_history() {
 }
 
 #[test]
+fn the_history_says_which_keys_are_not_certified_again() {
+    let Some(home) = with_openssl_ca() else {
+        return;
+    };
+    home.pki("import ca --openssl old").succeeds();
+    // A1 was revoked as superseded, A2 as compromised.
+    home.pki("sign 2.csr --dns old.dev").succeeds();
+    let told = home.pki("sign 3.csr --dns old.dev").fails(3);
+    assert!(told.contains("the certificate a2 of"), "{told}");
+}
+
+#[test]
 fn the_next_crl_revokes_what_was_revoked_and_has_a_higher_number() {
     let Some(home) = with_openssl_ca() else {
         return;

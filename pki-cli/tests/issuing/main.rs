@@ -13,6 +13,7 @@ mod bulk;
 mod certtool;
 mod chapter;
 mod completions;
+mod compromised_key;
 mod crash;
 mod descriptors;
 mod encrypted;

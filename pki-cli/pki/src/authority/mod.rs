@@ -181,10 +181,10 @@ impl Authority {
         let notices = prepared.notices().to_vec();
         let reserved = match &self.index {
             Some(index) => {
-                // It may have been revoked since it was opened.
-                index.refuse_revoked(self.issuer.chain())?;
                 let issuer = self.issuer.certificate().subject();
-                index.reserve(&reservation(name, request, issuer), now)?
+                let what = reservation(name, request, issuer);
+                // It may have been revoked since it was opened, which is asked there once more.
+                index.reserve(self.issuer.chain(), &what, now)?
             }
             None => Reserved::without_index(SerialNumber::random()?),
         };
@@ -322,7 +322,9 @@ pub(crate) fn issue_recorded(
     issuer: &DistinguishedName,
     now: OffsetDateTime,
 ) -> Result<Certificate, Error> {
-    let reserved = index.reserve(&reservation(Some(FOLDER), request, issuer), now)?;
+    // A CA's own certificate. Its key is new, and a root that signs the next issuing CA is not revoked: nobody could say so.
+    let what = reservation(Some(FOLDER), request, issuer);
+    let reserved = index.reserve([], &what, now)?;
     let certificate = prepared.issue(reserved)?;
     index.record(&certificate)?;
     Ok(certificate)
@@ -339,6 +341,7 @@ pub(crate) fn reservation<'a>(
         subject: request.subject.to_string(),
         names: request.names.iter().map(ToString::to_string).collect(),
         issuer: issuer.to_string(),
+        key: request.public_key.fingerprint(),
     }
 }
 

@@ -22,6 +22,7 @@ use crate::{
 pub struct Rehearsal {
     pub(super) issuer: Issuer,
     pub(super) others: Vec<DistinguishedName>,
+    pub(super) index: Option<Index>,
 }
 
 /// What a certificate would be. Its serial number and its signature are placeholders.
@@ -37,10 +38,12 @@ impl Rehearsal {
     /// The CA below `dir`: its key is opened and its index looked at, as when it issues.
     pub fn open(dir: &Path, unlock: &mut Unlock<'_>) -> Result<Self, Error> {
         let (issuer, _) = key_of(dir, unlock)?;
-        Index::check(&dir.join(FOLDER).join(index::FILE))?;
+        let index = Index::open(&dir.join(FOLDER).join(index::FILE))?;
+        index.refuse_revoked(issuer.chain())?;
         Ok(Self {
             issuer,
             others: Vec::new(),
+            index: Some(index),
         })
     }
 
@@ -54,6 +57,7 @@ impl Rehearsal {
         Ok(Self {
             issuer,
             others: Vec::new(),
+            index: None,
         })
     }
 
@@ -68,6 +72,11 @@ impl Rehearsal {
         now: OffsetDateTime,
     ) -> Result<Draft, Error> {
         let prepared = self.issuer.prepare(request, now)?;
+        // What reserving a serial number would refuse, in its order.
+        if let Some(index) = &self.index {
+            index.refuse_revoked(self.issuer.chain())?;
+            index.refuse_compromised(request.public_key)?;
+        }
         Ok(Draft {
             certificate: prepared.draft().clone(),
             notices: prepared.notices().to_vec(),

@@ -59,8 +59,11 @@ impl Rehearsal {
     /// The root below `dir`.
     pub fn open_root(dir: &Path, unlock: &mut Unlock<'_>) -> Result<Self, Error> {
         let (issuer, _, others) = root_of(dir, unlock)?;
-        Index::check(&dir.join(FOLDER).join(index::FILE))?;
-        Ok(Self { issuer, others })
+        Ok(Self {
+            issuer,
+            others,
+            index: Some(Index::open(&dir.join(FOLDER).join(index::FILE))?),
+        })
     }
 
     /// What [`Authority::issue_subordinate`] would issue.

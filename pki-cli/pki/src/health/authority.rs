@@ -8,7 +8,7 @@ use super::{Check, Level, Report, WARN, in_days, shown};
 use crate::{
     certificate::Certificate,
     error::Error,
-    index::{Filter, Row, Status},
+    index::{Compromised, Filter, Row, Status},
     issuer::date,
     revocation::{Action, RevocationLists, Wish},
 };
@@ -26,6 +26,14 @@ impl Own {
     pub(super) fn issued(&self, certificate: &Certificate) -> bool {
         let mut issuers = self.lists.issuers().iter();
         issuers.any(|issuer| certificate.names_as_issuer(issuer.certificate()))
+    }
+
+    /// The certificate that was revoked because this one's key is in other hands.
+    pub(super) fn compromised(
+        &self,
+        certificate: &Certificate,
+    ) -> Result<Option<Compromised>, Error> {
+        Ok(self.lists.index().compromised(certificate.public_key())?)
     }
 
     /// Whether the index has it as revoked.

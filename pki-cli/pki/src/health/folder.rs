@@ -41,6 +41,12 @@ impl Check {
         if !is_told && own.revoked(&certificate)? {
             let message = "holds a certificate that the index has as revoked; run \"pki crl\", and replace it";
             report.add(Level::Error, shown(path), "revoked", message);
+        } else if !is_told && let Some(known) = own.compromised(&certificate)? {
+            let message = format!(
+                "holds a certificate for a key that is in other hands, for which {} was revoked; make a new pair (pki rekey), and revoke this certificate as well",
+                known.serial
+            );
+            report.add(Level::Error, shown(path), "key-compromised", message);
         }
         Ok(Some(certificate.fingerprint()))
     }

@@ -1,10 +1,15 @@
 //! A key with its certificate, put in order: the end entity first, then what stands above it, and the trust anchor apart.
 
+use std::path::Path;
+
 use time::OffsetDateTime;
 
 use super::ImportRefused;
 use crate::{
+    authority::{self, Authority},
     certificate::Certificate,
+    error::Error,
+    index::{self, Index},
     key::PrivateKey,
     path_validation::{self, FailureKind},
 };
@@ -110,5 +115,25 @@ impl PairSource {
             anchor,
             notices,
         })
+    }
+}
+
+impl Pair {
+    /// Refuses a key that the CA below `dir` knows to be in other hands, whoever certified it now.
+    pub fn refuse_compromised(&self, dir: &Path) -> Result<(), Error> {
+        if !Authority::exists(dir) {
+            return Ok(());
+        }
+        let index = Index::open_to_read(&dir.join(authority::FOLDER).join(index::FILE))?;
+        let known = index.compromised(self.key.public())?;
+        index.still_stands()?;
+        match known {
+            Some(known) => Err(ImportRefused::CompromisedKey {
+                serial: known.serial,
+                issuer: known.issuer,
+            }
+            .into()),
+            None => Ok(()),
+        }
     }
 }

@@ -123,6 +123,16 @@ pub enum ImportRefused {
         "The certificate {0:?} is a CA, which is no pair for a service; take it over with \"pki import ca\"."
     )]
     IsCa(String),
+    /// Its key is known to be in other hands.
+    #[error(
+        "The key is in other hands: the certificate {serial} of {issuer:?} was revoked for that, as the index of the CA below --dir says, so the pair is not imported, whoever certified it; have a new key made and certified, and import that."
+    )]
+    CompromisedKey {
+        /// The number of the certificate that was revoked.
+        serial: String,
+        /// Its issuer.
+        issuer: String,
+    },
     /// Path validation said no.
     #[error(
         "The certificate {subject:?} would be refused by its peers, so it is not imported: {reason}"

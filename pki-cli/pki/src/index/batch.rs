@@ -11,15 +11,21 @@ use crate::{
 };
 
 impl Index {
-    /// Reserves a serial number for each of these, in their order. When this returns, all of them are on the disk; when
-    /// it fails, none is.
-    pub fn reserve_all(
+    /// Reserves a serial number for each of these, in their order, for a CA with those above it. When this returns, all of
+    /// them are on the disk; when it fails, none is.
+    ///
+    /// Refused when one of the CAs is revoked, or a key is in other hands. That is asked in the transaction that reserves:
+    /// once a revocation is on the disk, no number is reserved that it should have kept from being used.
+    pub fn reserve_all<'c>(
         &self,
+        chain: impl IntoIterator<Item = &'c Certificate>,
         all: &[Reservation<'_>],
         now: OffsetDateTime,
     ) -> Result<Vec<Reserved>, Error> {
         let failed = |error| Error::from(self.error("written", &error));
         let transaction = self.begin().map_err(failed)?;
+        self.refuse_revoked(chain)?;
+        self.refuse_any_compromised(all.iter().map(|what| what.key.as_str()))?;
         let mut reserved = Vec::with_capacity(all.len());
         for what in all {
             reserved.push(self.insert(what, now)?);
@@ -103,6 +109,7 @@ mod tests {
             subject: "CN=order".to_owned(),
             names: vec!["DNS:a.dev".to_owned()],
             issuer: "CN=CA".to_owned(),
+            key: "00".repeat(32),
         };
         vec![one; count]
     }
@@ -112,7 +119,9 @@ mod tests {
         let home = tempfile::tempdir().expect("a temporary folder");
         let path = home.path().join(crate::index::FILE);
         let index = Index::create(&path).expect("created");
-        let reserved = index.reserve_all(&reservations(50), NOW).expect("reserved");
+        let reserved = index
+            .reserve_all([], &reservations(50), NOW)
+            .expect("reserved");
         let rows = Index::open(&path).expect("opened beside").rows();
         let rows = rows.expect("rows");
         let kept: Vec<_> = rows.iter().map(|row| row.serial.clone()).collect();
@@ -124,6 +133,28 @@ mod tests {
         let distinct: std::collections::BTreeSet<_> = given.iter().collect();
         assert_eq!(distinct.len(), 50);
         assert!(rows.iter().all(|row| row.status == Status::Reserved));
+    }
+
+    #[test]
+    fn whether_the_ca_is_revoked_is_asked_while_nobody_else_can_say_so() {
+        let home = tempfile::tempdir().expect("a temporary folder");
+        let path = home.path().join(crate::index::FILE);
+        let index = Index::create(&path).expect("created");
+        let other = Index::open(&path).expect("opened beside");
+        let mut asked = false;
+        // Called when the chain is looked at.
+        let chain = std::iter::from_fn(|| {
+            asked = true;
+            other.connection.busy_timeout(Default::default()).ok()?;
+            let writing = other.begin().map(drop);
+            assert!(writing.is_err(), "a revocation could come in between");
+            None
+        });
+        index
+            .reserve(chain, &reservations(1)[0], NOW)
+            .expect("reserved");
+        assert!(asked);
+        other.begin().expect("it is over");
     }
 
     #[test]
@@ -140,7 +171,9 @@ mod tests {
             path_length: 0,
             permitted_dns: &[],
         };
-        let mut reserved = index.reserve_all(&reservations(1), NOW).expect("reserved");
+        let mut reserved = index
+            .reserve_all([], &reservations(1), NOW)
+            .expect("reserved");
         let sign = |reserved| {
             let prepared = Prepared::root(&key, &asked, NOW).expect("prepared");
             prepared.issue(reserved).expect("signed")

@@ -5,7 +5,7 @@ use rusqlite::{Transaction, TransactionBehavior, params};
 use time::OffsetDateTime;
 
 use super::{
-    Index, IndexError, Revocation, Row, Status,
+    Index, IndexError, Revocation, Row, Status, compromised,
     row::{COLUMNS, timestamp},
 };
 use crate::{certificate::Certificate, profile::Profile};
@@ -93,6 +93,7 @@ impl Index {
             match self.find_in(&transaction, &row).map_err(wrote)? {
                 None => {
                     insert(&transaction, &row, now).map_err(wrote)?;
+                    note(&transaction, &row).map_err(wrote)?;
                     imported.added += 1;
                 }
                 Some(present) => {
@@ -105,7 +106,10 @@ impl Index {
                         });
                     }
                     match complete(&transaction, &present, &row).map_err(wrote)? {
-                        true => imported.completed += 1,
+                        true => {
+                            note(&transaction, &row).map_err(wrote)?;
+                            imported.completed += 1;
+                        }
                         false => imported.known += 1,
                     }
                 }
@@ -177,6 +181,11 @@ fn insert(
             row.revocation.and_then(|revocation| revocation.invalid_since).map(timestamp),
         ])
         .map(drop)
+}
+
+/// A key that is in other hands is known from now on. It may be the revocation that is new, or the certificate.
+fn note(transaction: &Transaction<'_>, row: &Foreign<'_>) -> rusqlite::Result<()> {
+    compromised::note(transaction, &row.serial, &row.issuer)
 }
 
 /// Adds what was not known; whether there was anything.

@@ -7,6 +7,7 @@
 //! waiting for it is bounded.
 
 mod batch;
+mod compromised;
 mod error;
 mod import;
 mod query;
@@ -23,6 +24,7 @@ use rusqlite::{Connection, OpenFlags, params};
 use rustix::fs::Access;
 use time::OffsetDateTime;
 
+pub use compromised::Compromised;
 pub use error::IndexError;
 pub use import::{Foreign, Imported};
 pub use query::Filter;
@@ -76,6 +78,8 @@ pub struct Reservation<'a> {
     pub names: Vec<String>,
     /// The issuer's subject.
     pub issuer: String,
+    /// The key, as [`crate::key::PublicKey::fingerprint`] has it.
+    pub key: String,
 }
 
 impl Index {
@@ -94,23 +98,6 @@ impl Index {
         Ok(index)
     }
 
-    /// What [`Self::open`] would refuse, without touching anything.
-    pub fn check(path: &Path) -> Result<(), IndexError> {
-        check_rights(path)?;
-        // Immutable: without locks, and without the files that SQLite makes beside a database that it opens.
-        let uri = format!("file:{}?immutable=1", percent_encoded(path));
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
-            | OpenFlags::SQLITE_OPEN_URI
-            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let version = Connection::open_with_flags(uri, flags)
-            .and_then(|connection| schema::version(&connection))
-            .map_err(|error| error::translate(path, "read", &error))?;
-        match version {
-            Some(1..=schema::VERSION) => Ok(()),
-            _ => Err(IndexError::Foreign(path.to_owned())),
-        }
-    }
-
     /// Opens an index that is there, and brings it to the present version.
     pub fn open(path: &Path) -> Result<Self, IndexError> {
         check_rights(path)?;
@@ -121,7 +108,7 @@ impl Index {
         let version = |index: &Self| {
             schema::version(&index.connection).map_err(|error| index.error("read", &error))
         };
-        if version(&index)? == Some(1) {
+        if matches!(version(&index)?, Some(1..schema::VERSION)) {
             schema::upgrade(&index.connection).map_err(|error| index.error("written", &error))?;
         }
         match version(&index)? {
@@ -141,7 +128,7 @@ impl Index {
         let is_ours = |index: &Self| match schema::version(&index.connection) {
             Ok(Some(schema::VERSION)) => Ok(Ok(())),
             // To bring it to the present version it would have to be written.
-            Ok(Some(1)) => Ok(Err(IndexError::ReadOnly(path.to_owned()))),
+            Ok(Some(1..schema::VERSION)) => Ok(Err(IndexError::ReadOnly(path.to_owned()))),
             Ok(_) => Ok(Err(IndexError::Foreign(path.to_owned()))),
             Err(error) => Err(error),
         };
@@ -200,10 +187,21 @@ impl Index {
         })
     }
 
-    /// Reserves a serial number that was never used. When this returns, the number is on the disk.
-    pub fn reserve(&self, what: &Reservation<'_>, now: OffsetDateTime) -> Result<Reserved, Error> {
-        // On its own, it is a transaction of its own.
-        self.insert(what, now).map(Reserved::kept_by_index)
+    /// Reserves a serial number that was never used, for a CA with those above it. When this returns, the number is on the
+    /// disk. What [`Self::reserve_all`] refuses is refused.
+    pub fn reserve<'c>(
+        &self,
+        chain: impl IntoIterator<Item = &'c Certificate>,
+        what: &Reservation<'_>,
+        now: OffsetDateTime,
+    ) -> Result<Reserved, Error> {
+        let mut reserved = self.reserve_all(chain, std::slice::from_ref(what), now)?;
+        reserved.pop().ok_or_else(|| {
+            // One for each, says who reserves.
+            let reason = "no serial number was reserved".to_owned();
+            let path = self.path.clone();
+            IndexError::Damaged { path, reason }.into()
+        })
     }
 
     /// Records what was signed under a reserved number.
@@ -294,6 +292,7 @@ mod tests {
             subject: "CN=order".to_owned(),
             names: vec!["DNS:a.dev".to_owned(), "IP:::1".to_owned()],
             issuer: "CN=CA".to_owned(),
+            key: "00".repeat(32),
         }
     }
 
@@ -302,7 +301,7 @@ mod tests {
         let home = tempfile::tempdir().expect("a temporary folder");
         let path = home.path().join(FILE);
         let index = Index::create(&path).expect("created");
-        let reserved = index.reserve(&reservation(), NOW).expect("reserved");
+        let reserved = index.reserve([], &reservation(), NOW).expect("reserved");
         let other = Index::open(&path).expect("opened beside");
         let row = other
             .find(&reserved.serial().to_string(), "CN=CA")
@@ -321,7 +320,7 @@ mod tests {
         let serials: Vec<_> = (0..20)
             .map(|_| {
                 index
-                    .reserve(&reservation(), NOW)
+                    .reserve([], &reservation(), NOW)
                     .expect("reserved")
                     .serial()
                     .to_string()

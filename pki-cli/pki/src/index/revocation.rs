@@ -8,7 +8,7 @@ use rusqlite::{OptionalExtension, Transaction, TransactionBehavior, params};
 use time::OffsetDateTime;
 
 use super::{
-    Index, IndexError,
+    Index, IndexError, compromised,
     row::{Revocation, moment, revocation, timestamp},
 };
 
@@ -78,9 +78,10 @@ impl Index {
         issuer: &str,
         revocation: &Revocation,
     ) -> Result<Marked, IndexError> {
-        let changed = self
-            .connection
-            .execute(
+        let mark = || {
+            let transaction =
+                Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)?;
+            let changed = transaction.execute(
                 "UPDATE certificate SET status = 'revoked', revoked_at = ?3, revocation_reason = ?4, invalidity_date = ?5
                  WHERE serial = ?1 AND issuer = ?2 AND status <> 'revoked'",
                 params![
@@ -90,9 +91,12 @@ impl Index {
                     revocation.reason.name(),
                     revocation.invalid_since.map(timestamp),
                 ],
-            )
-            .map_err(|error| self.error("written", &error))?;
-        if changed == 1 {
+            )?;
+            compromised::note(&transaction, serial, issuer)?;
+            transaction.commit()?;
+            Ok(changed)
+        };
+        if mark().map_err(|error| self.error("written", &error))? == 1 {
             return Ok(Marked::Now);
         }
         let row = self.find(serial, issuer)?;

@@ -5,12 +5,14 @@
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
+use super::compromised;
+
 /// "PKI" and a version, so that another program's database is not taken for an index.
 pub(super) const APPLICATION_ID: i64 = 0x504b_4901;
 /// The version of the tables below.
-pub(super) const VERSION: i64 = 2;
+pub(super) const VERSION: i64 = 3;
 
-/// Version 2. A number is unique per issuer (RFC 5280 §4.1.2.2), and an imported CA may have used what another one did.
+/// The tables of version 2. A number is unique per issuer (RFC 5280 §4.1.2.2), and an imported CA may have used what another one did.
 const SCHEMA: &str = "
 CREATE TABLE certificate (
     -- Hexadecimal in small letters, whole octets without leading zero octets: 40 digits for nearly all that is drawn
@@ -66,6 +68,18 @@ CREATE TABLE crl (
 ) STRICT;
 ";
 
+/// What version 3 brought: a key that is in other hands is known when another certificate is asked for it, whatever its
+/// name. A table of its own, since there are few of these and certificates may be a million.
+const COMPROMISED_KEYS: &str = "
+CREATE TABLE compromised_key (
+    -- SHA-256 of the key, without its algorithm, hexadecimal.
+    key TEXT NOT NULL PRIMARY KEY,
+    -- The certificate that was revoked for it, the first one.
+    serial TEXT NOT NULL,
+    issuer TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+";
+
 /// Each answers one kind of question; `query.rs` says which.
 const INDEXES: &str = "
 CREATE INDEX certificate_by_status ON certificate (status, not_after);
@@ -91,6 +105,7 @@ pub(super) fn create(connection: &Connection) -> rusqlite::Result<()> {
     let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
     transaction.execute_batch(SCHEMA)?;
     transaction.execute_batch(INDEXES)?;
+    transaction.execute_batch(COMPROMISED_KEYS)?;
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", VERSION)?;
     transaction.commit()
@@ -105,14 +120,19 @@ pub(super) fn version(connection: &Connection) -> rusqlite::Result<Option<i64>> 
     })
 }
 
-/// Brings an index of version 1 to the present one, all of it or nothing, whoever else does so at the same time.
+/// Brings an index of an earlier version to the present one, all of it or nothing, whoever else does so at the same time.
 pub(super) fn upgrade(connection: &Connection) -> rusqlite::Result<()> {
     let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
-    if version(&transaction)? == Some(1) {
+    let before = version(&transaction)?;
+    if before == Some(1) {
         transaction.execute_batch("ALTER TABLE certificate RENAME TO certificate_1;")?;
         transaction.execute_batch(SCHEMA)?;
         transaction.execute_batch(FROM_VERSION_1)?;
         transaction.execute_batch(INDEXES)?;
+    }
+    if matches!(before, Some(1 | 2)) {
+        transaction.execute_batch(COMPROMISED_KEYS)?;
+        compromised::note_all(&transaction)?;
         transaction.pragma_update(None, "user_version", VERSION)?;
     }
     transaction.commit()
@@ -123,7 +143,15 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::index::{FILE, Index, IndexError, Status};
+    use crate::{
+        certificate::Certificate,
+        distinguished_name::DistinguishedName,
+        index::{FILE, Index, IndexError, Status},
+        issuer::{Prepared, Request},
+        key::{KeyAlgorithm, PrivateKey},
+        profile::Profile,
+        serial_number::{Reserved, SerialNumber},
+    };
 
     /// What version 1 made, word for word.
     const VERSION_1: &str = "
@@ -206,6 +234,75 @@ PRAGMA application_id = 1347111169; PRAGMA user_version = 1; COMMIT;
             assert_eq!(rows[1].names, ["DNS:a.dev"]);
             let certificate = index.certificate("b00000000000000000000000000000000002", "CN=CA");
             assert_eq!(certificate.expect("read"), Some(vec![0x30, 1]));
+        }
+    }
+
+    /// A certificate of a root of its own, and its key.
+    fn certificate() -> Certificate {
+        let key = PrivateKey::generate(KeyAlgorithm::P256).expect("a key");
+        let wanted = Request {
+            profile: Profile::Root,
+            subject: &DistinguishedName::common_name("CA").expect("a name"),
+            names: &[],
+            public_key: key.public(),
+            days: 1,
+            path_length: 0,
+            permitted_dns: &[],
+        };
+        let now = time::macros::datetime!(2026-11-24 12:00 UTC);
+        let prepared = Prepared::root(&key, &wanted, now).expect("prepared");
+        let serial = SerialNumber::random().expect("randomness");
+        let reserved = Reserved::without_index(serial);
+        prepared.issue(reserved).expect("signed")
+    }
+
+    #[test]
+    fn an_index_of_version_2_learns_which_keys_are_compromised() {
+        let home = tempfile::tempdir().expect("a temporary folder");
+        let path = home.path().join(FILE);
+        drop(Index::create(&path).expect("created"));
+        let connection = Connection::open(&path).expect("opened");
+        connection
+            .execute_batch("DROP TABLE compromised_key; PRAGMA user_version = 2;")
+            .expect("as version 2 left it");
+        let [known, superseded, valid] = std::array::from_fn(|_| certificate());
+        for (certificate, revoked) in [
+            (&known, Some("keyCompromise")),
+            (&superseded, Some("superseded")),
+            (&valid, None),
+        ] {
+            connection
+                .execute(
+                    "INSERT INTO certificate (serial, issuer, status, subject, names, reserved_at, fingerprint, certificate,
+                         revoked_at, revocation_reason)
+                     VALUES (?1, 'CN=CA', iif(?4 IS NULL, 'issued', 'revoked'), 'CN=CA', '', '2026-11-24T12:00:00Z', ?2, ?3,
+                         iif(?4 IS NULL, NULL, '2026-11-24T12:00:00Z'), ?4)",
+                    rusqlite::params![
+                        certificate.serial(),
+                        certificate.fingerprint(),
+                        certificate.der(),
+                        revoked
+                    ],
+                )
+                .expect("a row of version 2");
+        }
+        // One whose certificate is lost, of which no key is known.
+        connection
+            .execute_batch(
+                "INSERT INTO certificate (serial, issuer, status, subject, names, reserved_at, revoked_at, revocation_reason)
+                 VALUES ('01', 'CN=CA', 'revoked', 'CN=x', '', '2026-11-24T12:00:00Z', '2026-11-24T12:00:00Z', 'keyCompromise')",
+            )
+            .expect("a row of version 2");
+        drop(connection);
+        for _ in 0..2 {
+            let index = Index::open(&path).expect("opened");
+            assert_eq!(version(&index.connection), Ok(Some(VERSION)));
+            let found = |certificate: &Certificate| {
+                let found = index.compromised(certificate.public_key()).expect("read");
+                found.map(|one| one.serial)
+            };
+            assert_eq!(found(&known), Some(known.serial()));
+            assert_eq!((found(&superseded), found(&valid)), (None, None));
         }
     }
 

@@ -154,6 +154,16 @@ pub enum Refusal {
         "The request is for the CA's own key, and a key must not be a CA's and somebody else's at once; make a new key for {0:?}."
     )]
     CaKey(String),
+    /// The key is known to be in other hands.
+    #[error(
+        "The key is in other hands: the certificate {serial} of {issuer:?} was revoked for that, and its key is not certified again, whatever the name; make a new key, and ask with that."
+    )]
+    CompromisedKey {
+        /// The number of the certificate that was revoked.
+        serial: String,
+        /// Its issuer.
+        issuer: String,
+    },
     /// The key is weak.
     #[error("The key is refused: {0}.")]
     WeakKey(String),
