@@ -15,6 +15,7 @@ use crate::{
     distinguished_name::DistinguishedName,
     error::Error,
     folder::{self, Entry as File, Folder, FolderError, Wait},
+    index::{self, Index},
     issuer::{self, BACKDATE, Issuer, date},
     key::{KeyError, PrivateKey},
     manifest::{Entry, Manifest, ManifestError},
@@ -98,6 +99,11 @@ impl Plan {
         // What does not hang on the entry is asked once for each profile.
         let mut fit = Vec::new();
         let mut check = |chain: &Chain<'_>, entry: &Entry| {
+            if fit.is_empty() {
+                let index = Index::open_to_read(&dir.join(authority::FOLDER).join(index::FILE))?;
+                index.refuse_revoked(chain.certificates())?;
+                index.still_stands()?;
+            }
             if !fit.contains(&entry.profile) {
                 issuer::check_above(&chain.certificates(), entry.profile, now)?;
                 fit.push(entry.profile);

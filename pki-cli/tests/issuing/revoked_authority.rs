@@ -29,10 +29,12 @@ fn a_revoked_ca_issues_nothing_until_it_is_replaced() {
         "renew order",
         "renew order --dry-run",
         "rekey order",
+        "issue other --dns other.example.org --dry-run",
         "sign certs/asked/tls.csr",
+        "sign certs/asked/tls.csr --dry-run",
         "apply pki.toml",
+        "apply pki.toml --dry-run",
     ] {
-        // Two of them print their plan first.
         let run = home.pki(command);
         assert_eq!(run.code, 3, "{command}: {run:?}");
         let said = run.stderr.contains("pki ca rotate prepare --now");
