@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use pki::{
     Error,
-    authority::{self, Authority, pem_of, read_given_certificates},
+    authority::{self, Authority, Generations, pem_of, read_given_certificates},
     certificate::Certificate,
-    folder::{ANCHOR, CERTIFICATE, Entry, Folder, KEY, REQUEST, REVOCATION_LISTS},
+    folder::{CERTIFICATE, Entry, Folder, KEY, REQUEST, REVOCATION_LISTS},
     import::{ImportRefused, Pair, PairSource},
     key::{KeyError, Passphrase, PrivateKey},
     pkcs12::Pkcs12,
@@ -159,7 +159,12 @@ fn read(
     }
     let trust = match &args.trust {
         Some(path) => read_given_certificates(path)?,
-        None if Authority::exists(&global.dir) => vec![Authority::certificates(&global.dir)?.0],
+        // While a root is being replaced there are several.
+        None if Authority::exists(&global.dir) => Generations::read(&global.dir)?
+            .anchors()
+            .into_iter()
+            .cloned()
+            .collect(),
         None => Vec::new(),
     };
     let source = PairSource {
@@ -238,34 +243,16 @@ fn write(
     refuse_existing: impl Fn() -> Result<(), Error>,
 ) -> Result<(), CommandError> {
     let key = pem_of(&pair.key, passphrase).map_err(Error::from)?;
-    let chain: String = pair.certificates.iter().map(Certificate::to_pem).collect();
     let folder = Folder::lock(path, &mut patience()).map_err(Error::from)?;
     refuse_existing()?;
-    let mut entries = vec![
-        Entry::public(CERTIFICATE, chain),
-        Entry::private(KEY, key.as_bytes()),
-        Entry::public(ANCHOR, pair.anchor.to_pem()),
-    ];
-    let mut gone = vec![REQUEST];
-    // Read while the folder is held: whoever carries newer CRLs comes afterwards.
-    match own_lists(global, pair)? {
-        Some(lists) => entries.push(Entry::public(REVOCATION_LISTS, &*lists)),
-        // Those of another CA would cover nothing, and who reads them would refuse everybody.
-        None => gone.push(REVOCATION_LISTS),
-    }
+    let mut entries = pair.files(&global.dir)?;
+    entries.push(Entry::private(KEY, key.as_bytes()));
+    // CRLs of another CA would cover nothing, and who reads them would refuse everybody.
+    let gone = [REQUEST, REVOCATION_LISTS]
+        .into_iter()
+        .filter(|name| !entries.iter().any(|entry| entry.name() == *name))
+        .collect::<Vec<_>>();
     Ok(folder.replace(&entries, &gone).map_err(Error::from)?)
-}
-
-/// The CRLs of the CA below DIR, when the pair stands below its root.
-fn own_lists(
-    global: &Global,
-    pair: &Pair,
-) -> Result<Option<zeroize::Zeroizing<Vec<u8>>>, CommandError> {
-    if !Authority::exists(&global.dir) || Authority::certificates(&global.dir)?.0 != pair.anchor {
-        return Ok(None);
-    }
-    let lists = global.dir.join(authority::FOLDER).join(REVOCATION_LISTS);
-    Ok(pki::folder::read_if_there(&lists).map_err(Error::from)?)
 }
 
 fn report(args: &Args, path: &Path, pair: &Pair, output: &mut Output) -> Result<(), CommandError> {

@@ -654,3 +654,69 @@ fn an_overview_knows_every_generation() {
     ")
     });
 }
+
+#[test]
+fn a_pair_below_any_root_of_the_rotation_is_imported_and_trusts_them_all() {
+    let home = home("");
+    let import = |name: &str, of: &str| {
+        let command = format!("import {name} --cert {of}/tls.crt --key {of}/tls.key");
+        home.pki(&command)
+    };
+    home.pki("issue old --dns old.dev --out old").succeeds();
+    home.pki("ca rotate prepare --root --now").succeeds();
+    assert_eq!(
+        import("first", "old").succeeds().matches("anchor").count(),
+        1
+    );
+    home.pki("ca rotate activate --now").succeeds();
+    home.pki("issue new --dns new.dev --out new").succeeds();
+    let expected = home.read("new/ca.crt");
+    assert_eq!(expected.matches("BEGIN").count(), 2);
+    for (name, of) in [("second", "old"), ("third", "new")] {
+        // No root among the files, and nothing to be told of.
+        let run = import(name, of);
+        assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{run:?}");
+        assert_eq!(home.read(&format!("certs/{name}/ca.crt")), expected);
+    }
+    all_accept_all(&home, &["a", "first", "second", "third"]);
+    home.pki("check").succeeds();
+    // With CRLs as well: both issuing CAs have theirs in it.
+    home.pki("crl").succeeds();
+    import("fourth", "old").succeeds();
+    assert_eq!(
+        home.read("certs/fourth/crl.pem"),
+        home.read("certs/ca/crl.pem")
+    );
+    home.pki("check").succeeds();
+}
+
+#[test]
+fn check_finds_a_folder_whose_trust_was_left_behind() {
+    let home = home("");
+    let before = home.read("certs/a/ca.crt");
+    home.pki("ca rotate prepare --root --now").succeeds();
+    let both = home.read("certs/a/ca.crt");
+    home.write("certs/a/ca.crt", &before);
+    snapshot!(home.pki("check"), @r#"
+    exit 102
+    error    certs/a  does not trust CN=Root 2,O=X, whose certificates its service would refuse; run "pki ca rotate"
+    --- stderr
+    error: 7 checked; not in order: 1; ends soon: 0.
+    "#);
+    home.pki("ca rotate").succeeds();
+    assert_eq!(home.read("certs/a/ca.crt"), both);
+    home.pki("ca rotate activate --now").succeeds();
+    home.pki("apply pki.toml").succeeds();
+    home.pki("renew c").succeeds();
+    home.pki("ca rotate retire --force").succeeds();
+    home.pki("check").succeeds();
+    home.write("certs/a/ca.crt", &both);
+    snapshot!(home.pki("check"), @r#"
+    exit 102
+    error    certs/a  still trusts CN=Root,O=X, which is no root of this CA any more; run "pki ca rotate"
+    --- stderr
+    error: 5 checked; not in order: 1; ends soon: 0.
+    "#);
+    home.pki("ca rotate").succeeds();
+    home.pki("check").succeeds();
+}

@@ -88,7 +88,7 @@ impl Entry {
     }
 
     /// The file's name.
-    pub(crate) fn name(&self) -> &'static str {
+    pub fn name(&self) -> &'static str {
         self.name
     }
 

@@ -6,11 +6,13 @@ use time::Duration;
 
 use super::{Check, Level, Report, WARN, in_days, shown};
 use crate::{
+    authority::Generations,
     certificate::Certificate,
     error::Error,
     index::{Compromised, Filter, Row, Status},
     issuer::date,
     revocation::{Action, RevocationLists, Wish},
+    rotation::{Difference, difference},
 };
 
 /// After this time a reserved number belongs to no process that is still at work.
@@ -18,6 +20,7 @@ const ABANDONED: Duration = Duration::hours(1);
 
 /// The CA that was looked at.
 pub(super) struct Own {
+    generations: Generations,
     lists: RevocationLists,
 }
 
@@ -26,6 +29,11 @@ impl Own {
     pub(super) fn issued(&self, certificate: &Certificate) -> bool {
         let mut issuers = self.lists.issuers().iter();
         issuers.any(|issuer| certificate.names_as_issuer(issuer.certificate()))
+    }
+
+    /// In what `ca.crt` of a folder differs from what every folder should have.
+    pub(super) fn trust(&self, path: &Path) -> Result<Difference, Error> {
+        difference(path, &self.generations, self.lists.index())
     }
 
     /// The certificate that was revoked because this one's key is in other hands.
@@ -67,7 +75,10 @@ impl Check {
         if !lists.path().exists() {
             self.missing_lists(&lists, report)?;
         }
-        Ok(Own { lists })
+        Ok(Own {
+            generations: Generations::read(dir)?,
+            lists,
+        })
     }
 
     fn lists(&self, lists: &RevocationLists, report: &mut Report) -> Result<(), Error> {

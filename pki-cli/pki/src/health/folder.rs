@@ -33,6 +33,7 @@ impl Check {
                 "has not the crl.pem of the CA; run \"pki crl\"",
             );
         }
+        self.trust(path, own, report)?;
         // A CRL may not say so yet, and the folder may have none.
         let is_told = report
             .findings
@@ -49,6 +50,31 @@ impl Check {
             report.add(Level::Error, shown(path), "key-compromised", message);
         }
         Ok(Some(certificate.fingerprint()))
+    }
+
+    /// What was issued under one root is refused where another one alone is trusted: while a root is being replaced,
+    /// everybody has both.
+    fn trust(&self, path: &Path, own: &Own, report: &mut Report) -> Result<(), Error> {
+        // A folder without it was told of.
+        if !path.join(files::ANCHOR).exists() {
+            return Ok(());
+        }
+        let trust = own.trust(path)?;
+        if !trust.missing.is_empty() {
+            let message = format!(
+                "does not trust {}, whose certificates its service would refuse; run \"pki ca rotate\"",
+                trust.missing.join(", ")
+            );
+            report.add(Level::Error, shown(path), "trust-missing", message);
+        }
+        if !trust.left_over.is_empty() {
+            let message = format!(
+                "still trusts {}, which is no root of this CA any more; run \"pki ca rotate\"",
+                trust.left_over.join(", ")
+            );
+            report.add(Level::Error, shown(path), "trust-left-over", message);
+        }
+        Ok(())
     }
 
     /// A folder somewhere else.

@@ -6,12 +6,14 @@ use time::OffsetDateTime;
 
 use super::ImportRefused;
 use crate::{
-    authority::{self, Authority},
+    authority::{self, Authority, Generations},
     certificate::Certificate,
     error::Error,
+    folder::{self, Entry},
     index::{self, Index},
     key::PrivateKey,
     path_validation::{self, FailureKind},
+    revocation::RevocationLists,
 };
 
 /// What was given.
@@ -135,5 +137,33 @@ impl Pair {
             .into()),
             None => Ok(()),
         }
+    }
+
+    /// The certificates as files. A pair below one of the trust anchors of the CA in `dir` gets what every folder there has:
+    /// all of them, also while a root is being replaced, and the CRLs. Asked while the folder is held that the files are
+    /// for: whoever brings newer ones comes afterwards.
+    pub fn files(&self, dir: &Path) -> Result<Vec<Entry>, Error> {
+        let pem = |certificates: &[Certificate]| -> String {
+            certificates.iter().map(Certificate::to_pem).collect()
+        };
+        let mut files = vec![Entry::public(folder::CERTIFICATE, pem(&self.certificates))];
+        let own = match Authority::exists(dir) {
+            true => Generations::read(dir)?
+                .anchors()
+                .into_iter()
+                .cloned()
+                .collect(),
+            false => Vec::new(),
+        };
+        if !own.contains(&self.anchor) {
+            files.push(Entry::public(folder::ANCHOR, self.anchor.to_pem()));
+            return Ok(files);
+        }
+        files.push(Entry::public(folder::ANCHOR, pem(&own)));
+        if let Some(certificate) = self.certificates.first() {
+            let lists = RevocationLists::open_to_read(dir)?.beside(certificate)?;
+            files.extend(lists.map(|lists| Entry::public(folder::REVOCATION_LISTS, lists)));
+        }
+        Ok(files)
     }
 }

@@ -265,6 +265,16 @@ impl RevocationLists {
         Ok(lacking)
     }
 
+    /// What `crl.pem` beside a certificate holds: that of the CA's folder, unless that has none of the certificate's issuer.
+    pub fn beside(&self, certificate: &Certificate) -> Result<Option<Vec<u8>>, Error> {
+        let listed = self.listed()?;
+        if !listed.iter().any(|one| certificate.names_as_issuer(one)) {
+            return Ok(None);
+        }
+        let lists = folder::read_if_there(&self.path())?;
+        Ok(lists.map(|lists| lists.to_vec()))
+    }
+
     /// The CAs that have a CRL.
     fn listed(&self) -> Result<Vec<Certificate>, Error> {
         let mut listed = Vec::new();

@@ -29,6 +29,7 @@ pub use activate::{Activated, activate};
 pub use prepare::{Made, Prepared, Wish, prepare};
 pub use refused::RotationRefused;
 pub use retire::{Retired, retire};
+pub(crate) use trust::{Difference, difference};
 pub use trust::{Lacking, Spread, lacking, spread};
 
 use crate::{

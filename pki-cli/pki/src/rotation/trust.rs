@@ -26,6 +26,15 @@ pub struct Lacking {
     pub what: Vec<String>,
 }
 
+/// In what the trust anchors of one folder differ from what they should be, by their names.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Difference {
+    /// Those that are not in `ca.crt` and should be.
+    pub(crate) missing: Vec<String>,
+    /// Those of this CA that are in `ca.crt` and should not be any more.
+    pub(crate) left_over: Vec<String>,
+}
+
 /// What became of the folders.
 #[derive(Debug, Default)]
 pub struct Spread {
@@ -80,6 +89,31 @@ impl Anchors {
         }
         set(&self.present) == set(&self.wanted)
     }
+
+    /// The names of those that only the first of the two has.
+    fn only_in(one: &[Certificate], other: &[Certificate]) -> Vec<String> {
+        let only = one.iter().filter(|anchor| !other.contains(anchor));
+        only.map(|anchor| anchor.subject().to_string()).collect()
+    }
+
+    fn missing(&self) -> Vec<String> {
+        Self::only_in(&self.wanted, &self.present)
+    }
+}
+
+/// In what `ca.crt` of a folder differs from what it should be; in nothing where another CA's certificate is.
+pub(crate) fn difference(
+    path: &Path,
+    generations: &Generations,
+    index: &Index,
+) -> Result<Difference, Error> {
+    let anchors = Anchors::of(path, generations, index)?;
+    Ok(
+        anchors.map_or_else(Difference::default, |anchors| Difference {
+            missing: anchors.missing(),
+            left_over: Anchors::only_in(&anchors.present, &anchors.wanted),
+        }),
+    )
 }
 
 /// The folders below `dir` that do not trust the CAs that are there, or are to come.
@@ -93,13 +127,7 @@ pub fn lacking(
         let Some(anchors) = Anchors::of(&path, generations, index)? else {
             continue;
         };
-        let missing = |anchor: &&Certificate| !anchors.present.contains(anchor);
-        let mut what: Vec<_> = anchors
-            .wanted
-            .iter()
-            .filter(missing)
-            .map(|anchor| anchor.subject().to_string())
-            .collect();
+        let mut what = anchors.missing();
         if !revocation::is_carried(dir, &path)? {
             what.push(folder::REVOCATION_LISTS.to_owned());
         }
