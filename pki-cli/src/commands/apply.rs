@@ -93,7 +93,7 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
         args.new_keys.tell_of_clear_keys(output);
     }
     let crls = match plan.authority {
-        AuthorityStep::Keep(_) => Outstanding::find(&global.dir)?,
+        AuthorityStep::Keep(_) => Outstanding::find(&global.dir, output)?,
         AuthorityStep::Create => None,
     };
     let is_empty = plan.is_empty() && crls.is_none();

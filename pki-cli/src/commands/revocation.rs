@@ -3,8 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use pki::{
-    authority::{FOLDER, Unlock},
-    folder::REVOCATION_LISTS,
+    authority::Unlock,
     index::timestamp,
     issuer::date,
     revocation::{Action, Due, Failure, Refreshed, RevocationLists, Wish},
@@ -64,9 +63,11 @@ impl ListArgs {
     }
 }
 
-/// What `pki apply` has to do about CRLs, once there are any.
+/// What `pki apply` has to do about CRLs, once there are any, or something is revoked of which one has to tell.
 pub(crate) struct Outstanding {
     lists: RevocationLists,
+    /// Whether there is no `crl.pem` yet.
+    is_missing: bool,
     /// The CRLs that are to be signed.
     pub(crate) due: Vec<Due>,
     /// The folders that are to get the present ones.
@@ -74,17 +75,30 @@ pub(crate) struct Outstanding {
 }
 
 impl Outstanding {
-    /// `None` when there is nothing to do: a CA that never revoked anything has no CRL, and needs none.
-    pub(crate) fn find(dir: &Path) -> Result<Option<Self>, CommandError> {
-        if !dir.join(FOLDER).join(REVOCATION_LISTS).exists() {
+    /// `None` when there is nothing to do: a CA that never revoked anything has no CRL, and needs none. What stands in the
+    /// way of the first one, which nothing here can take away, is told.
+    pub(crate) fn find(dir: &Path, output: &mut Output) -> Result<Option<Self>, CommandError> {
+        let lists = RevocationLists::open_to_read(dir)?;
+        if !lists.are_needed()? {
             return Ok(None);
         }
-        let lists = RevocationLists::open(dir)?;
+        let obstacles = lists.obstacles(now())?;
+        if !obstacles.is_empty() {
+            for obstacle in obstacles {
+                output.notice(format_args!(
+                    "Certificates are revoked, and no crl.pem tells of it. {obstacle}"
+                ));
+            }
+            return Ok(None);
+        }
         let mut due = lists.due(&Wish::default(), now())?;
         due.retain(|due| matches!(due.action, Action::Sign(_)));
         let folders = lists.lacking()?;
-        Ok((!due.is_empty() || !folders.is_empty()).then_some(Self {
+        let is_missing = !lists.path().exists();
+        let is_due = is_missing || !due.is_empty() || !folders.is_empty();
+        Ok(is_due.then_some(Self {
             lists,
+            is_missing,
             due,
             folders,
         }))
@@ -115,6 +129,12 @@ impl Outstanding {
                 ))?;
             }
         }
+        if self.is_missing {
+            output.line(format_args!(
+                "{NOTICE}~{NOTICE:#} {:width$}  crl.pem is missing, and goes into every folder",
+                "crl"
+            ))?;
+        }
         if !self.folders.is_empty() {
             output.line(format_args!(
                 "{NOTICE}~{NOTICE:#} {:width$}  {} of the folders lack crl.pem, or have another one",
@@ -128,7 +148,7 @@ impl Outstanding {
     /// The same in JSON.
     pub(crate) fn json(&self) -> Value {
         let due: Vec<_> = self.due.iter().map(due_json).collect();
-        json!({ "sign": due, "folders": self.folders })
+        json!({ "sign": due, "missing": self.is_missing, "folders": self.folders })
     }
 }
 

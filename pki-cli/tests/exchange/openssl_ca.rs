@@ -146,6 +146,40 @@ fn the_next_crl_revokes_what_was_revoked_and_has_a_higher_number() {
     assert_eq!(judged(5).code, 0);
 }
 
+#[test]
+fn apply_tells_everybody_what_an_imported_ca_had_revoked() {
+    let Some(home) = with_openssl_ca() else {
+        return;
+    };
+    home.pki("import ca --openssl old").succeeds();
+    home.write(
+        "pki.toml",
+        "[ca]\nsubject = \"/DC=dev/DC=old/OU=one/OU=two/CN=Old-CA\"\nsingle_tier = true\nkey = \"rsa-2048\"\n[certificate.new]\nprofile = \"server\"\ndns = [\"new.dev\"]\n",
+    );
+    let planned = home.pki("apply pki.toml --dry-run").succeeds();
+    assert!(planned.contains("there is none yet"), "{planned}");
+    assert!(!home.path("certs/ca/crl.pem").exists());
+    let document = home.pki("apply pki.toml --dry-run --json").json();
+    assert_eq!(document["crls"]["missing"], true);
+    let done = home.pki("apply pki.toml").succeeds();
+    assert!(done.ends_with("Done: 1 issued, 1 CRL signed.\n"), "{done}");
+    let lists = home.read("certs/new/crl.pem");
+    assert_eq!(lists, home.read("certs/ca/crl.pem"));
+    for (number, code) in [(1, 0), (2, 23), (3, 23)] {
+        let run = home.pki(&format!("verify {number}.crt"));
+        assert_eq!(run.code, code, "{run:?}");
+    }
+    let again = home.pki("apply pki.toml").succeeds();
+    assert!(again.ends_with("Nothing to do.\n"), "{again}");
+    // As a process leaves it that dies between the signature and the file.
+    fs::remove_file(home.path("certs/ca/crl.pem")).expect("removed");
+    let mended = home.pki("apply pki.toml").succeeds();
+    assert!(mended.contains("crl.pem is missing"), "{mended}");
+    assert_eq!(home.read("certs/ca/crl.pem"), lists);
+    let again = home.pki("apply pki.toml").succeeds();
+    assert!(again.ends_with("Nothing to do.\n"), "{again}");
+}
+
 /// The lines of the table, changed.
 fn change_table(home: &Home, change: impl Fn(&str) -> String) {
     let table = home.read("old/index.txt");

@@ -97,6 +97,28 @@ fn a_first_crl_that_has_ended_is_given_to_nobody() {
 }
 
 #[test]
+fn apply_tells_what_keeps_a_needed_crl_from_being_there_and_goes_on() {
+    let home = home();
+    sql(&home, "DELETE FROM crl");
+    assert_eq!(home.pki("revoke order").code, 4);
+    home.write(
+        "pki.toml",
+        "[ca]\nsubject = \"/CN=Private Root CA\"\nissuing_subject = \"/CN=Private Issuing CA\"\n[certificate.new]\nprofile = \"server\"\ndns = [\"new.example.org\"]\n",
+    );
+    let obstacle = "no crl.pem tells of it. The CRL of \"CN=Private Root CA\" is missing";
+    for done in ["Done: 1 issued.\n", "Nothing to do.\n"] {
+        let run = home.pki("apply pki.toml");
+        assert!(run.stderr.contains(obstacle), "{run:?}");
+        let said = run.succeeds();
+        assert!(said.ends_with(done), "{said}");
+    }
+    fs::rename(home.path("root.key"), home.path("certs/ca/root.key")).expect("brought back");
+    let said = home.pki("apply pki.toml").succeeds();
+    assert!(said.ends_with("Done: 0 issued, 1 CRL signed.\n"), "{said}");
+    assert!(home.path("certs/payment/crl.pem").exists());
+}
+
+#[test]
 fn what_the_index_says_is_revoked_is_rejected_without_a_crl() {
     let home = home();
     sql(&home, "DELETE FROM crl");

@@ -10,7 +10,7 @@ use crate::{
         self, Authority, ISSUING_CERTIFICATE, ISSUING_KEY, ROOT_CERTIFICATE, ROOT_KEY, Unlock,
         pem_of, read_given_certificates,
     },
-    certificate::{CRL_SIGN, Certificate},
+    certificate::Certificate,
     distinguished_name::DistinguishedName,
     error::Error,
     folder::{self, Entry, Wait},
@@ -161,14 +161,9 @@ impl Takeover {
                 other => return Err(ImportRefused::Unfit(other.to_string()).into()),
             }
         }
-        let may_sign_crls = |tier: &&Tier| {
-            tier.certificate
-                .key_usage
-                .is_none_or(|usage| usage & (1 << CRL_SIGN) != 0)
-        };
         let unfit: Vec<_> = self
             .tiers()
-            .filter(|tier| !may_sign_crls(tier))
+            .filter(|tier| Issuer::has_crl_sign(&tier.certificate).is_err())
             .map(|tier| {
                 format!(
                     "The CA {:?} may not sign CRLs (its key usage lacks cRLSign), so what is revoked cannot be published by it.",

@@ -7,7 +7,7 @@ use time::{Duration, OffsetDateTime};
 
 use super::{BACKDATE, Issuer, Refusal, date, throw_away_key};
 use crate::{
-    certificate::{CRL_SIGN, signed},
+    certificate::{CRL_SIGN, Certificate, signed},
     certificate_revocation_list::{CertificateRevocationList, ToBeSigned, lacks},
     error::Error,
     index::ReservedCrl,
@@ -19,14 +19,7 @@ impl Issuer {
     /// Whether this issuer may sign a CRL now. Asked before a CRL number is taken.
     pub fn may_sign_crls(&self, now: OffsetDateTime) -> Result<(), Refusal> {
         let subject = || self.certificate.subject().to_string();
-        // §4.2.1.3: "the cRLSign bit MUST be asserted" where key usage is present.
-        if self
-            .certificate
-            .key_usage
-            .is_some_and(|usage| usage & (1 << CRL_SIGN) == 0)
-        {
-            return Err(Refusal::NoCrlSign(subject()));
-        }
+        Self::has_crl_sign(&self.certificate)?;
         if self.certificate.not_after() < now {
             return Err(Refusal::Expired {
                 subject: subject(),
@@ -40,6 +33,17 @@ impl Issuer {
             });
         }
         Ok(())
+    }
+
+    /// Whether the certificate of a CA lets it sign CRLs, whoever has the key (RFC 5280 §4.2.1.3: "the cRLSign bit MUST be
+    /// asserted" where key usage is present).
+    pub(crate) fn has_crl_sign(certificate: &Certificate) -> Result<(), Refusal> {
+        match certificate.key_usage {
+            Some(usage) if usage & (1 << CRL_SIGN) == 0 => {
+                Err(Refusal::NoCrlSign(certificate.subject().to_string()))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Signs the CRL with this number, which lists what was read when the number was taken, for `life` from now on.

@@ -10,7 +10,7 @@ use crate::{
     certificate_revocation_list::to_pem,
     error::Error,
     folder::{self, Entry, Folder, Wait},
-    issuer::date,
+    issuer::{Issuer, date},
 };
 
 /// What was done.
@@ -163,6 +163,43 @@ impl RevocationLists {
         })
     }
 
+    /// Why there can be no `crl.pem` where there is none, though one is needed.
+    pub fn obstacles(&self, now: OffsetDateTime) -> Result<Vec<Error>, Error> {
+        if self.path().exists() {
+            return Ok(Vec::new());
+        }
+        let lists = self.due(&Wish::default(), now)?;
+        Ok(lists
+            .iter()
+            .filter_map(|due| self.obstacle(due, now))
+            .collect())
+    }
+
+    /// Why a CRL cannot be had without which nobody may be given any.
+    fn obstacle(&self, due: &Due, now: OffsetDateTime) -> Option<Error> {
+        let issuer = self.issuer(&due.issuer).filter(|one| one.is_needed)?;
+        match (&due.current, &due.action) {
+            (None, Action::KeyMissing(_)) => Some(Error::CrlKeyMissing {
+                issuer: due.issuer.clone(),
+                key: issuer.key.clone(),
+            }),
+            // Signed when the root was made, and over before anybody needed it.
+            (Some(crl), Action::KeyMissing(_))
+                if crl.next_update < now && !self.path().exists() =>
+            {
+                Some(Error::CrlEnded {
+                    issuer: due.issuer.clone(),
+                    end: date(crl.next_update),
+                    key: issuer.key.clone(),
+                })
+            }
+            (None, Action::Sign(_)) => Issuer::has_crl_sign(&issuer.certificate)
+                .err()
+                .map(Error::from),
+            _ => None,
+        }
+    }
+
     /// What `crl.pem` holds. `None` when a CRL is missing without which nothing could be verified: services that read such
     /// a file would refuse everybody.
     fn bundle(
@@ -172,37 +209,21 @@ impl RevocationLists {
         notices: &mut Vec<String>,
         now: OffsetDateTime,
     ) -> Option<String> {
-        let is_first = !self.path().exists();
         let mut bundle = String::new();
         let mut is_complete = true;
         for due in lists {
             let Some(issuer) = self.issuer(&due.issuer) else {
                 continue;
             };
+            if let Some(error) = self.obstacle(due, now) {
+                is_complete = false;
+                failures.push(Failure {
+                    folder: None,
+                    error,
+                });
+                continue;
+            }
             match (&due.current, &due.action) {
-                (None, Action::KeyMissing(_)) if issuer.is_needed => {
-                    failures.push(Failure {
-                        folder: None,
-                        error: Error::CrlKeyMissing {
-                            issuer: due.issuer.clone(),
-                            key: issuer.key.clone(),
-                        },
-                    });
-                }
-                // Signed when the root was made, and over before anybody needed it.
-                (Some(crl), Action::KeyMissing(_))
-                    if is_first && issuer.is_needed && crl.next_update < now =>
-                {
-                    failures.push(Failure {
-                        folder: None,
-                        error: Error::CrlEnded {
-                            issuer: due.issuer.clone(),
-                            end: date(crl.next_update),
-                            key: issuer.key.clone(),
-                        },
-                    });
-                    is_complete = false;
-                }
                 (Some(_), Action::KeyMissing(reasons)) => {
                     let error = Error::CrlOutdated {
                         issuer: due.issuer.clone(),
