@@ -223,22 +223,19 @@ impl RevocationLists {
                 });
                 continue;
             }
-            match (&due.current, &due.action) {
-                (Some(_), Action::KeyMissing(reasons)) => {
-                    let error = Error::CrlOutdated {
-                        issuer: due.issuer.clone(),
-                        key: issuer.key.clone(),
-                        reason: reasons.join(", and "),
-                    };
-                    match due.is_urgent {
-                        true => failures.push(Failure {
-                            folder: None,
-                            error,
-                        }),
-                        false => notices.push(error.to_string()),
-                    }
+            if let (Some(_), Action::KeyMissing(reasons)) = (&due.current, &due.action) {
+                let error = Error::CrlOutdated {
+                    issuer: due.issuer.clone(),
+                    key: issuer.key.clone(),
+                    reason: reasons.join(", and "),
+                };
+                match due.is_urgent {
+                    true => failures.push(Failure {
+                        folder: None,
+                        error,
+                    }),
+                    false => notices.push(error.to_string()),
                 }
-                _ => {}
             }
             match &due.current {
                 Some(crl) => bundle.push_str(&to_pem(&crl.der)),
