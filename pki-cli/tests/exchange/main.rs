@@ -18,3 +18,4 @@ mod pkcs12;
     reason = "shared with the tests of issuing, which use all of it"
 )]
 mod support;
+mod unfit;

@@ -178,7 +178,8 @@ impl Authority {
         now: OffsetDateTime,
     ) -> Result<Issued, Error> {
         let prepared = self.issuer.prepare(request, now)?;
-        let notices = prepared.notices().to_vec();
+        let mut notices = prepared.notices().to_vec();
+        notices.extend(self.issuer.notices());
         let reserved = match &self.index {
             Some(index) => {
                 let issuer = self.issuer.certificate().subject();

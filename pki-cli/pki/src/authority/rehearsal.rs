@@ -77,9 +77,11 @@ impl Rehearsal {
             index.refuse_revoked(self.issuer.chain())?;
             index.refuse_compromised(request.public_key)?;
         }
+        let mut notices = prepared.notices().to_vec();
+        notices.extend(self.issuer.notices());
         Ok(Draft {
             certificate: prepared.draft().clone(),
-            notices: prepared.notices().to_vec(),
+            notices,
         })
     }
 

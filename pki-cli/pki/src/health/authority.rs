@@ -6,11 +6,11 @@ use time::Duration;
 
 use super::{Check, Level, Report, WARN, in_days, shown};
 use crate::{
-    authority::Generations,
+    authority::{Generations, Role},
     certificate::Certificate,
     error::Error,
     index::{Compromised, Filter, Row, Status},
-    issuer::date,
+    issuer::{Issuer, Notice, Refusal, check_fit, date},
     revocation::{Action, RevocationLists, Wish},
     rotation::{Difference, difference},
 };
@@ -64,21 +64,47 @@ impl Check {
                 let message = "is missing: nothing can be issued and no CRL signed; bring it back from a backup, or replace the CA (pki ca rotate)";
                 report.add(Level::Error, shown(issuer.key()), "key-missing", message);
             }
+            if Notice::of_authority(certificate).is_some() {
+                let message = "has no key usage, which RFC 5280 section 4.2.1.3 demands of a CA: strict verifiers (openssl verify -x509_strict) refuse what it signs, this program and rustls do not; replace it (pki ca rotate)";
+                report.add(Level::Note, issuer.name(), "no-key-usage", message);
+            }
+            if Issuer::has_crl_sign(certificate).is_err() {
+                let message = "may not sign CRLs (its key usage lacks cRLSign), so nobody can be told what it revokes; replace it (pki ca rotate)";
+                report.add(Level::Note, issuer.name(), "no-crl-sign", message);
+            }
             if issuer.is_needed() && lists.index().is_revoked(certificate)? {
                 let message = "is revoked, and issues nothing any more; replace it with \"pki ca rotate prepare --now\"";
                 report.add(Level::Error, issuer.name(), "revoked", message);
             }
         }
+        let generations = Generations::read(dir)?;
+        self.fitness(&generations, report)?;
         if lists.are_needed()? {
             self.lists(&lists, report)?;
         }
         if !lists.path().exists() {
             self.missing_lists(&lists, report)?;
         }
-        Ok(Own {
-            generations: Generations::read(dir)?,
-            lists,
-        })
+        Ok(Own { generations, lists })
+    }
+
+    /// Whether verifiers accept what the CA issues. What was imported for its list alone issues nothing, and files can be
+    /// exchanged by hand.
+    fn fitness(&self, generations: &Generations, report: &mut Report) -> Result<(), Error> {
+        let chain: Vec<_> = [Role::Issuing, Role::Root]
+            .into_iter()
+            .filter_map(|role| generations.get(role))
+            .collect();
+        match check_fit(&chain, self.now) {
+            // That was told.
+            Ok(()) | Err(Refusal::Expired { .. } | Refusal::NotYetValid { .. }) => {}
+            Err(refusal) => {
+                let name = generations.issuer()?.subject().to_string();
+                let message = format!("issues nothing that verifiers accept. {refusal}");
+                report.add(Level::Error, name, "unfit-ca", message);
+            }
+        }
+        Ok(())
     }
 
     fn lists(&self, lists: &RevocationLists, report: &mut Report) -> Result<(), Error> {

@@ -11,11 +11,10 @@ use crate::{
         pem_of, read_given_certificates,
     },
     certificate::Certificate,
-    distinguished_name::DistinguishedName,
     error::Error,
     folder::{self, Entry, Wait},
     index::{self, Foreign, Index},
-    issuer::{Issuer, Refusal, Wanted, check_chain},
+    issuer::{Issuer, Notice, Refusal, check_fit},
     key::{KeyError, Passphrase, PrivateKey},
     path_validation,
     profile::Profile,
@@ -137,30 +136,23 @@ impl Takeover {
             .chain([&self.root])
             .map(|tier| &tier.certificate)
             .collect();
-        let subject = DistinguishedName::common_name("x")?;
-        // A CA for clients alone is fit as well.
-        let verdicts = [Profile::Server, Profile::Client].map(|profile| {
-            let wanted = Wanted {
-                profile,
-                subject: &subject,
-                names: &[],
-            };
-            check_chain(&chain, &wanted, now)
-        });
-        if let [Err(refusal), Err(_)] = &verdicts {
-            match refusal {
-                // Names are the business of what will be issued.
-                Refusal::NameConstraint { .. } => {}
-                // A CA whose time is over, or has not come, is of no use for anything.
-                Refusal::Expired { .. } | Refusal::NotYetValid { .. } => {
-                    return Err(refusal.clone().into());
-                }
-                other if allow_unfit => self.notices.push(format!(
-                    "It is taken over all the same, for its list and its CRLs; \"pki issue\" will refuse: {other}"
-                )),
-                other => return Err(ImportRefused::Unfit(other.to_string()).into()),
+        match check_fit(&chain, now) {
+            Ok(()) => {}
+            // A CA whose time is over, or has not come, is of no use for anything.
+            Err(refusal @ (Refusal::Expired { .. } | Refusal::NotYetValid { .. })) => {
+                return Err(refusal.into());
             }
+            Err(other) if allow_unfit => self.notices.push(format!(
+                "It is taken over all the same, for its list and its CRLs; \"pki issue\" will refuse: {other}"
+            )),
+            Err(other) => return Err(ImportRefused::Unfit(other.to_string()).into()),
         }
+        let unusual: Vec<_> = self
+            .tiers()
+            .filter_map(|tier| Notice::of_authority(&tier.certificate))
+            .map(|notice| notice.to_string())
+            .collect();
+        self.notices.extend(unusual);
         let unfit: Vec<_> = self
             .tiers()
             .filter(|tier| Issuer::has_crl_sign(&tier.certificate).is_err())

@@ -2,7 +2,7 @@
 
 use time::OffsetDateTime;
 
-use super::{Refusal, date};
+use super::{Issuer, Refusal, date};
 use crate::{
     certificate::Certificate,
     distinguished_name::DistinguishedName,
@@ -100,6 +100,18 @@ pub(crate) fn check_above(
         }
     }
     check_as_verifier(chain, profile, now)
+}
+
+/// Whether a CA (first) with those above it (the trust anchor last) issues anything at all that verifiers accept, whoever has
+/// the key. One for clients alone is fit as well.
+pub(crate) fn check_fit(chain: &[&Certificate], now: OffsetDateTime) -> Result<(), Refusal> {
+    chain
+        .iter()
+        .try_for_each(|above| Issuer::may_issue(above))?;
+    match [Profile::Server, Profile::Client].map(|profile| check_above(chain, profile, now)) {
+        [Err(refusal), Err(_)] => Err(refusal),
+        _ => Ok(()),
+    }
 }
 
 /// Whether the name constraints of a CA and of those above it allow a subject and these names.

@@ -25,7 +25,9 @@ use crate::{
     subject_alt_name::GeneralName,
 };
 
-pub(crate) use chain::{Wanted, check_above, check_chain, check_common_name, check_names};
+pub(crate) use chain::{
+    Wanted, check_above, check_chain, check_common_name, check_fit, check_names,
+};
 pub use fit::Fit;
 pub use notice::Notice;
 pub use refusal::Refusal;
@@ -100,7 +102,8 @@ impl Issuer {
         if !certificate.is_ca() {
             return Err(Refusal::NotACa(subject()));
         }
-        // RFC 5280 §4.2.1.3: a CA certificate without key usage may do anything.
+        // RFC 5280 §6.1.4 (n) asks for the bit where key usage is present, and so do our own validator and rustls (which
+        // asks for nothing). §4.2.1.3 demands the extension of CAs, and strict verifiers do: see `Notice::NoKeyUsage`.
         if certificate
             .key_usage
             .is_some_and(|usage| usage & (1 << KEY_CERT_SIGN) == 0)

@@ -4,8 +4,8 @@ use std::fmt;
 
 use time::OffsetDateTime;
 
-use super::{Request, date};
-use crate::{profile::Profile, subject_alt_name::GeneralName};
+use super::{Issuer, Request, date};
+use crate::{certificate::Certificate, profile::Profile, subject_alt_name::GeneralName};
 
 /// Something that the person did not ask for and should know; whole sentences.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -26,6 +26,8 @@ pub enum Notice {
     UnspecifiedAddress(String),
     /// The trust anchor is not self-signed.
     AnchorIsNoRoot(String),
+    /// A CA above has no key usage.
+    NoKeyUsage(String),
 }
 
 impl fmt::Display for Notice {
@@ -48,7 +50,26 @@ impl fmt::Display for Notice {
                 f,
                 "The last CA that was given, {subject:?}, is not self-signed; some verifiers (openssl without -partial_chain) trust roots only. Add the root to the CA's file."
             ),
+            Self::NoKeyUsage(subject) => write!(
+                f,
+                "The CA {subject:?} has no key usage. Whoever follows RFC 5280 section 6.1.4 (n) accepts what it signs, this program, rustls and openssl among them; who is strict (openssl verify -x509_strict) does not, since section 4.2.1.3 demands one of a CA. Have its certificate issued again with keyCertSign and cRLSign, or replace the CA."
+            ),
         }
+    }
+}
+
+impl Issuer {
+    /// What is to be known of this CA and those above it, whatever they issue.
+    pub(crate) fn notices(&self) -> impl Iterator<Item = Notice> {
+        self.chain().filter_map(Notice::of_authority)
+    }
+}
+
+impl Notice {
+    /// What is to be known of a CA, whatever it issues.
+    pub(crate) fn of_authority(certificate: &Certificate) -> Option<Self> {
+        let has_none = certificate.key_usage.is_none();
+        has_none.then(|| Self::NoKeyUsage(certificate.subject().to_string()))
     }
 }
 
