@@ -1,11 +1,12 @@
 //! What path validation answered, as every command tells it: text, JSON and an exit code; and where rustls-webpki,
 //! which the services use, would decide otherwise.
 
-use std::io;
+use std::{io, path::Path};
 
 use pki::{
-    Error,
-    index::Index,
+    Error, ErrorKind,
+    authority::FOLDER,
+    index::{self, Index, IndexError},
     path_validation::{
         Accepted, FailureKind, Position, Rejected, Request, rustls_verdict, validate,
     },
@@ -38,8 +39,32 @@ impl Verdict {
         Self { ours, rustls }
     }
 
-    /// Asks the index of the CA as well, which may know of revocations that no CRL tells of yet.
-    pub(crate) fn ask_index(&mut self, index: &Index) -> Result<(), Error> {
+    /// Asks the index of the CA below `dir` as well, which may know of revocations that no CRL tells of yet. A copy of
+    /// the CA's certificates has none.
+    pub(crate) fn ask_index(
+        &mut self,
+        dir: &Path,
+        output: &mut Output,
+    ) -> Result<(), CommandError> {
+        let path = dir.join(FOLDER).join(index::FILE);
+        let asked = match Index::open_to_read(&path) {
+            Ok(index) => self.ask(&index),
+            Err(IndexError::Missing(_)) => Ok(()),
+            Err(error) => Err(error.into()),
+        };
+        match asked {
+            // Whoever may not read the index goes by the CRLs, as everybody else does.
+            Err(error) if error.kind() == ErrorKind::Io => {
+                output.notice(format_args!(
+                    "The index was not asked whether it is revoked. {error}"
+                ));
+                Ok(())
+            }
+            other => Ok(other?),
+        }
+    }
+
+    fn ask(&mut self, index: &Index) -> Result<(), Error> {
         if let Ok(accepted) = &self.ours
             && let Some(rejected) = recorded(index, accepted)?
         {

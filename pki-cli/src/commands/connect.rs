@@ -42,7 +42,8 @@ Examples:
 ///
 /// Makes one real connection, with a certificate of our own if one is given, and shows what was agreed and what the
 /// server sent. The server's chain is shown also when it is not trusted, and then judged as pki verify judges it, for
-/// the name that was asked for. Where the server asked for a certificate, its first word after the handshake is awaited:
+/// the name that was asked for; unless --trust names other trust anchors, what the index of the CA in --dir says is
+/// revoked is rejected without a CRL, too. Where the server asked for a certificate, its first word after the handshake is awaited:
 /// in TLS 1.3 a refusal comes only then.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -135,7 +136,11 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
         }))
     };
     // As a client judges it, which has what the server sends and nothing else.
-    let judged = verdict(&[]);
+    let mut judged = verdict(&[]);
+    // Without trust anchors of somebody else it is the CA of --dir that is asked, and that knows what it revoked.
+    if let (Some(judged), true) = (&mut judged, args.trust.is_empty()) {
+        judged.ask_index(&global.dir, output)?;
+    }
     let intermediate_is_missing = judged.as_ref().and_then(Verdict::rule)
         == Some(FailureKind::NoPath)
         && verdict(&trust.intermediates).is_some_and(|verdict| verdict.rule().is_none());

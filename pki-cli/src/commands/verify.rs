@@ -5,9 +5,6 @@
 use std::path::PathBuf;
 
 use pki::{
-    ErrorKind,
-    authority::FOLDER,
-    index::{self, Index, IndexError},
     path_validation::{ExpectedName, ExpectedNameError, Purpose, Request},
     text,
 };
@@ -125,7 +122,7 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
     let request = names.into_iter().fold(request, Request::name);
     let mut verdict = Verdict::of(&request);
     if args.trust.is_empty() {
-        ask_index(global, &mut verdict, output)?;
+        verdict.ask_index(&global.dir, output)?;
     }
     if let Some(failure) = verdict.failure(&named(&args.leaf)) {
         return Err(failure);
@@ -137,30 +134,6 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
     }
     verdict.notices(output);
     Ok(())
-}
-
-/// The CA of --dir knows what it revoked, also when no CRL says so yet. A copy of its certificates has no index.
-fn ask_index(
-    global: &Global,
-    verdict: &mut Verdict,
-    output: &mut Output,
-) -> Result<(), CommandError> {
-    let path = global.dir.join(FOLDER).join(index::FILE);
-    let asked = match Index::open_to_read(&path) {
-        Ok(index) => verdict.ask_index(&index),
-        Err(IndexError::Missing(_)) => Ok(()),
-        Err(error) => Err(error.into()),
-    };
-    match asked {
-        // Whoever may not read the index goes by the CRLs, as everybody else does.
-        Err(error) if error.kind() == ErrorKind::Io => {
-            output.notice(format_args!(
-                "The index was not asked whether it is revoked. {error}"
-            ));
-            Ok(())
-        }
-        other => Ok(other?),
-    }
 }
 
 fn time(at: Option<&str>) -> Result<OffsetDateTime, CommandError> {

@@ -296,6 +296,44 @@ fn what_the_own_ca_revoked_is_told_wherever_it_is_met() {
 }
 
 #[test]
+fn a_revocation_that_no_crl_tells_of_is_known_to_the_index() {
+    let home = Home::with_ca();
+    for name in ["order", "payment"] {
+        home.pki(&format!("issue {name} --profile peer --dns localhost"))
+            .succeeds();
+    }
+    let pair = Pair {
+        leaf: home.read("certs/payment/tls.crt"),
+        above: String::new(),
+        key: home.read("certs/payment/tls.key"),
+    };
+    home.pki("revoke payment --reason keyCompromise").succeeds();
+    for folder in ["ca", "order", "payment"] {
+        std::fs::remove_file(home.path(&format!("certs/{folder}/crl.pem"))).expect("removed");
+    }
+    let connect = |options: &str| {
+        let port = Setup::of(&pair).start().port();
+        home.pki(&format!("connect localhost:{port} {options}"))
+    };
+    for options in ["", "--identity order"] {
+        let run = connect(options);
+        assert_eq!(run.code, 23, "{options}: {run}");
+        assert!(
+            run.stderr.contains("(revoked): leaf “CN=payment”")
+                && run
+                    .stderr
+                    .contains("(keyCompromise), as the index of the CA says"),
+            "{options}: {run}"
+        );
+    }
+    // Whose trust anchors are given, his CRLs count.
+    connect("--trust certs/ca/root.crt").succeeds();
+    // And whoever has no index goes without.
+    std::fs::remove_file(home.path("certs/ca/index.db")).expect("removed");
+    connect("").succeeds();
+}
+
+#[test]
 fn both_generations_of_a_ca_are_trusted_while_it_is_replaced() {
     let home = Home::with_ca();
     let issue = |name: &str| {
