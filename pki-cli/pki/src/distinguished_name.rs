@@ -1,6 +1,9 @@
 //! A distinguished name (RFC 5280 §4.1.2.4, X.501): read from openssl's slash form (`/C=TR/O=Software/CN=a`) or from
 //! the string form of RFC 4514 (`CN=a,O=Software,C=TR`), encoded once, compared by its encoding.
 //!
+//! A value of RFC 4514 that begins with `#` is an encoding in hexadecimal (§2.4), so a value need not be text; openssl's form
+//! knows no such thing, and `#` stands for itself there.
+//!
 //! Attributes keep their order, may repeat and may be multi-valued. A name that came from a certificate or request
 //! keeps the bytes that it came with: it is never encoded again.
 
@@ -14,8 +17,9 @@ use x509_parser::x509::X509Name;
 use crate::{
     der,
     parse::{
-        der::{Reader, tag},
-        name::Name,
+        der::{BitString, DerError, Reader, Value, boolean, integer, tag},
+        name::{Name, string},
+        oid::Oid,
     },
     text,
 };
@@ -33,8 +37,10 @@ pub struct DistinguishedName {
 pub struct Attribute {
     /// The short name of the type, as in `CN`, or the object identifier with dots.
     pub name: String,
-    /// The value as text; values that are no text appear as `#` and their encoding in hexadecimal (RFC 4514 §2.4).
+    /// The value as text; a value that is no text as `#` and its encoding in hexadecimal (RFC 4514 §2.4).
     pub value: String,
+    /// Whether the value is text.
+    pub is_text: bool,
 }
 
 /// Why a name cannot be used.
@@ -96,7 +102,7 @@ impl DistinguishedName {
 
     /// The name `CN=…`.
     pub fn common_name(value: &str) -> Result<Self, DistinguishedNameError> {
-        Self::from_pairs(vec![vec![("CN".to_owned(), value.to_owned())]])
+        Self::from_pairs(vec![vec![("CN".to_owned(), Given::Text(value.to_owned()))]])
     }
 
     /// The empty name, for certificates that are known by their subject alternative names alone.
@@ -128,13 +134,13 @@ impl DistinguishedName {
             .iter()
             .map(|part| {
                 part.iter()
-                    .map(|attribute| (attribute.name.clone(), attribute.value.clone()))
+                    .map(|attribute| (attribute.name.clone(), Given::from(attribute)))
                     .collect()
             })
             .collect();
         match pairs.iter_mut().flatten().find(|(name, _)| name == "CN") {
-            Some((_, value)) => *value = make(Some(value)),
-            None => pairs.push(vec![("CN".to_owned(), make(None))]),
+            Some((_, value)) => *value = Given::Text(make(value.text())),
+            None => pairs.push(vec![("CN".to_owned(), Given::Text(make(None)))]),
         }
         Self::from_pairs(pairs)
     }
@@ -154,8 +160,9 @@ impl DistinguishedName {
         self.parts.iter().flatten()
     }
 
-    /// Holds a name that came from a file to the rules for names that are typed: whoever made a request does not get a
-    /// longer name than we give, nor one with characters that hide or turn round what stands beside them.
+    /// Holds a name to the rules for the names that we give: whoever made a request does not get a longer one, nor one with
+    /// characters that hide or turn round what stands beside them. A value that is no text is one that openssl reads: its
+    /// names have no types but strings, BIT STRING and SEQUENCE, and it reads no certificate with any other.
     pub fn check(&self) -> Result<(), DistinguishedNameError> {
         let malformed = |_| DistinguishedNameError::Malformed;
         let name = Name::read(&mut Reader::new(&self.der), "the name").map_err(malformed)?;
@@ -164,19 +171,14 @@ impl DistinguishedName {
         }
         for attribute in name.attributes() {
             let kind = Kind::of(attribute.oid.0);
-            // RFC 5280 §4.1.2.4: the other types of string are not for new names.
-            let is_text = matches!(
-                attribute.value.tag,
-                tag::UTF8_STRING | tag::PRINTABLE_STRING | tag::IA5_STRING | tag::NUMERIC_STRING
-            );
-            match attribute.string().filter(|_| is_text) {
-                Some(value) => kind.check(&value)?,
-                None => {
-                    return Err(kind.refuse(
-                        &text::hex(attribute.value.raw),
-                        "is not written as UTF8String or PrintableString, as RFC 5280 section 4.1.2.4 asks".to_owned(),
-                    ));
-                }
+            kind.check_value(attribute.value)?;
+            if attribute.string().is_none()
+                && ![tag::BIT_STRING, tag::SEQUENCE].contains(&attribute.value.tag)
+            {
+                return Err(kind.refuse(
+                    &format!("#{}", text::hex(attribute.value.raw)),
+                    "is of a type that openssl reads in no name; a value that is no text can be a BIT STRING or a SEQUENCE".to_owned(),
+                ));
             }
         }
         Ok(())
@@ -204,7 +206,7 @@ impl DistinguishedName {
         out
     }
 
-    fn from_pairs(parts: Vec<Vec<(String, String)>>) -> Result<Self, DistinguishedNameError> {
+    fn from_pairs(parts: Vec<Pairs>) -> Result<Self, DistinguishedNameError> {
         if parts.is_empty() {
             return Err(DistinguishedNameError::Empty);
         }
@@ -214,8 +216,7 @@ impl DistinguishedName {
             let mut members = Vec::new();
             for (name, value) in part {
                 let kind = Kind::find(&name).ok_or(DistinguishedNameError::UnknownType(name))?;
-                let name = kind.name();
-                members.push((kind.encode(&value)?, Attribute { name, value }));
+                members.push(kind.encode(value)?);
             }
             // In the order in which SET OF will put them, whatever order was typed.
             members.sort_by(|(one, _), (other, _)| one.cmp(other));
@@ -255,7 +256,11 @@ impl fmt::Display for DistinguishedName {
                 if index > 0 {
                     f.write_str("+")?;
                 }
-                write!(f, "{}={}", attribute.name, escape_rfc4514(&attribute.value))?;
+                let value = match attribute.is_text {
+                    true => escape_rfc4514(&attribute.value),
+                    false => attribute.value.clone(),
+                };
+                write!(f, "{}={value}", attribute.name)?;
             }
         }
         Ok(())
@@ -275,16 +280,51 @@ impl Attribute {
             .iter()
             .find(|kind| kind.oid == content)
             .map_or_else(|| der::dotted(content), |kind| kind.name.to_owned());
-        let value = attribute.as_str().map_or_else(
-            |_| {
-                attribute
-                    .as_slice()
-                    .iter()
-                    .fold("#".to_owned(), |out, byte| out + &format!("{byte:02x}"))
-            },
-            str::to_owned,
-        );
-        Self { name, value }
+        let value = attribute.attr_value();
+        let tag = u8::try_from(value.tag().0).unwrap_or(0x1f)
+            | (value.class() as u8) << 6
+            | u8::from(value.header.is_constructed()) << 5;
+        Self::of(name, tag, value.data)
+    }
+
+    fn of(name: String, tag: u8, content: &[u8]) -> Self {
+        let raw = der::value(tag, content);
+        let value = Value {
+            tag,
+            content,
+            raw: &raw,
+        };
+        let text = string(value);
+        Self {
+            name,
+            is_text: text.is_some(),
+            value: text.unwrap_or_else(|| format!("#{}", text::hex(&raw))),
+        }
+    }
+}
+
+/// A value as it is given: as text, or as its encoding.
+enum Given {
+    Text(String),
+    /// The hexadecimal digits behind `#`.
+    Encoded(String),
+}
+
+impl Given {
+    fn text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Encoded(_) => None,
+        }
+    }
+}
+
+impl From<&Attribute> for Given {
+    fn from(attribute: &Attribute) -> Self {
+        match attribute.value.strip_prefix('#') {
+            Some(digits) if !attribute.is_text => Self::Encoded(digits.to_owned()),
+            _ => Self::Text(attribute.value.clone()),
+        }
     }
 }
 
@@ -479,17 +519,155 @@ impl Kind {
         Ok(())
     }
 
-    fn encode(&self, value: &str) -> Result<Vec<u8>, DistinguishedNameError> {
-        self.check(value)?;
-        let (oid, tag) = match self {
+    /// Holds a value that came encoded to the same rules.
+    fn check_value(&self, value: Value<'_>) -> Result<(), DistinguishedNameError> {
+        // RFC 5280 §4.1.2.4: the other types of string are not for new names.
+        let is_text = matches!(
+            value.tag,
+            tag::UTF8_STRING | tag::PRINTABLE_STRING | tag::IA5_STRING | tag::NUMERIC_STRING
+        );
+        let text = string(value);
+        match (self, text) {
+            (_, Some(text)) if is_text => self.check(&text),
+            // What no one here knows may be of any type.
+            (Self::Other { .. }, None) if !is_text => {
+                let shown = text::hex(value.raw);
+                let refuse = |problem| Err(self.refuse(&shown, problem));
+                if value.raw.len() > LARGEST_VALUE {
+                    return refuse(format!(
+                        "has {} octets, and {LARGEST_VALUE} are enough for a name; shorten it",
+                        value.raw.len()
+                    ));
+                }
+                check_der(value.raw)
+                    .or_else(|error| refuse(format!("is not the DER of one value, for {error}")))
+            }
+            _ => Err(self.refuse(
+                &text::hex(value.raw),
+                "is not written as UTF8String or PrintableString, as RFC 5280 section 4.1.2.4 asks"
+                    .to_owned(),
+            )),
+        }
+    }
+
+    fn encode(&self, value: Given) -> Result<(Vec<u8>, Attribute), DistinguishedNameError> {
+        let (oid, own) = match self {
             Self::Known(known) => (known.oid, known.tag),
             Self::Other { content, .. } => (&content[..], der::UTF8_STRING),
         };
-        Ok(der::sequence([
-            der::object_identifier(oid),
-            der::value(tag, value.as_bytes()),
-        ]))
+        let (encoded, attribute) = match value {
+            Given::Text(value) => {
+                self.check(&value)?;
+                let encoded = der::value(own, value.as_bytes());
+                let (name, is_text) = (self.name(), true);
+                (
+                    encoded,
+                    Attribute {
+                        name,
+                        value,
+                        is_text,
+                    },
+                )
+            }
+            Given::Encoded(digits) => self.decode(&digits, own)?,
+        };
+        let encoded = der::sequence([der::object_identifier(oid), encoded]);
+        Ok((encoded, attribute))
     }
+
+    /// RFC 4514 §2.4: the encoding of a value, in hexadecimal.
+    fn decode(
+        &self,
+        digits: &str,
+        own: u8,
+    ) -> Result<(Vec<u8>, Attribute), DistinguishedNameError> {
+        let refuse = |problem: String| Err(self.refuse(&format!("#{digits}"), problem));
+        let Some(octets) = octets(digits) else {
+            return refuse(
+                "is not pairs of hexadecimal digits behind the #, as RFC 4514 section 2.4 writes an encoding; write \\# where text begins with #".to_owned(),
+            );
+        };
+        if let Err(error) = check_der(&octets) {
+            return refuse(format!("is not the DER of one value, for {error}"));
+        }
+        let value = Reader::new(&octets)
+            .any(VALUE)
+            .map_err(|_| DistinguishedNameError::Malformed)?;
+        self.check_value(value)?;
+        // RFC 5280 appendix A.1 gives each of the known attributes its types of string.
+        let is_its_own = match self {
+            Self::Known(_) if own == der::UTF8_STRING => {
+                [tag::UTF8_STRING, tag::PRINTABLE_STRING].contains(&value.tag)
+            }
+            Self::Known(_) => value.tag == own,
+            Self::Other { .. } => true,
+        };
+        let fits = match value.tag {
+            tag::PRINTABLE_STRING => value.content.iter().copied().all(is_printable),
+            tag::NUMERIC_STRING => value
+                .content
+                .iter()
+                .all(|octet| octet.is_ascii_digit() || *octet == b' '),
+            _ => true,
+        };
+        if !is_its_own {
+            return refuse(
+                "is not encoded as the type of string that RFC 5280 appendix A.1 gives this attribute; write it as text".to_owned(),
+            );
+        }
+        if !fits {
+            return refuse("has a character that its type of string has not".to_owned());
+        }
+        let attribute = Attribute::of(self.name(), value.tag, value.content);
+        Ok((octets, attribute))
+    }
+}
+
+/// What a value is called where it is no DER.
+const VALUE: &str = "the value";
+
+/// The most octets of a value that is no text.
+const LARGEST_VALUE: usize = 1024;
+
+/// Pairs of hexadecimal digits; at least one.
+fn octets(digits: &str) -> Option<Vec<u8>> {
+    let digits: Option<Vec<_>> = digits.chars().map(|digit| digit.to_digit(16)).collect();
+    let digits = digits.filter(|digits| !digits.is_empty() && digits.len().is_multiple_of(2))?;
+    let pairs = digits.chunks_exact(2);
+    Some(pairs.map(|pair| (pair[0] * 16 + pair[1]) as u8).collect())
+}
+
+/// Whether there is one value in DER, all the way down, and nothing behind it.
+fn check_der(octets: &[u8]) -> Result<(), DerError> {
+    const CONSTRUCTED: u8 = 0x20;
+    let mut whole = Reader::new(octets);
+    let mut open = vec![whole.any(VALUE)?];
+    whole.end(VALUE)?;
+    while let Some(value) = open.pop() {
+        let content = value.content;
+        match value.tag {
+            tag::BOOLEAN => drop(boolean(content, VALUE)?),
+            tag::INTEGER | tag::ENUMERATED => drop(integer(content, VALUE)?),
+            tag::BIT_STRING => drop(BitString::new(content, VALUE)?),
+            tag::OID => drop(Oid::new(content, VALUE)?),
+            tag::NULL if !content.is_empty() => {
+                return Err(DerError::new(VALUE, "is a NULL with content"));
+            }
+            tag::SEQUENCE | tag::SET => {}
+            // The universal types below 31 but these two are primitive in DER (X.690 §10.2); type 0 ends what has no length.
+            0 | 0x10 | 0x11 | 0x21..0x30 | 0x32..0x40 => {
+                return Err(DerError::new(VALUE, "has a form that DER does not have"));
+            }
+            _ => {}
+        }
+        if value.tag & CONSTRUCTED != 0 {
+            let mut inner = Reader::new(content);
+            while !inner.is_empty() {
+                open.push(inner.any(VALUE)?);
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The alphabet of PrintableString (X.680 §41.4).
@@ -497,7 +675,7 @@ fn is_printable(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b" '()+,-./:=?".contains(&byte)
 }
 
-type Pairs = Vec<(String, String)>;
+type Pairs = Vec<(String, Given)>;
 
 /// A character, and whether it was escaped.
 type Marked = (char, bool);
@@ -535,7 +713,7 @@ fn split_slashes(text: &str, whole: &str) -> Result<Vec<Pairs>, DistinguishedNam
                         part: this,
                     });
                 };
-                pairs.push((name.trim().to_owned(), value.to_owned()));
+                pairs.push((name.trim().to_owned(), Given::Text(value.to_owned())));
                 match next {
                     Some(next) => rest = next,
                     None => return Ok(pairs),
@@ -564,13 +742,14 @@ fn find_joining_plus(text: &[Marked]) -> Option<usize> {
 /// Splits the form of RFC 4514 §3, with `,` or (RFC 2253) `;` between the elements.
 fn split_rfc4514(text: &str) -> Result<Vec<Pairs>, DistinguishedNameError> {
     let broken = || DistinguishedNameError::Escape(text.to_owned());
-    let mut elements = vec![vec![Vec::<u8>::new()]];
+    // Each attribute, and whether its value begins with a number sign that is not escaped.
+    let mut elements = vec![vec![(Vec::<u8>::new(), false)]];
     // Spaces around a value are dropped unless they are escaped: this is the length up to the last that counts.
     let mut kept = 0;
     let mut characters = text.chars().peekable();
     while let Some(character) = characters.next() {
         let element = elements.last_mut().ok_or_else(broken)?;
-        let current = element.last_mut().ok_or_else(broken)?;
+        let (current, is_encoded) = element.last_mut().ok_or_else(broken)?;
         match character {
             '\\' => {
                 let first = characters.next().ok_or_else(broken)?;
@@ -590,9 +769,9 @@ fn split_rfc4514(text: &str) -> Result<Vec<Pairs>, DistinguishedNameError> {
                 current.truncate(kept);
                 kept = 0;
                 if character == '+' {
-                    element.push(Vec::new());
+                    element.push((Vec::new(), false));
                 } else {
-                    elements.push(vec![Vec::new()]);
+                    elements.push(vec![(Vec::new(), false)]);
                 }
             }
             // Before the name, and between the equals sign and the value.
@@ -601,6 +780,8 @@ fn split_rfc4514(text: &str) -> Result<Vec<Pairs>, DistinguishedNameError> {
                 .position(|byte| *byte == b'=')
                 .is_none_or(|at| at + 1 == current.len()) => {}
             other => {
+                let equals = current.iter().position(|byte| *byte == b'=');
+                *is_encoded |= other == '#' && equals.is_some_and(|at| at + 1 == current.len());
                 current.extend_from_slice(other.encode_utf8(&mut [0; 4]).as_bytes());
                 if other != ' ' {
                     kept = current.len();
@@ -608,7 +789,7 @@ fn split_rfc4514(text: &str) -> Result<Vec<Pairs>, DistinguishedNameError> {
             }
         }
     }
-    if let Some(last) = elements.last_mut().and_then(|element| element.last_mut()) {
+    if let Some((last, _)) = elements.last_mut().and_then(|element| element.last_mut()) {
         last.truncate(kept);
     }
     if text.is_empty() {
@@ -619,7 +800,7 @@ fn split_rfc4514(text: &str) -> Result<Vec<Pairs>, DistinguishedNameError> {
         .map(|element| {
             element
                 .into_iter()
-                .map(|pair| {
+                .map(|(pair, is_encoded)| {
                     let pair = String::from_utf8(pair).map_err(|_| broken())?;
                     let (name, value) =
                         pair.split_once('=')
@@ -627,7 +808,11 @@ fn split_rfc4514(text: &str) -> Result<Vec<Pairs>, DistinguishedNameError> {
                                 name: text.to_owned(),
                                 part: pair.clone(),
                             })?;
-                    Ok((name.trim().to_owned(), value.to_owned()))
+                    let value = match value.strip_prefix('#').filter(|_| is_encoded) {
+                        Some(digits) => Given::Encoded(digits.to_owned()),
+                        None => Given::Text(value.to_owned()),
+                    };
+                    Ok((name.trim().to_owned(), value))
                 })
                 .collect()
         })
@@ -719,6 +904,8 @@ mod tests {
         assert_eq!(name(0x0c, &cn, "Zürich".as_bytes()).check(), Ok(()));
         assert_eq!(name(0x13, &cn, &[b'a'; 64]).check(), Ok(()));
         assert_eq!(DistinguishedName::empty().check(), Ok(()));
+        // x500UniqueIdentifier is a BIT STRING.
+        assert_eq!(name(3, &[0x55, 4, 45], b"\0a").check(), Ok(()));
         for (name, expected) in [
             (
                 name(0x0c, &cn, &[b'a'; 300]),
@@ -732,6 +919,8 @@ mod tests {
             ),
             (name(0x1e, &cn, b"\0a"), "UTF8String or PrintableString"),
             (name(4, &cn, b"a"), "UTF8String or PrintableString"),
+            (name(4, &[0x2a, 3], b"a"), "openssl reads in no name"),
+            (name(3, &[0x2a, 3], b""), "BIT STRING without octets"),
             (name(0x13, &[0x55, 4, 6], b"Turkey"), "two capital letters"),
             (name(0x0c, &[0x2a, 3], &[b'a'; 1025]), "allows 1024"),
         ] {
@@ -753,6 +942,63 @@ mod tests {
                 .map(|attribute| attribute.value.as_str()),
             Some(" x ")
         );
+    }
+
+    #[test]
+    fn a_value_may_be_given_as_its_encoding() {
+        let name = |text: &str| DistinguishedName::parse(text).expect(text);
+        // The examples of RFC 4514 §2.4 and §4.
+        assert_eq!(name("CN=#0c03616263"), name("CN=abc"));
+        let text = "1.3.6.1.4.1.1466.0=#04024869,O=Test,C=GB";
+        assert_eq!(name(text).to_string(), text);
+        assert_eq!(name(&text.replace('=', "= ")), name(text));
+        // The type of string that was asked for is the one that is written, and the text is shown.
+        let printable = name("CN=#1303616263");
+        assert_eq!(printable.to_string(), "CN=abc");
+        assert!(printable.der().ends_with(b"\x13\x03abc"));
+        // An escaped number sign, and openssl's form, mean the character.
+        for text in ["CN=\\#0c03616263", "CN=\\230c03616263", "/CN=#0c03616263"] {
+            assert_eq!(name(text).to_string(), "CN=\\#0c03616263");
+        }
+    }
+
+    #[test]
+    fn what_is_no_encoding_is_refused_in_a_sentence() {
+        let large = format!("1.2.3=#04820401{}", "00".repeat(1025));
+        for (text, reason) in [
+            ("CN=#", "pairs of hexadecimal digits"),
+            ("CN=#0c0", "pairs of hexadecimal digits"),
+            ("CN=#0c0x", "pairs of hexadecimal digits"),
+            ("CN=#1 service", "write \\# where text begins with #"),
+            ("CN=#0c04616263", "the value is cut off"),
+            ("CN=#0c0361626300", "octets that do not belong there"),
+            ("CN=#0c8103616263", "not in its shortest form"),
+            ("CN=#2c800c016100000", "pairs of hexadecimal digits"),
+            ("1.2.3=#30800c01610000", "indefinite length"),
+            ("1.2.3=#300402030304", "the value is cut off"),
+            ("1.2.3=#02020001", "not in its shortest form"),
+            ("1.2.3=#010101", "neither 00 nor FF"),
+            ("1.2.3=#240404026161", "form that DER does not have"),
+            ("1.2.3=#0000", "form that DER does not have"),
+            ("1.2.3=#0501ff", "NULL with content"),
+            ("1.2.3=#0c01ff", "UTF8String"),
+            ("1.2.3=#1e020061", "UTF8String or PrintableString"),
+            ("1.2.3=#0c0461e280ae", "turns the text round"),
+            ("1.2.3=#1301", "the value is cut off"),
+            ("1.2.3=#130161+CN=#13015f", "its type of string has not"),
+            (&large, "1024 are enough"),
+            ("CN=#04024869", "UTF8String or PrintableString"),
+            ("C=#0c025452", "RFC 5280 appendix A.1"),
+            ("C=#130454525452", "two capital letters"),
+            ("CN=#0c00", "has no value"),
+        ] {
+            let error = DistinguishedName::parse(text).expect_err(text).to_string();
+            assert!(
+                error.contains(reason) && error.len() < 400,
+                "{text}: {error}"
+            );
+            assert_eq!(error.matches(". ").count(), 0, "one sentence: {error}");
+        }
     }
 
     #[test]
@@ -786,12 +1032,55 @@ mod tests {
         #[test]
         fn any_value_comes_back_from_both_forms(values in prop::collection::vec("[^\\p{C}]{1,40}", 1..5)) {
             prop_assume!(values.iter().flat_map(|value| value.chars()).all(|c| !text::is_hostile(c)));
-            let pairs = values.iter().map(|value| vec![("O".to_owned(), value.clone())]).collect();
+            let pairs = values.iter().map(|value| vec![("O".to_owned(), Given::Text(value.clone()))]).collect();
             let name = DistinguishedName::from_pairs(pairs).expect("no control characters, short enough");
             let read: Vec<_> = reread(&name).attributes().map(|attribute| attribute.value.clone()).collect();
             prop_assert_eq!(&read, &values);
             prop_assert_eq!(DistinguishedName::parse(&name.to_slashes()), Ok(name.clone()));
             prop_assert_eq!(DistinguishedName::parse(&name.to_string()), Ok(name.clone()));
+        }
+
+        #[test]
+        fn any_value_that_is_no_text_comes_back_as_its_encoding(
+            octets in prop::collection::vec(any::<u8>(), 0..300),
+            tag in prop::sample::select(vec![0x04, 0x30, 0x80, 0x9e, 0x41]),
+        ) {
+            // What is constructed holds values.
+            let value = match tag {
+                0x30 => der::sequence([der::value(4, &octets), der::null()]),
+                tag => der::value(tag, &octets),
+            };
+            let value = format!("#{}", text::hex(&value));
+            let typed = format!("CN=a,1.3.6.1.4.1.1466.0={value}+O=\\#b");
+            let name = DistinguishedName::parse(&typed).expect(&typed);
+            let seen: Vec<_> = name.attributes().map(|one| (one.value.as_str(), one.is_text)).collect();
+            // In the order of the encodings, the shorter first.
+            prop_assert!(seen.contains(&(value.as_str(), false)) && seen.contains(&("#b", true)));
+            prop_assert_eq!(DistinguishedName::parse(&name.to_string()), Ok(name.clone()));
+            prop_assert_eq!(reread(&name), name.clone());
+            prop_assert_eq!(reread(&name).to_string(), name.to_string());
+            // What openssl does not read is read here, and not given to anybody.
+            prop_assert_eq!(name.check().is_ok(), tag == 0x30);
+            let renamed = name.with_common_name(|_| "b".to_owned()).expect("another");
+            prop_assert_eq!(renamed.to_string(), name.to_string().replace("CN=a", "CN=b"));
+        }
+
+        #[test]
+        fn any_text_may_be_given_as_its_encoding(text in "[^\\p{C}]{1,64}") {
+            prop_assume!(!text.chars().any(text::is_hostile));
+            let encoded = text::hex(&der::value(der::UTF8_STRING, text.as_bytes()));
+            let name = DistinguishedName::parse(&format!("CN=#{encoded}"));
+            prop_assert_eq!(name, DistinguishedName::common_name(&text));
+        }
+
+        #[test]
+        fn no_encoding_makes_it_panic(digits in "[0-9a-fA-F]{0,80}") {
+            for kind in ["CN", "C", "1.2.3"] {
+                if let Ok(name) = DistinguishedName::parse(&format!("{kind}=#{digits}")) {
+                    prop_assert_eq!(DistinguishedName::parse(&name.to_string()).map(drop), Ok(()));
+                    prop_assert_eq!(reread(&name), name);
+                }
+            }
         }
 
         #[test]

@@ -402,6 +402,7 @@ fn subject(
     refuse: &Refuse<'_>,
 ) -> Result<DistinguishedName, ManifestError> {
     DistinguishedName::parse(given.get_ref())
+        .and_then(|name| name.check().map(|()| name))
         .map_err(|error| refuse(given.span().start, error.to_string()))
 }
 

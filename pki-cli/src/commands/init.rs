@@ -184,6 +184,7 @@ pub(super) fn parse_subject(
     output: &mut Output,
 ) -> Result<DistinguishedName, CommandError> {
     let subject = DistinguishedName::parse(text).map_err(pki::Error::from)?;
+    subject.check().map_err(pki::Error::from)?;
     let is_rfc_4514 = !text.starts_with('/');
     let ends_with_country = subject.attributes().count() > 1
         && subject

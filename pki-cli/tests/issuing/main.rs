@@ -34,6 +34,7 @@ mod revoked_authority;
 mod rotation;
 mod startup;
 mod strangers;
+mod subjects;
 mod subordinate;
 mod support;
 mod together;
