@@ -20,6 +20,7 @@ mod show;
 mod table;
 mod trust;
 mod verdict;
+mod words;
 
 use std::{
     ffi::OsString,

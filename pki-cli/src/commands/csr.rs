@@ -39,10 +39,10 @@ pub(crate) struct Args {
     #[command(flatten)]
     names: NamesArgs,
     /// Ask for this role: server, client or peer (a service that is called and calls)
-    #[arg(long)]
+    #[arg(long, value_parser = crate::words::profile(), hide_possible_values = true)]
     profile: Option<Profile>,
     /// The key: p256, p384, ed25519, rsa-2048, rsa-3072 or rsa-4096
-    #[arg(long, value_name = "TYPE", default_value = "p256")]
+    #[arg(long, value_name = "TYPE", default_value = "p256", value_parser = crate::words::key(), hide_possible_values = true)]
     key: KeyAlgorithm,
     /// Write to this folder instead of DIR/NAME
     #[arg(long, value_name = "FOLDER")]

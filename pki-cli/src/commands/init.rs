@@ -41,7 +41,7 @@ pub(crate) struct Args {
     #[arg(long)]
     single_tier: bool,
     /// The keys: p256, p384, ed25519, rsa-2048, rsa-3072 or rsa-4096
-    #[arg(long, value_name = "TYPE", default_value = "p256")]
+    #[arg(long, value_name = "TYPE", default_value = "p256", value_parser = crate::words::key(), hide_possible_values = true)]
     key: KeyAlgorithm,
     /// The root's validity
     #[arg(long, value_name = "DAYS", value_parser = crate::number::days, allow_hyphen_values = true, default_value_t = DEFAULT_ROOT_DAYS)]

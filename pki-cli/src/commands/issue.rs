@@ -38,7 +38,7 @@ pub(crate) struct Args {
     /// The folder below DIR, and the common name unless --subject is given
     name: String,
     /// The role: server, client or peer (a service that is called and calls)
-    #[arg(long, default_value = "server")]
+    #[arg(long, default_value = "server", value_parser = crate::words::profile(), hide_possible_values = true)]
     profile: Profile,
     #[command(flatten)]
     names: NamesArgs,
@@ -49,7 +49,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DAYS", value_parser = crate::number::days, allow_hyphen_values = true, default_value_t = DEFAULT_DAYS)]
     days: u32,
     /// The key: p256, p384, ed25519, rsa-2048, rsa-3072 or rsa-4096
-    #[arg(long, value_name = "TYPE", default_value = "p256")]
+    #[arg(long, value_name = "TYPE", default_value = "p256", value_parser = crate::words::key(), hide_possible_values = true)]
     key: KeyAlgorithm,
     /// Write to this folder instead of DIR/NAME
     #[arg(long, value_name = "FOLDER")]

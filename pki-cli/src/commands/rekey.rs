@@ -23,7 +23,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     renewal: RenewalArgs,
     /// The key: p256, p384, ed25519, rsa-2048, rsa-3072 or rsa-4096 [default: as the present one]
-    #[arg(long, value_name = "TYPE")]
+    #[arg(long, value_name = "TYPE", value_parser = crate::words::key(), hide_possible_values = true)]
     key: Option<KeyAlgorithm>,
     #[command(flatten)]
     new_keys: NewKeysArgs,

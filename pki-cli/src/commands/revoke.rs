@@ -9,7 +9,7 @@ use pki::{
     issuer::date,
     manifest::check_name,
     revocation::{Refreshed, RevocationLists, Target},
-    revocation_reason::{ReasonRefused, RevocationReason},
+    revocation_reason::RevocationReason,
     text::escape,
 };
 use serde_json::{Value, json};
@@ -56,17 +56,13 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with = "serial")]
     all: bool,
     /// Why
-    #[arg(long, value_name = "REASON", default_value = "unspecified", value_parser = reason)]
+    #[arg(long, value_name = "REASON", default_value = "unspecified", value_parser = crate::words::reason(), hide_possible_values = true)]
     reason: RevocationReason,
     /// Since when somebody else may have the key, as 2026-11-24T12:00:00Z
     #[arg(long, value_name = "RFC3339")]
     invalidity_date: Option<String>,
     #[command(flatten)]
     lists: ListArgs,
-}
-
-fn reason(text: &str) -> Result<RevocationReason, ReasonRefused> {
-    text.parse()
 }
 
 /// One certificate, and what came of it.

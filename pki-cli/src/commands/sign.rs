@@ -45,7 +45,7 @@ pub(crate) struct Args {
     /// The request, PEM or DER
     file: PathBuf,
     /// The role: server, client, peer (a service that is called and calls) or intermediate (a CA)
-    #[arg(long, default_value = "server", value_parser = parse_profile)]
+    #[arg(long, default_value = "server", value_parser = crate::words::profile_or_intermediate(), hide_possible_values = true)]
     profile: Profile,
     #[command(flatten)]
     names: NamesArgs,
@@ -138,14 +138,6 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
     write_certificate(folder, &issued)?;
     tell_of_lists_elsewhere(global, &path, &issued, output);
     show(args, &path, &issued, &decision, output)
-}
-
-/// The profiles of end entities, and that of a CA below another one.
-fn parse_profile(text: &str) -> Result<Profile, String> {
-    match text {
-        "intermediate" => Ok(Profile::Intermediate),
-        other => other.parse(),
-    }
 }
 
 /// What is said of CAs only, and what of end entities only.

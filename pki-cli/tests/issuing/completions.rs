@@ -1,6 +1,7 @@
 //! What `pki completions` prints is given to the shells themselves.
 
 use std::{
+    collections::BTreeSet,
     io::Write,
     process::{Command, Stdio},
 };
@@ -45,6 +46,116 @@ fn bash_completes_commands_options_and_values() {
         ["server", "client"]
     );
     assert_eq!(offered(&["pki", "completions", "f"]), ["fish"]);
+}
+
+/// What fish offers; `None` where there is no fish.
+fn offered_by_fish(line: &str) -> Option<Vec<String>> {
+    let home = Home::new();
+    home.write("script", home.pki("completions fish").succeeds());
+    let ask = format!("source script; complete --do-complete \"{line}\"");
+    let run = shell(&home, Command::new("fish").args(["-N", "-c", &ask]))?;
+    // A description may stand behind a tab.
+    let words = run.lines().filter_map(|line| line.split('\t').next());
+    Some(words.map(str::to_owned).collect())
+}
+
+/// What zsh offers; `None` where there is no zsh. It completes only where somebody types, so it is given a terminal, and
+/// the function by which completions offer words says them aloud.
+fn offered_by_zsh(line: &str) -> Option<Vec<String>> {
+    let home = Home::new();
+    home.write("_pki", home.pki("completions zsh").succeeds());
+    home.write(
+        "inner",
+        "compadd() {
+  if [[ \" $* \" == *\" -\"[AOD]\" \"* ]]; then builtin compadd \"$@\"; return; fi
+  local -a words
+  builtin compadd -A words \"$@\"
+  (( $#words )) && print -l -- WORD:$^words
+  builtin compadd \"$@\"
+}
+ended() { print NO-MORE-WORDS }
+fpath=($PWD $fpath)
+autoload -Uz compinit
+compinit -u -D
+comppostfuncs=(ended)
+print IS-READY
+",
+    );
+    home.write(
+        "outer",
+        "zmodload zsh/zpty && zpty inner zsh -f -i && zpty -w inner 'source ./inner'
+until [[ $answer == *IS-READY* ]]; do zpty -r inner answer || exit 1; done
+zpty -w -n inner \"$1\"$'\\t'
+until [[ $answer == *NO-MORE-WORDS* ]]; do zpty -r inner answer || exit 1; print -r -- $answer; done
+zpty -d inner
+",
+    );
+    let run = shell(
+        &home,
+        Command::new("timeout").args(["60", "zsh", "-f", "outer", line]),
+    )?;
+    let words = run.lines().filter_map(|line| line.split_once("WORD:"));
+    Some(words.map(|(_, word)| word.trim().to_owned()).collect())
+}
+
+/// What a shell says in a folder; `None` where there is none.
+fn shell(home: &Home, command: &mut Command) -> Option<String> {
+    let output = command
+        .current_dir(home.path(""))
+        .env_clear()
+        .env("PATH", "/usr/local/bin:/usr/bin:/bin")
+        .env("HOME", home.path(""))
+        .env("TERM", "dumb")
+        .stdin(Stdio::null())
+        .output();
+    match output {
+        // 127 is what `timeout` says of a program that is not there.
+        Ok(output) if output.status.code() != Some(127) => Some(Run::from(output).succeeds()),
+        _ => None,
+    }
+}
+
+#[test]
+fn every_shell_completes_the_words_that_an_option_takes() {
+    let keys = "p256 p384 ed25519 rsa-2048 rsa-3072 rsa-4096";
+    let reasons = "unspecified keyCompromise cACompromise affiliationChanged superseded cessationOfOperation privilegeWithdrawn";
+    let mut missing = BTreeSet::new();
+    for (line, words, in_every_shell) in [
+        ("pki init --key", keys, false),
+        ("pki csr a --key", keys, false),
+        ("pki issue a --key", keys, true),
+        ("pki rekey a --key", keys, false),
+        ("pki ca rotate --key", keys, false),
+        ("pki csr a --profile", "server client peer", false),
+        ("pki issue a --profile", "server client peer", false),
+        (
+            "pki sign a --profile",
+            "server client peer intermediate",
+            true,
+        ),
+        ("pki revoke a --reason", reasons, true),
+        ("pki export a --format", "pkcs12 pem kubernetes", true),
+        ("pki connect a --tls", "1.2 1.3", false),
+    ] {
+        let sorted = |words: Vec<String>| words.into_iter().collect::<BTreeSet<_>>();
+        let expected = sorted(words.split(' ').map(str::to_owned).collect());
+        let typed: Vec<_> = line.split(' ').chain([""]).collect();
+        assert_eq!(sorted(offered(&typed)), expected, "bash: {line}");
+        if !in_every_shell {
+            continue;
+        }
+        let typed = format!("{line} ");
+        for (name, offered) in [
+            ("fish", offered_by_fish(&typed)),
+            ("zsh", offered_by_zsh(&typed)),
+        ] {
+            match offered {
+                Some(offered) => assert_eq!(sorted(offered), expected, "{name}: {line}"),
+                None => drop(missing.insert(name)),
+            }
+        }
+    }
+    missing.into_iter().for_each(skipped);
 }
 
 #[test]

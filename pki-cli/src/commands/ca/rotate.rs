@@ -49,7 +49,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DAYS", value_parser = crate::number::days, allow_hyphen_values = true)]
     days: Option<u32>,
     /// The keys of the next CA: p256, p384, ed25519, rsa-2048, rsa-3072 or rsa-4096 [default: as its forerunner's]
-    #[arg(long, value_name = "TYPE")]
+    #[arg(long, value_name = "TYPE", value_parser = crate::words::key(), hide_possible_values = true)]
     key: Option<KeyAlgorithm>,
     /// Prepare although the CA's certificate has extensions that are not given: the next one does without them
     #[arg(long)]
