@@ -30,6 +30,8 @@ use crate::commands::{now, patience};
 const LARGEST_BATCH: usize = 128;
 /// Below this the syncs of a batch would cost more than another core saves.
 const SMALLEST_BATCH: usize = 32;
+/// So many files may be open besides the folders of the batches: the index, what is written just now, what was inherited.
+const OTHER_FILES: usize = 64;
 /// So many keys are made before there is a CA that could use them.
 const MOST_READY_KEYS: usize = 64;
 
@@ -116,7 +118,12 @@ pub(crate) fn take<'a>(
     let Some(index) = index else {
         return Err(Error::NoAuthority(dir.join(pki::authority::FOLDER)));
     };
-    let batches = batches(steps, |step| passphrase(step).is_some(), cores());
+    let batches = batches(
+        steps,
+        |step| passphrase(step).is_some(),
+        cores(),
+        open_files(),
+    );
     let threads = cores().min(batches.len());
     let shared = Shared {
         issuer,
@@ -233,15 +240,20 @@ fn round<'a>(shared: &Shared<'a>, steps: &'a [Step]) -> Result<Outcome<'a>, Erro
     Ok(recorded.publish())
 }
 
-/// Cuts the steps into batches: small enough that every core has several, large enough that few syncs are needed. A key
-/// that takes long to make has a batch of its own.
+/// Cuts the steps into batches: small enough that every core has several, large enough that few syncs are needed, and
+/// such that as many as there are cores keep no more folders open than may be. A key that takes long to make has a batch
+/// of its own.
 fn batches(
     steps: &[Step],
     is_encrypted: impl Fn(&Step) -> bool,
     cores: usize,
+    open_files: usize,
 ) -> Vec<Range<usize>> {
     let due = steps.iter().filter(|step| step.makes_key()).count();
-    let size = due.div_ceil(4 * cores).clamp(SMALLEST_BATCH, LARGEST_BATCH);
+    let most = (open_files.saturating_sub(OTHER_FILES) / cores).clamp(1, LARGEST_BATCH);
+    let size = due
+        .div_ceil(4 * cores)
+        .clamp(SMALLEST_BATCH.min(most), most);
     let mut batches = Vec::new();
     let (mut start, mut held) = (0, 0);
     for (at, step) in steps.iter().enumerate() {
@@ -266,6 +278,12 @@ fn takes_long(algorithm: KeyAlgorithm) -> bool {
         algorithm,
         KeyAlgorithm::Rsa2048 | KeyAlgorithm::Rsa3072 | KeyAlgorithm::Rsa4096
     )
+}
+
+/// How many files this process may have open.
+fn open_files() -> usize {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    limit.map_or(usize::MAX, |limit| limit.try_into().unwrap_or(usize::MAX))
 }
 
 fn cores() -> usize {

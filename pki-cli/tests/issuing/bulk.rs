@@ -160,8 +160,26 @@ fn an_entry_that_fails_is_told_and_what_was_done_stays() {
 fn two_thousand_certificates_need_no_more_than_forty_mebibytes() {
     let home = Home::with_ca();
     write_manifest(&home, 2_000, 60);
+    apply_within(&home, "ulimit -d 40960");
+    assert_eq!(seen(&home).len(), 2_000);
+}
+
+/// A batch keeps the folder of each certificate open, and each core has a batch.
+#[test]
+fn where_few_files_may_be_open_the_batches_are_small() {
+    let home = Home::with_ca();
+    write_manifest(&home, LEAVES, 60);
+    apply_within(&home, "ulimit -n 80");
+    assert_eq!(seen(&home).len(), LEAVES);
+    write_manifest(&home, LEAVES, 50);
+    apply_within(&home, "ulimit -n 80");
+    assert_whole(&home, LEAVES);
+}
+
+/// Runs `pki apply` under a limit that a shell sets.
+fn apply_within(home: &Home, limit: &str) {
     let script = format!(
-        "ulimit -d 40960 && exec {} apply pki.toml",
+        "{limit} && exec {} apply pki.toml",
         env!("CARGO_BIN_EXE_pki")
     );
     let run = Command::new("sh")
@@ -171,7 +189,6 @@ fn two_thousand_certificates_need_no_more_than_forty_mebibytes() {
         .output()
         .expect("a shell");
     assert!(run.status.success(), "{run:?}");
-    assert_eq!(seen(&home).len(), 2_000);
 }
 
 /// What `script` shows of a run on a terminal. `None` when a developer has no `script`; in CI it must be there.

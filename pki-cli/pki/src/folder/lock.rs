@@ -91,7 +91,8 @@ impl Folder {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => true,
             Err(error) => return Err(FolderError::io(path, "created")(error)),
         };
-        let Some(handle) = open(&staged)? else {
+        let opened = open(&staged).map_err(|error| error.named_after(&staged, path));
+        let Some(handle) = opened? else {
             return Ok(None);
         };
         acquire(&handle, path, wait)?;
