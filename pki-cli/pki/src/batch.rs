@@ -357,7 +357,9 @@ impl<'s> Recorded<'s> {
         let mut outcome = Vec::with_capacity(items.len());
         let mut moving = items;
         while !moving.is_empty() {
-            // One step of each change, then everything durable, then the next.
+            // One step of each change, then everything durable, then the next. Where pairs only appear, what changes is the
+            // one folder that they appear in.
+            let appear = moving.iter().all(|(_, change)| change.takes_place());
             let mut next = Vec::new();
             for (made, mut change) in moving {
                 match change.advance() {
@@ -368,7 +370,11 @@ impl<'s> Recorded<'s> {
                     }
                 }
             }
-            if let Err(error) = folder::sync_all(place.dir) {
+            let synced = match appear {
+                true => folder::sync_folder(place.dir),
+                false => folder::sync_all(place.dir),
+            };
+            if let Err(error) = synced {
                 failure.get_or_insert_with(|| error.into());
                 break;
             }

@@ -79,7 +79,7 @@ impl Authority {
         // The keys first: they may take seconds, and nobody should wait for the folder meanwhile.
         let keys = Keys::generate(new, generate)?;
         let is_new = folder::create(&folder, wait, |folder| {
-            let index = Index::create(&folder.join(index::FILE))?;
+            let index = Index::draft(&folder.join(index::FILE))?;
             let made = keys.certify(new, passphrase, now, &mut |prepared, request| {
                 issue_recorded(&index, prepared, request, &new.subject, now)
             })?;

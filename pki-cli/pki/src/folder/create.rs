@@ -10,7 +10,7 @@ use std::{
 
 use rustix::io::Errno;
 
-use super::{FolderError, Wait, file::sync};
+use super::{FolderError, Wait, file::sync_folder};
 
 /// Makes a folder with what `fill` puts into it appear at once, for its owner alone. `false` when there is one already.
 pub fn create(
@@ -53,11 +53,11 @@ fn create_in(
     remove_leftovers(parent, &prefix);
     let beside = private_folder(&prefix, parent).map_err(FolderError::io(parent, "written to"))?;
     fill(beside.path()).map_err(|error| error.named_after(beside.path(), path))?;
-    sync(beside.path())?;
+    sync_folder(beside.path())?;
     match fs::rename(beside.path(), path) {
         Ok(()) => {
             let _ = beside.keep();
-            sync(parent)?;
+            sync_folder(parent)?;
             Ok(true)
         }
         Err(error)

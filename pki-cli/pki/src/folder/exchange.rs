@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use super::{
     Entry, Folder, FolderError,
     create::{hidden, is_empty, parent, parent_and_name, private_folder, remove_leftovers},
-    file::{copy, remove_if_there, sync, write_entries_as},
+    file::{copy, remove_if_there, sync_folder, write_entries_as},
 };
 
 pub(super) const DATA: &str = "..data";
@@ -176,9 +176,9 @@ impl Folder {
         if helpers.is_empty() {
             return Ok(());
         }
-        sync(&self.path)?;
+        sync_folder(&self.path)?;
         self.remove_helpers(&helpers)?;
-        sync(&self.path)
+        sync_folder(&self.path)
     }
 
     /// Replaces links by the files that they lead to; returns the helpers, which nobody needs then.
@@ -247,14 +247,15 @@ impl Folder {
 pub enum Durable {
     /// Each step does.
     AtOnce,
-    /// The caller, for many changes together, with [`super::sync_all`] between two steps and after the last one.
+    /// The caller, for many changes together, with [`super::sync_all`] between two steps and after the last one; when all of
+    /// them take a place below one folder, [`super::sync_folder`] is enough for that.
     ByCaller,
 }
 
 impl Durable {
     fn sync(self, folder: &Path) -> Result<(), FolderError> {
         match self {
-            Self::AtOnce => sync(folder),
+            Self::AtOnce => sync_folder(folder),
             Self::ByCaller => Ok(()),
         }
     }
@@ -299,6 +300,11 @@ enum Step {
 }
 
 impl Change {
+    /// Whether the next step is one `rename` in the parent folder, and the last one.
+    pub(crate) fn takes_place(&self) -> bool {
+        matches!(self.next, Step::TakePlace)
+    }
+
     /// Takes the next step; everything up to the one before must be durable. `false` when it was the last one.
     pub fn advance(&mut self) -> Result<bool, FolderError> {
         let path = self.folder.path.clone();

@@ -40,7 +40,7 @@ pub(super) fn write_entries_as(
         takes_nothing |= is_as_born && entry.access == Access::Public;
     }
     match durable {
-        Durable::AtOnce => sync(folder),
+        Durable::AtOnce => sync_folder(folder),
         Durable::ByCaller => Ok(()),
     }
 }
@@ -97,7 +97,7 @@ pub fn place_file(
         .and_then(|()| made.as_file().sync_all())
         .map_err(failed)?;
     made.persist(path).map_err(|error| failed(error.error))?;
-    sync(&parent)
+    sync_folder(&parent)
 }
 
 /// Reads a regular file, as far as it is of a size that belongs here. Never waits for anybody.
@@ -210,7 +210,7 @@ pub(super) fn copy(from: &Path, to: &Path) -> io::Result<()> {
 }
 
 /// A name is durable when the folder that holds it is.
-pub(super) fn sync(folder: &Path) -> Result<(), FolderError> {
+pub fn sync_folder(folder: &Path) -> Result<(), FolderError> {
     let path = if folder.as_os_str().is_empty() {
         Path::new(".")
     } else {

@@ -38,7 +38,8 @@ pub use create::{create, create_folder, is_staged, name_of_staged, parent};
 pub use error::FolderError;
 pub use exchange::{Change, Durable, is_unsettled};
 pub use file::{
-    MAX_LISTS, mode_of, place_file, read, read_given, read_if_there, sync_all, write_entries,
+    MAX_LISTS, mode_of, place_file, read, read_given, read_if_there, sync_all, sync_folder,
+    write_entries,
 };
 pub use lock::Folder;
 pub(crate) use open::open;

@@ -10,7 +10,7 @@ use super::{
     Durable, Entry, Folder, FolderError, Wait,
     create::{acquire, is_at},
     exchange::FILE,
-    file::{remove_if_there, sync, write_new},
+    file::{remove_if_there, sync_folder, write_new},
 };
 
 impl Folder {
@@ -47,6 +47,6 @@ impl Folder {
             let _ = remove_if_there(&temporary);
         }
         written?;
-        sync(&self.path)
+        sync_folder(&self.path)
     }
 }

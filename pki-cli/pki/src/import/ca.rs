@@ -243,7 +243,7 @@ impl Takeover {
         }
         let mut histories = None;
         let is_new = folder::create(&folder, wait, |folder| {
-            let index = Index::create(&folder.join(index::FILE))?;
+            let index = Index::draft(&folder.join(index::FILE))?;
             index.import(self.own_rows(), now)?;
             let mut count = 0;
             let read = self.histories(

@@ -39,6 +39,9 @@ pub const FILE: &str = "index.db";
 /// How long a process waits for the others.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Write-ahead logging: readers never wait for a writer, and a commit is one sync.
+const SHARED: &str = "PRAGMA journal_mode = WAL;";
+
 /// An open index.
 #[derive(Debug)]
 pub struct Index {
@@ -85,14 +88,26 @@ pub struct Reservation<'a> {
 impl Index {
     /// Makes a new index. The file must not be there.
     pub fn create(path: &Path) -> Result<Self, IndexError> {
+        Self::create_with(path, SHARED)
+    }
+
+    /// Makes a new index in a folder that nobody sees yet: nothing of it is durable before [`Self::close`], and nobody
+    /// else may open it. What dies with the process is the whole folder.
+    pub(crate) fn draft(path: &Path) -> Result<Self, IndexError> {
+        Self::create_with(
+            path,
+            "PRAGMA synchronous = OFF; PRAGMA journal_mode = MEMORY;",
+        )
+    }
+
+    fn create_with(path: &Path, settings: &str) -> Result<Self, IndexError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let index = Self::connect(path, flags)?;
-        // Write-ahead logging: readers never wait for a writer, and a commit is one sync.
         index
             .connection
-            .execute_batch("PRAGMA journal_mode = WAL;")
+            .execute_batch(settings)
             .and_then(|()| schema::create(&index.connection))
             .map_err(|error| index.error("written", &error))?;
         Ok(index)
@@ -231,9 +246,16 @@ impl Index {
             })
     }
 
-    /// Moves everything into the one file, so that a folder can be renamed with nothing of SQLite's beside it.
+    /// Moves everything into the one file and makes it durable, so that a folder can be renamed with nothing of SQLite's
+    /// beside it.
     pub(crate) fn close(self) -> Result<(), IndexError> {
         let path = self.path.clone();
+        // A draft becomes what it is to be: that is a commit, and so a sync of the file. From a journal in memory
+        // SQLite goes there by way of none.
+        self.connection
+            .execute_batch("PRAGMA synchronous = FULL; PRAGMA journal_mode = OFF;")
+            .and_then(|()| self.connection.execute_batch(SHARED))
+            .map_err(|error| self.error("written", &error))?;
         self.connection
             .close()
             .map_err(|(_, error)| error::translate(&path, "written", &error))
