@@ -169,11 +169,6 @@ pub fn name_of_staged(name: &OsStr) -> Option<&OsStr> {
     Some(OsStr::new(name))
 }
 
-/// Whether somebody is about to put a folder in this place.
-pub fn is_staged(path: &Path) -> bool {
-    parent_and_name(path).is_some_and(|(parent, name)| staging(&parent, &name).exists())
-}
-
 fn leftovers(parent: &Path, prefix: &OsString) -> Vec<PathBuf> {
     let entries = fs::read_dir(parent).into_iter().flatten().flatten();
     let ours = |name: OsString| {

@@ -34,7 +34,7 @@ mod tests;
 
 use zeroize::Zeroizing;
 
-pub use create::{create, create_folder, is_staged, name_of_staged, parent};
+pub use create::{create, create_folder, name_of_staged, parent};
 pub use error::FolderError;
 pub use exchange::{Change, Durable, is_unsettled};
 pub use file::{

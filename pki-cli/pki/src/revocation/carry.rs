@@ -1,7 +1,7 @@
 //! Carrying `crl.pem` from the folder of the CA into those of end entities.
 //!
-//! A folder that gets a pair reads the CA's `crl.pem` while it holds its lock, and so does this: whoever comes last
-//! brings the newest. A folder whose certificate comes from a CA that is not in the list gets nothing, since its service
+//! Whoever puts a pair into a folder reads the CA's `crl.pem` while it holds the folder's lock, and so does this: whoever
+//! comes last brings the newest. A folder whose certificate comes from a CA that is not in the list gets nothing, since its service
 //! would refuse everybody.
 
 use std::{
@@ -14,7 +14,7 @@ use crate::{
     authority,
     certificate::Certificate,
     error::Error,
-    folder::{self, Entry, Folder, Wait},
+    folder::{self, Entry, Folder, FolderError, Wait},
 };
 
 /// Where it was carried.
@@ -55,21 +55,23 @@ pub fn is_carried(dir: &Path, folder: &Path) -> Result<bool, Error> {
     })
 }
 
-/// Every folder below `dir` but the CA's and hidden ones, by name.
+/// Every folder below `dir` but the CA's and hidden ones, by name, and every one that is about to take its place.
 pub(crate) fn folders(dir: &Path) -> Result<Vec<PathBuf>, Error> {
-    let entries = fs::read_dir(dir).map_err(folder::FolderError::unreadable(dir))?;
     let mut folders = Vec::new();
-    for entry in entries {
-        let entry = entry.map_err(folder::FolderError::unreadable(dir))?;
-        let name = entry.file_name();
-        if let Some(name) = folder::name_of_staged(&name) {
-            // It is about to take its place.
-            folders.push(dir.join(name));
-            continue;
-        }
-        let is_hidden = name.as_encoded_bytes().starts_with(b".");
-        if !is_hidden && name != authority::FOLDER && entry.path().is_dir() {
-            folders.push(entry.path());
+    // Twice: a name that changes while the folder is read may be in none of its readings, and is in the next one.
+    for _ in 0..2 {
+        let entries = fs::read_dir(dir).map_err(FolderError::unreadable(dir))?;
+        for entry in entries {
+            let entry = entry.map_err(FolderError::unreadable(dir))?;
+            let name = entry.file_name();
+            if let Some(name) = folder::name_of_staged(&name) {
+                folders.push(dir.join(name));
+                continue;
+            }
+            let is_hidden = name.as_encoded_bytes().starts_with(b".");
+            if !is_hidden && name != authority::FOLDER && entry.path().is_dir() {
+                folders.push(entry.path());
+            }
         }
     }
     folders.sort();
@@ -83,18 +85,38 @@ fn into(
     issuers: &[Certificate],
     wait: &mut Wait<'_>,
 ) -> Result<bool, Error> {
-    // In a folder that is about to get its first certificate nothing is to be seen yet; its lock says when it is there.
-    if lacks(source, path, issuers)?.is_none() && !is_about_to_get_one(path) {
-        return Ok(false);
-    }
-    let folder = Folder::lock(path, wait)?;
-    match lacks(source, path, issuers)? {
+    let held = hold_where(path, wait, |path| lacks(source, path, issuers))?;
+    match held {
         None => Ok(false),
-        Some(entry) => {
+        Some((folder, entry)) => {
             folder.put(&entry)?;
             Ok(true)
         }
     }
+}
+
+/// Holds a folder in which something is to be changed, and says what. It is asked while nobody else writes there, and
+/// never before: whoever holds the folder may be about to put a certificate into it together with what was right when it
+/// began, whatever is to be seen in the folder until then.
+pub(crate) fn hold_where<T>(
+    path: &Path,
+    wait: &mut Wait<'_>,
+    wanted: impl Fn(&Path) -> Result<Option<T>, Error>,
+) -> Result<Option<(Folder, T)>, Error> {
+    let folder = match Folder::lock(path, wait) {
+        Ok(folder) => folder,
+        Err(busy @ FolderError::Busy(_)) => return Err(busy.into()),
+        // Nobody writes there, and we cannot: a copy of a CA's folder, or one that Kubernetes mounted. That matters only
+        // where something would have to be written.
+        Err(error) => {
+            return match wanted(path)? {
+                None => Ok(None),
+                Some(_) => Err(error.into()),
+            };
+        }
+    };
+    let wanted = wanted(folder.path())?;
+    Ok(wanted.map(|wanted| (folder, wanted)))
 }
 
 /// What a folder should have and does not.
@@ -114,11 +136,4 @@ pub(super) fn lacks(
     let present = folder::read_if_there(&path.join(folder::REVOCATION_LISTS))?;
     let differs = present.is_none_or(|present| present != lists);
     Ok(differs.then(|| Entry::public(folder::REVOCATION_LISTS, &*lists)))
-}
-
-fn is_about_to_get_one(path: &Path) -> bool {
-    let is_empty = fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none());
-    is_empty
-        || folder::is_staged(path)
-        || (path.join(folder::REQUEST).exists() && !path.join(folder::CERTIFICATE).exists())
 }

@@ -26,8 +26,8 @@ use crate::{
     issuer::Issuer,
 };
 
-pub(crate) use carry::folders;
 pub use carry::{Carried, carry, is_carried};
+pub(crate) use carry::{folders, hold_where};
 pub use due::{Action, Due, LIFE, ROOT_LIFE, Wish};
 pub use recorded::recorded;
 pub use refresh::{Failure, Refreshed};

@@ -12,7 +12,7 @@ use crate::{
     certificate::Certificate,
     certificate_revocation_list::to_pem,
     error::Error,
-    folder::{self, Entry, Folder, Wait},
+    folder::{self, Entry, Wait},
     index::Index,
     revocation::{self, Failure},
 };
@@ -191,18 +191,21 @@ fn into(
     index: &Index,
     wait: &mut Wait<'_>,
 ) -> Result<bool, Error> {
-    match Anchors::of(path, generations, index)? {
-        Some(anchors) if !anchors.is_right() => {}
-        _ => return Ok(false),
-    }
-    let folder = Folder::lock(path, wait)?;
-    // What is in place now counts, of the folder and of the CA: somebody may have been faster.
-    match Anchors::of(folder.path(), &Generations::read(dir)?, index)? {
-        Some(anchors) if !anchors.is_right() => {
+    let wrong = |path: &Path, generations: &Generations| {
+        let anchors = Anchors::of(path, generations, index)?;
+        Ok::<_, Error>(anchors.filter(|anchors| !anchors.is_right()))
+    };
+    let wanted = |path: &Path| match wrong(path, generations)? {
+        None => Ok(None),
+        // The CA may have been rotated once more since: what is in place now counts.
+        Some(_) => wrong(path, &Generations::read(dir)?),
+    };
+    match revocation::hold_where(path, wait, wanted)? {
+        None => Ok(false),
+        Some((folder, anchors)) => {
             let pem: String = anchors.wanted.iter().map(Certificate::to_pem).collect();
             folder.put(&Entry::public(folder::ANCHOR, pem))?;
             Ok(true)
         }
-        _ => Ok(false),
     }
 }
