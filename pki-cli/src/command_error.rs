@@ -123,7 +123,9 @@ impl Kind {
             Self::Io => "the operating system refused to read or write: no right, disk full",
             Self::Malformed => "a file is there, and is not what it should be",
             Self::Passphrase => "a passphrase is missing, empty or wrong",
-            Self::Busy => "another process holds what is needed, and did not let go in time",
+            Self::Busy => {
+                "another process holds what is needed and did not let go in time, or rotated the CA meanwhile"
+            }
             Self::Rejected(_) => "path validation rejected a certificate",
             Self::EndsSoon => "pki check: nothing is wrong, and something ends soon",
             Self::Unhealthy => "pki check: something has ended, or does not fit together",

@@ -69,7 +69,8 @@ pub enum Refusal {
     },
     /// A path length would be exceeded.
     #[error(
-        "The CA {subject:?} allows {allowed} CAs below it (path length), and this certificate would need {needed}; issue from a CA further up."
+        "The CA {subject:?} allows {} below it (path length), and this certificate would need {needed}; issue from a CA further up.",
+        authorities(*allowed)
     )]
     PathLength {
         /// The CA with the constraint.
@@ -193,4 +194,11 @@ pub enum Refusal {
         /// What to do.
         advice: String,
     },
+}
+
+fn authorities(count: u32) -> String {
+    match count {
+        1 => "1 CA".to_owned(),
+        count => format!("{count} CAs"),
+    }
 }

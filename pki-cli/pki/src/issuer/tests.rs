@@ -65,6 +65,12 @@ fn a_ca_below_a_root_counts_against_its_path_length() {
         .expect_err("refused")
         .to_string();
     assert!(refused.contains("allows 0 CAs below it"), "{refused}");
+    let one = Refusal::PathLength {
+        subject: "CN=CA".to_owned(),
+        allowed: 1,
+        needed: 2,
+    };
+    assert!(one.to_string().contains("allows 1 CA below it"), "{one}");
 }
 
 #[test]
