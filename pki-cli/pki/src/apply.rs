@@ -21,6 +21,7 @@ use crate::{
     manifest::{Entry, Manifest, ManifestError},
     path_validation::{self, Series},
     subject_alt_name::GeneralName,
+    validity::in_days,
 };
 
 /// What would be done.
@@ -517,9 +518,9 @@ fn action(
     } else if left < lifetime / 3 && !is_clamped {
         // A third of the life is left for retries and for people to notice.
         reasons.push(format!(
-            "expires on {}, in {} days",
+            "expires on {}, {}",
             date(certificate.not_after()),
-            left.whole_days()
+            in_days(certificate.not_after(), now)
         ));
     } else if let Some(chain) = chain
         && reasons.is_empty()

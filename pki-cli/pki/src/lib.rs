@@ -40,5 +40,6 @@ pub mod rotation;
 pub mod serial_number;
 pub mod subject_alt_name;
 pub mod text;
+pub mod validity;
 
 pub use error::{Error, ErrorKind};

@@ -7,11 +7,11 @@ use pki::{
     text::escape,
 };
 use serde_json::json;
+use time::OffsetDateTime;
 
 use crate::{
     Global,
     command_error::{CommandError, Kind},
-    commands::now,
     output::{ERROR, GOOD, NOTICE, Output},
     period::Period,
 };
@@ -39,7 +39,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(), CommandError> {
     let check = Check {
-        now: now(),
+        now: OffsetDateTime::now_utc(),
         warn: args.warn.map(|Period(warn)| warn),
     };
     let report = match args.paths.is_empty() {

@@ -8,6 +8,7 @@ use pki::{
     authority::{Authority, FOLDER},
     index::{self, Filter, Index, IndexError, Row, Status, timestamp},
     text::escape,
+    validity,
 };
 use serde::{Serialize, Serializer, ser::SerializeSeq};
 use serde_json::json;
@@ -16,7 +17,6 @@ use time::OffsetDateTime;
 use crate::{
     Global,
     command_error::CommandError,
-    commands::now,
     output::{ERROR, GOOD, NOTICE, Output},
     period::Period,
 };
@@ -56,7 +56,7 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
         return Err(Error::NoAuthority(folder).into());
     }
     let index = Index::open_to_read(&folder.join(index::FILE)).map_err(Error::from)?;
-    let now = now();
+    let now = OffsetDateTime::now_utc();
     let filter = args.filter(now);
     if output.json() {
         let rows = Rows {
@@ -134,9 +134,7 @@ fn status(row: &Row, now: OffsetDateTime) -> &'static str {
 }
 
 fn days_left(row: &Row, now: OffsetDateTime) -> Option<i64> {
-    // Whole days, downwards: with an hour left there are 0, an hour after the end -1.
-    row.not_after
-        .map(|end| (end - now).whole_seconds().div_euclid(24 * 60 * 60))
+    row.not_after.map(|end| validity::days_left(end, now))
 }
 
 fn line(row: &Row, now: OffsetDateTime, output: &mut Output) -> std::io::Result<()> {

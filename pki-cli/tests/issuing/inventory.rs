@@ -98,7 +98,7 @@ fn what_ends_soon_is_a_warning_with_an_exit_code_of_its_own() {
     let run = home.pki("check --warn 11d");
     snapshot!(run, @"
     exit 101
-    warning  certs/payment  expires on [date], in 10 days
+    warning  certs/payment  expires on [date], in 9 days
     --- stderr
     error: 4 checked; not in order: 0; ends soon: 1.
     ");
@@ -184,4 +184,17 @@ fn without_any_key_everything_can_be_listed_and_checked() {
         "{run:?}"
     );
     home.pki("crl").succeeds();
+}
+
+#[test]
+fn list_inspect_and_check_count_the_same_days() {
+    let home = Home::with_ca();
+    home.pki("issue order --dns a.dev --days 30").succeeds();
+    let listed = home.pki("list --name order --json").json();
+    let inspected = home.pki("inspect certs/order/tls.crt --json").json();
+    let checked = home.pki("check certs/order --warn 40d");
+    assert_eq!(listed["certificates"][0]["days_left"], 29, "{listed}");
+    let validity = &inspected["files"][0]["objects"][0]["validity"];
+    assert_eq!(validity["days_left"], 29, "{inspected}");
+    assert!(checked.stdout.contains(", in 29 days"), "{checked}");
 }

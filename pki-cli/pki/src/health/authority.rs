@@ -4,7 +4,7 @@ use std::path::Path;
 
 use time::Duration;
 
-use super::{Check, Level, Report, WARN, in_days, shown};
+use super::{Check, Level, Report, WARN, shown};
 use crate::{
     authority::{Generations, Role},
     certificate::Certificate,
@@ -13,6 +13,7 @@ use crate::{
     issuer::{Issuer, Notice, Refusal, check_fit, date},
     revocation::{Action, RevocationLists, Wish},
     rotation::{Difference, difference},
+    validity::in_days,
 };
 
 /// After this time a reserved number belongs to no process that is still at work.
@@ -127,7 +128,7 @@ impl Check {
                 let message = format!(
                     "ends on {}, {}; run \"pki crl\"",
                     date(crl.next_update),
-                    in_days(left)
+                    in_days(crl.next_update, self.now)
                 );
                 report.add(Level::Warning, subject, "crl-expiring", message);
             }
@@ -176,7 +177,7 @@ impl Check {
                 let message = format!(
                     "expires on {}, {}, and has no successor (serial {})",
                     date(end),
-                    in_days(end - self.now),
+                    in_days(end, self.now),
                     row.serial
                 );
                 let subject = row.name.clone().unwrap_or_else(|| row.subject.clone());

@@ -13,6 +13,7 @@ use crate::{
     folder as files,
     issuer::date,
     key::{KeyError, PrivateKey, PublicKey},
+    validity::in_days,
 };
 
 /// The longest time before an end at which it is told, unless somebody says otherwise.
@@ -152,7 +153,11 @@ impl Check {
                 Level::Warning,
                 subject,
                 "expiring",
-                format!("expires on {}, {}", date(not_after), in_days(left)),
+                format!(
+                    "expires on {}, {}",
+                    date(not_after),
+                    in_days(not_after, self.now)
+                ),
             );
         }
         true
@@ -205,15 +210,6 @@ impl Check {
             ),
         }
         Ok(())
-    }
-}
-
-/// `in 3 days`.
-fn in_days(left: Duration) -> String {
-    match left.whole_days() {
-        0 => format!("in {} hours", left.whole_hours()),
-        1 => "in 1 day".to_owned(),
-        days => format!("in {days} days"),
     }
 }
 

@@ -45,6 +45,7 @@ use crate::{
         request::Request,
     },
     pkcs12::Pkcs12,
+    validity::days_left,
 };
 use key::Container;
 use node::Node;
@@ -434,15 +435,6 @@ fn counted(days: i64) -> String {
     match days {
         1 => "1 day".to_owned(),
         days => format!("{days} days"),
-    }
-}
-
-/// Whole days until `end`; negative once it has passed.
-fn days_left(end: OffsetDateTime, now: OffsetDateTime) -> i64 {
-    if end < now {
-        (end - now).whole_days().min(-1)
-    } else {
-        (end - now).whole_days()
     }
 }
 
