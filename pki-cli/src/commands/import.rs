@@ -219,8 +219,14 @@ fn from_pkcs12(
     }
     let left_out = opened.others.len() + opened.crls.len();
     if left_out > 0 {
+        let were = match left_out {
+            1 => "1 thing in it is neither key nor certificate, and was left out".to_owned(),
+            many => {
+                format!("{many} things in it are neither key nor certificate, and were left out")
+            }
+        };
         output.notice(format_args!(
-            "{left_out} things in {path:?} are neither key nor certificate, and were left out; \"pki inspect\" shows them."
+            "{path:?}: {were}; \"pki inspect\" shows what there is."
         ));
     }
     let count = opened.keys.len();

@@ -21,6 +21,7 @@ mod help;
 mod help_lifecycle;
 mod inventory;
 mod malformed;
+mod malformed_pkcs12;
 mod manual;
 mod offline_root;
 mod passphrases;

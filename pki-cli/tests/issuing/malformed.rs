@@ -9,10 +9,10 @@ use crate::support::{Home, Run};
 /// Seconds of processor time, and kibibytes of address space.
 const BOUNDS: &str = "ulimit -t 10; ulimit -v 1048576; exec \"$@\"";
 
-type Damage = (&'static str, fn(&[u8]) -> Vec<u8>);
+pub(crate) type Damage = (&'static str, fn(&[u8]) -> Vec<u8>);
 
 /// What can be wrong with DER.
-const DER: &[Damage] = &[
+pub(crate) const DER: &[Damage] = &[
     ("empty", |_| Vec::new()),
     ("the first octet alone", |der| der[..1].to_vec()),
     ("cut inside of the first length", |der| der[..2].to_vec()),
@@ -168,7 +168,7 @@ fn replaced(der: &[u8], text: &[u8]) -> Vec<u8> {
     out
 }
 
-fn unblock(pem: &str) -> Vec<u8> {
+pub(crate) fn unblock(pem: &str) -> Vec<u8> {
     let value = |c: u8| match c {
         b'A'..=b'Z' => Some(c - b'A'),
         b'a'..=b'z' => Some(c - b'a' + 26),
@@ -196,7 +196,7 @@ fn unblock(pem: &str) -> Vec<u8> {
     octets
 }
 
-fn bounded(home: &Home, args: &[&str]) -> Run {
+pub(crate) fn bounded(home: &Home, args: &[&str]) -> Run {
     let output = Command::new("sh")
         .args(["-c", BOUNDS, "sh", env!("CARGO_BIN_EXE_pki")])
         .args(args)
@@ -207,7 +207,7 @@ fn bounded(home: &Home, args: &[&str]) -> Run {
     Run::from(output.expect("a shell"))
 }
 
-fn holds_its_promises(what: &str, run: &Run, codes: &dyn Fn(i32) -> bool) {
+pub(crate) fn holds_its_promises(what: &str, run: &Run, codes: &dyn Fn(i32) -> bool) {
     assert!(codes(run.code), "{what}: {run:?}");
     let raw = |c: char| {
         (c.is_control() && c != '\n')

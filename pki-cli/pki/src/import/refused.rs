@@ -105,12 +105,14 @@ pub enum ImportRefused {
     },
     /// The key fits no certificate.
     #[error(
-        "The key belongs to none of the {0} certificates that were given, so the two would be of no use together; give the certificate that was issued for this key."
+        "The key belongs to {}, so it would be of no use; give the certificate that was issued for this key.",
+        none_of(*.0)
     )]
     KeyFitsNone(usize),
     /// Not one key.
     #[error(
-        "{path:?} holds {count} private keys, and a pair has one; take the right one out of it with openssl pkcs12."
+        "{path:?} holds {}.",
+        keys(*count)
     )]
     Keys {
         /// The file.
@@ -148,6 +150,24 @@ pub enum ImportRefused {
         "No trust anchor for the certificate {0:?} is among the files, and the CA below --dir is none for it; give the root with --trust."
     )]
     NoAnchor(String),
+}
+
+fn none_of(certificates: usize) -> String {
+    match certificates {
+        0 => "no certificate, for none was given".to_owned(),
+        1 => "another certificate than the one that was given".to_owned(),
+        many => format!("none of the {many} certificates that were given"),
+    }
+}
+
+fn keys(count: usize) -> String {
+    match count {
+        0 => "no private key, and a pair has one; give the file that was made with the key"
+            .to_owned(),
+        many => format!(
+            "{many} private keys, and a pair has one; take the right one out of it with openssl pkcs12"
+        ),
+    }
 }
 
 impl ImportRefused {
