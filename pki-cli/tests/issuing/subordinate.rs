@@ -148,3 +148,48 @@ fn a_root_with_room_is_not_taken_for_one_that_lost_its_issuing_ca() {
         "CN=root"
     );
 }
+
+#[test]
+fn a_root_is_not_retired_while_a_ca_that_it_signed_is_valid() {
+    let home = Home::with_ca();
+    home.pki("csr branch --out branch").succeeds();
+    let sign = "sign branch/tls.csr --profile intermediate --out";
+    home.pki(&format!("{sign} first")).succeeds();
+    home.pki("ca rotate prepare --root --now").succeeds();
+    home.pki("ca rotate activate --now").succeeds();
+    let status = home.pki("ca rotate status --json").json();
+    assert_eq!(status["living"]["count"], 1);
+    assert_eq!(status["next"]["is_due"], false);
+    // Nothing was issued to end entities, and all that the branch issued would fall with the root.
+    snapshot!(home.pki("ca rotate retire"), @r#"
+    exit 3
+    --- stderr
+    error: 1 certificate of the CA "CN=Private Root CA" is still valid, the last until [date]: CN=branch (a CA). It is a CA, and all that it issued falls with it: have a request of it signed anew with "pki sign --profile intermediate". Then wait until it has expired, or revoke it; or go on with --force.
+    "#);
+    home.pki("ca rotate").succeeds();
+    assert!(home.path("certs/ca/previous-root.crt").exists());
+    home.pki("issue x --dns x.dev").succeeds();
+    home.pki(&format!("{sign} second")).succeeds();
+    snapshot!(home.pki("ca rotate retire"), @r#"
+    exit 3
+    --- stderr
+    error: 1 certificate of the CA "CN=Private Root CA" is still valid, the last until [date]: CN=branch (a CA). It is a CA, and all that it issued falls with it. It was replaced already; wait until then, or revoke what nobody presents any more with "pki revoke --reason superseded"; or go on with --force.
+    "#);
+    home.pki("revoke first/tls.crt --reason superseded")
+        .succeeds();
+    home.pki("ca rotate retire").succeeds();
+    assert!(!home.path("certs/ca/previous-root.crt").exists());
+    home.pki("verify second/tls.crt").succeeds();
+}
+
+#[test]
+fn a_ca_below_the_root_that_stays_keeps_nothing_from_being_retired() {
+    let home = Home::with_ca();
+    home.pki("csr branch --out branch").succeeds();
+    home.pki("sign branch/tls.csr --profile intermediate --out branch")
+        .succeeds();
+    for stage in ["prepare --now", "activate --now", "retire"] {
+        home.pki(&format!("ca rotate {stage}")).succeeds();
+    }
+    home.pki("verify branch/tls.crt").succeeds();
+}

@@ -33,7 +33,7 @@ pub(crate) use trust::{Difference, difference};
 pub use trust::{Lacking, Spread, lacking, spread};
 
 use crate::{
-    authority::{FOLDER, Generations, Stage},
+    authority::{FOLDER, Generations, Role, Stage},
     certificate::Certificate,
     error::Error,
     folder::{Folder, Wait},
@@ -71,16 +71,20 @@ impl Step {
     }
 }
 
-/// The certificates of one CA that are still valid.
+/// The certificates that are still valid of CAs that retire.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Living {
     /// How many.
     pub count: u64,
     /// How many of them have a successor of the same name.
     pub replaced: u64,
+    /// How many of them are CAs of others.
+    pub authorities: u64,
+    /// The CAs that issued them.
+    pub issuers: Vec<String>,
     /// When the last one ends.
     pub until: Option<OffsetDateTime>,
-    /// The names of the first few.
+    /// The names of the first few, CAs before end entities.
     pub names: Vec<String>,
 }
 
@@ -107,10 +111,7 @@ impl Outlook {
         let generations = Generations::read(dir)?;
         let index = open_index(dir)?;
         let lacking = lacking(dir, &generations, &index)?;
-        let living = match generations.previous_issuer() {
-            Some(previous) => living(&index, previous, generations.issuer()?, now)?,
-            None => Living::default(),
-        };
+        let living = living(&index, &generations, now)?;
         let is_root_due = half_life(generations.root()?) <= now;
         let (step, mut due) = next_step(&generations, &living, now)?;
         // What a revoked CA issues is accepted by nobody: its successor is needed now.
@@ -179,7 +180,13 @@ fn is_authority(row: &Row) -> bool {
         .any(|profile| row.profile.as_deref() == Some(profile.name()))
 }
 
-/// Hands every serial number to `take` that was reserved lately for an end entity of a CA, with the moment after which
+/// Whether a row is that of a CA of this folder, whose generations replace each other. Another CA is somebody else's, signed
+/// by the root here, and falls with it.
+fn is_own_authority(row: &Row) -> bool {
+    is_authority(row) && row.name.as_deref() == Some(FOLDER)
+}
+
+/// Hands every serial number to `take` that was reserved lately by a CA for somebody else, with the moment after which
 /// nothing is expected of it any more.
 fn under_way(
     index: &Index,
@@ -189,59 +196,72 @@ fn under_way(
 ) -> Result<(), Error> {
     index.each(&Filter::status(Status::Reserved), |row| {
         let until = row.reserved_at + UNDER_WAY;
-        if row.issuer == issuer && until >= now && !is_authority(&row) {
+        if row.issuer == issuer && until >= now && !is_own_authority(&row) {
             take(until, row);
         }
         Ok(())
     })
 }
 
-/// The end entities' certificates of a CA that are neither revoked nor over, and those that are just being made.
-/// `present` issues now, so what it issued replaces what has the same name.
-fn living(
-    index: &Index,
-    issuer: &Certificate,
-    present: &Certificate,
-    now: OffsetDateTime,
-) -> Result<Living, Error> {
+fn valid(issuer: &str, now: OffsetDateTime) -> Filter<'_> {
+    Filter {
+        status: Some(Status::Issued),
+        issuer: Some(issuer),
+        valid_at: Some(now),
+        ..Filter::default()
+    }
+}
+
+/// The certificates of the CAs that retire which are neither revoked nor over, and those that are just being made: what
+/// the previous one issued to end entities, and, when a root goes as well, whatever that signed, the CAs of others among
+/// it. What the present CAs issued replaces what has the same name.
+fn living(index: &Index, generations: &Generations, now: OffsetDateTime) -> Result<Living, Error> {
     const EXAMPLES: usize = 3;
-    let successor = present.subject().to_string();
+    let names_of = |roles: [Role; 2]| {
+        let members = roles.into_iter().filter_map(|role| generations.get(role));
+        let names: Vec<_> = members.map(|one| one.subject().to_string()).collect();
+        names
+    };
     let mut successors = HashSet::new();
-    let filter = Filter {
-        status: Some(Status::Issued),
-        issuer: Some(&successor),
-        valid_at: Some(now),
-        ..Filter::default()
-    };
-    index.each(&filter, |row| {
-        if !is_authority(&row) {
-            successors.insert(row.name.unwrap_or(row.subject));
-        }
-        Ok::<_, Error>(())
-    })?;
-    let name = issuer.subject().to_string();
-    let filter = Filter {
-        status: Some(Status::Issued),
-        issuer: Some(&name),
-        valid_at: Some(now),
-        ..Filter::default()
-    };
+    for name in names_of([Role::Issuing, Role::Root]) {
+        index.each(&valid(&name, now), |row| {
+            if !is_own_authority(&row) {
+                successors.insert(row.name.unwrap_or(row.subject));
+            }
+            Ok::<_, Error>(())
+        })?;
+    }
     let mut living = Living::default();
-    let mut count = |until: Option<OffsetDateTime>, row: Row| {
-        living.count += 1;
-        living.until = living.until.max(until);
-        let name = row.name.unwrap_or(row.subject);
-        living.replaced += u64::from(successors.contains(&name));
-        if living.names.len() < EXAMPLES && !living.names.contains(&name) {
-            living.names.push(name);
-        }
-    };
-    index.each(&filter, |row| {
-        if !is_authority(&row) {
-            count(row.not_after, row);
-        }
-        Ok::<_, Error>(())
-    })?;
-    under_way(index, &name, now, |until, row| count(Some(until), row))?;
+    let mut end_entities = Vec::new();
+    for issuer in names_of([Role::Previous, Role::PreviousRoot]) {
+        let mut count = |until: Option<OffsetDateTime>, row: Row| {
+            living.count += 1;
+            living.until = living.until.max(until);
+            if !living.issuers.contains(&row.issuer) {
+                living.issuers.push(row.issuer.clone());
+            }
+            let is_authority = is_authority(&row);
+            living.authorities += u64::from(is_authority);
+            let name = row.name.unwrap_or(row.subject);
+            living.replaced += u64::from(successors.contains(&name));
+            let (examples, name) = match is_authority {
+                true => (&mut living.names, format!("{name} (a CA)")),
+                false => (&mut end_entities, name),
+            };
+            if examples.len() < EXAMPLES && !examples.contains(&name) {
+                examples.push(name);
+            }
+        };
+        index.each(&valid(&issuer, now), |row| {
+            if !is_own_authority(&row) {
+                count(row.not_after, row);
+            }
+            Ok::<_, Error>(())
+        })?;
+        under_way(index, &issuer, now, |until, row| count(Some(until), row))?;
+    }
+    // A CA stands for many.
+    living.names.extend(end_entities);
+    living.names.truncate(EXAMPLES);
     Ok(living)
 }

@@ -58,18 +58,22 @@ pub enum RotationRefused {
     },
     /// Somebody still has a certificate of the previous CA.
     #[error(
-        "{} of the CA {name:?} {} still valid, the last until {until}: {examples}. {}; or go on with --force.",
+        "{} of the CA {} {} still valid, the last until {until}: {examples}. {}{}; or go on with --force.",
         certificates(*count),
+        quoted(issuers),
         if *count == 1 { "is" } else { "are" },
-        advice(*count, *replaced)
+        of_authorities(*count, *replaced, *authorities),
+        advice(*count, *replaced, *authorities)
     )]
     StillLiving {
-        /// The CA.
-        name: String,
+        /// The CAs that issued them.
+        issuers: Vec<String>,
         /// How many.
         count: u64,
         /// How many of them have a successor.
         replaced: u64,
+        /// How many of them are CAs of others.
+        authorities: u64,
         /// When the last one ends.
         until: String,
         /// Some of them.
@@ -114,9 +118,31 @@ fn certificates(count: u64) -> String {
     }
 }
 
-fn advice(count: u64, replaced: u64) -> String {
+fn quoted(names: &[String]) -> String {
+    let quoted: Vec<_> = names.iter().map(|name| format!("{name:?}")).collect();
+    quoted.join(" and ")
+}
+
+/// What falls with a CA is more than is known here.
+fn of_authorities(count: u64, replaced: u64, authorities: u64) -> String {
+    let (fall, whose) = match (authorities, count) {
+        (0, _) => return String::new(),
+        (1, 1) => ("It is a CA, and all that it issued falls with it", "it"),
+        (1, _) => ("All that the CA among them issued falls with it", "it"),
+        _ => ("All that the CAs among them issued falls with them", "each"),
+    };
+    match replaced == count {
+        true => format!("{fall}. "),
+        false => format!(
+            "{fall}: have a request of {whose} signed anew with \"pki sign --profile intermediate\". "
+        ),
+    }
+}
+
+fn advice(count: u64, replaced: u64, authorities: u64) -> String {
     const WAIT: &str = "wait until then, or revoke what nobody presents any more with \"pki revoke --reason superseded\"";
     match replaced {
+        0 if authorities == count => "Then wait until it has expired, or revoke it".to_owned(),
         0 => "Have others issued with \"pki apply\" or \"pki renew --all\", and wait until these have expired, or revoke them".to_owned(),
         all if all == count => {
             let subject = if count == 1 { "It was" } else { "All of them were" };
@@ -147,9 +173,10 @@ mod tests {
     fn certificates_that_were_replaced_are_waited_for_and_not_replaced_again() {
         let sentence = |count, replaced| {
             RotationRefused::StillLiving {
-                name: "CN=CA".to_owned(),
+                issuers: vec!["CN=CA".to_owned()],
                 count,
                 replaced,
+                authorities: 0,
                 until: "2026-12-24".to_owned(),
                 examples: "a".to_owned(),
             }

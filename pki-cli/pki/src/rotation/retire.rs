@@ -71,13 +71,13 @@ pub fn retire(
     let Some(previous) = generations.previous_issuer() else {
         return Ok(done);
     };
-    let name = previous.subject().to_string();
-    let living = living(&index, previous, generations.issuer()?, now)?;
+    let living = living(&index, &generations, now)?;
     if let (Some(until), false) = (living.until, force) {
         return Err(RotationRefused::StillLiving {
-            name,
+            issuers: living.issuers,
             count: living.count,
             replaced: living.replaced,
+            authorities: living.authorities,
             until: date(until),
             examples: living.names.join(", "),
         }
@@ -152,7 +152,7 @@ fn crl_needed_until(
             Status::Issued => true,
             Status::Revoked => has_crl,
         };
-        if counts && !super::is_authority(&row) {
+        if counts && !super::is_own_authority(&row) {
             until = until.max(row.not_after);
         }
         Ok::<_, Error>(())
