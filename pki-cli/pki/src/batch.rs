@@ -16,7 +16,7 @@ use crate::{
     authority::{self, Generations, pem_of, purposes},
     certificate::Certificate,
     error::Error,
-    folder::{self, Change, Durable, Entry as File, Folder, FolderError, Wait},
+    folder::{self, Change, Durable, Entry as File, FileSystems, Folder, FolderError, Wait},
     index::{Index, Reservation},
     issuer::{Fit, Issuer, Notice, Prepared, Request},
     key::{KeyAlgorithm, KeyError, Passphrase, PrivateKey},
@@ -82,6 +82,8 @@ pub struct Reserved<'s> {
 pub struct Signed<'s> {
     place: Place<'s>,
     items: Vec<(Made<'s>, Change)>,
+    /// Where their files are: a folder may be a link to somewhere else, or mounted from there.
+    written_to: FileSystems,
     failure: Option<Error>,
     left: &'s [Step],
 }
@@ -239,6 +241,7 @@ impl<'s> Reserved<'s> {
         let mut signed = Signed {
             place,
             items: Vec::with_capacity(items.len()),
+            written_to: FileSystems::default(),
             failure,
             left,
         };
@@ -278,6 +281,15 @@ impl<'s> Reserved<'s> {
                     signed.failure = Some(error);
                     break;
                 }
+            }
+        }
+        let places = signed.items.iter().flat_map(|(_, change)| change.places());
+        match FileSystems::of(places) {
+            Ok(written_to) => signed.written_to = written_to,
+            Err(error) => {
+                // Nobody has seen anything of it.
+                signed.items.clear();
+                signed.failure = Some(error.into());
             }
         }
         signed
@@ -332,7 +344,7 @@ impl<'s> Signed<'s> {
         if self.items.is_empty() {
             return Ok(());
         }
-        Ok(folder::sync_all(self.place.dir)?)
+        Ok(self.written_to.sync()?)
     }
 
     /// Records the certificates, durably.
@@ -351,6 +363,7 @@ impl<'s> Recorded<'s> {
         let Signed {
             place,
             items,
+            written_to,
             mut failure,
             left,
         } = self.0;
@@ -372,7 +385,7 @@ impl<'s> Recorded<'s> {
             }
             let synced = match appear {
                 true => folder::sync_folder(place.dir),
-                false => folder::sync_all(place.dir),
+                false => written_to.sync(),
             };
             if let Err(error) = synced {
                 failure.get_or_insert_with(|| error.into());
@@ -497,6 +510,50 @@ mod tests {
         let again = take(&mut home.authority, &dir, &steps);
         assert!(again.made.is_empty() && again.failure.is_none());
         assert_eq!(home.state(), (vec![Status::Issued; 5], 5));
+        assert!(home.steps().iter().all(|step| !step.makes_key()));
+    }
+
+    #[test]
+    #[expect(
+        clippy::print_stderr,
+        reason = "whoever reads the results should know what was not looked at"
+    )]
+    fn each_file_system_that_a_batch_writes_to_is_made_durable() {
+        use std::os::unix::fs::{MetadataExt, symlink};
+        let mut home = home(4);
+        let (steps, dir) = (home.steps(), home.folder.path().to_owned());
+        let device = |path: &Path| std::fs::metadata(path).map(|metadata| metadata.dev());
+        let elsewhere = tempfile::tempdir_in("/dev/shm").ok();
+        let elsewhere = elsewhere.filter(|there| {
+            matches!((device(there.path()), device(&dir)), (Ok(one), Ok(other)) if one != other)
+        });
+        let Some(elsewhere) = elsewhere else {
+            eprintln!("skipped: there is no second file system in /dev/shm");
+            return;
+        };
+        // An empty folder, and one with a pair; the others are new ones here.
+        for name in ["s1", "s3"] {
+            std::fs::create_dir(elsewhere.path().join(name)).expect("made");
+            symlink(elsewhere.path().join(name), home.path(name)).expect("linked");
+        }
+        std::fs::write(elsewhere.path().join("s3/ca.crt"), "").expect("written");
+        let (issuer, anchors, index) = home.authority.parts();
+        let index = index.expect("an index");
+        let signed = |steps| {
+            let reserved = prepare(issuer, anchors, &dir, steps).reserve(index);
+            reserved.expect("reserved").issue()
+        };
+        assert_eq!(signed(&steps[..1]).written_to.count(), 1);
+        assert_eq!(signed(&steps[3..]).written_to.count(), 1);
+        let whole = signed(&steps);
+        assert_eq!(whole.written_to.count(), 2);
+        whole.sync().expect("durable");
+        let outcome = whole.record(index).expect("recorded").publish();
+        assert_eq!((outcome.made.len(), outcome.failure.is_none()), (4, true));
+        for name in ["s1", "s3"] {
+            let pair = elsewhere.path().join(name).join(folder::KEY);
+            assert!(pair.is_file(), "{name}");
+        }
         assert!(home.steps().iter().all(|step| !step.makes_key()));
     }
 

@@ -247,7 +247,7 @@ impl Folder {
 pub enum Durable {
     /// Each step does.
     AtOnce,
-    /// The caller, for many changes together, with [`super::sync_all`] between two steps and after the last one; when all of
+    /// The caller, for many changes together, with [`super::FileSystems::sync`] between two steps and after the last one; when all of
     /// them take a place below one folder, [`super::sync_folder`] is enough for that.
     ByCaller,
 }
@@ -303,6 +303,13 @@ impl Change {
     /// Whether the next step is one `rename` in the parent folder, and the last one.
     pub(crate) fn takes_place(&self) -> bool {
         matches!(self.next, Step::TakePlace)
+    }
+
+    /// The folders in which the steps write: the one where the files are, and that in which it has its place.
+    pub(crate) fn places(&self) -> impl Iterator<Item = &Path> {
+        // One that is staged has no place yet, and is beside it.
+        let own = self.folder.staged.is_none().then_some(&*self.folder.path);
+        own.into_iter().chain([parent(&self.folder.path)])
     }
 
     /// Takes the next step; everything up to the one before must be durable. `false` when it was the last one.

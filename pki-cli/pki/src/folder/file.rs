@@ -45,22 +45,6 @@ pub(super) fn write_entries_as(
     }
 }
 
-/// Makes everything durable that was written to the file system of this folder: what many changes wrote is on the disk
-/// after one call instead of several for each file.
-#[cfg(target_os = "linux")]
-pub fn sync_all(folder: &Path) -> Result<(), FolderError> {
-    File::open(folder)
-        .and_then(|handle| rustix::fs::syncfs(handle).map_err(io::Error::from))
-        .map_err(FolderError::io(folder, "made durable"))
-}
-
-/// The same where one file system cannot be asked for: all of them are.
-#[cfg(not(target_os = "linux"))]
-pub fn sync_all(_: &Path) -> Result<(), FolderError> {
-    rustix::fs::sync();
-    Ok(())
-}
-
 /// Writes one file into a folder that is not ours, durable and at once: a reader sees the old content or the new. A
 /// process that dies on the way leaves nothing in place but a hidden file that the next writer of the same file takes
 /// away.

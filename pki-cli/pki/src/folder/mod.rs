@@ -25,6 +25,7 @@ mod create;
 mod error;
 mod exchange;
 mod file;
+mod file_systems;
 mod lock;
 mod open;
 mod rehearsal;
@@ -38,9 +39,9 @@ pub use create::{create, create_folder, name_of_staged, parent};
 pub use error::FolderError;
 pub use exchange::{Change, Durable, is_unsettled};
 pub use file::{
-    MAX_LISTS, mode_of, place_file, read, read_given, read_if_there, sync_all, sync_folder,
-    write_entries,
+    MAX_LISTS, mode_of, place_file, read, read_given, read_if_there, sync_folder, write_entries,
 };
+pub use file_systems::FileSystems;
 pub use lock::Folder;
 pub(crate) use open::open;
 pub use open::{GivenFile, open_given};

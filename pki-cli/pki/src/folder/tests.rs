@@ -151,7 +151,8 @@ fn a_first_pair_is_seen_when_it_is_whole_and_not_before() {
         .begin(&entries(NEW), &[], Durable::ByCaller)
         .expect("written");
     assert!(!path.exists());
-    sync_all(home.path()).expect("durable");
+    let written = FileSystems::of(change.places()).expect("looked at");
+    written.sync().expect("durable");
     assert!(!change.advance().expect("in place"), "one step is all");
     assert_eq!(names(home.path()), ["order"]);
     assert_eq!(pair(&path), NEW);
