@@ -66,7 +66,17 @@ pub enum Action {
     Keep(OffsetDateTime),
 }
 
+/// Reasons that the index knows.
+const REVOKED: &str = "revoked";
+const COMPROMISED: &str = "its key is in other hands";
+
 impl Action {
+    /// Whether the index has to be asked whether the reasons hold still.
+    fn is_by_index(&self) -> bool {
+        let is_known = |reason: &String| reason == REVOKED || reason == COMPROMISED;
+        matches!(self, Self::Replace(reasons) if reasons.iter().any(is_known))
+    }
+
     fn makes_key(&self) -> bool {
         matches!(self, Self::Issue | Self::Replace(_))
     }
@@ -90,6 +100,7 @@ impl Plan {
                     now,
                 )
                 .with_revoked(dir)?
+                .with_index(dir)?
             }),
             None => None,
         };
@@ -178,6 +189,11 @@ impl Plan {
 }
 
 impl Step {
+    /// Whether it is taken for a reason that the index knows.
+    pub(crate) fn is_by_index(&self) -> bool {
+        self.action.is_by_index()
+    }
+
     /// Whether taking the step makes a key.
     pub fn makes_key(&self) -> bool {
         self.action.makes_key()
@@ -271,6 +287,8 @@ pub(crate) struct Chain<'a> {
     previous: Option<&'a Certificate>,
     /// The serial numbers of what the CA revoked.
     revoked: HashSet<String>,
+    /// The keys that are in other hands.
+    compromised: HashSet<String>,
     /// The question whether verifiers would accept a certificate.
     series: Series<'a>,
 }
@@ -291,6 +309,7 @@ impl<'a> Chain<'a> {
             anchors,
             previous: None,
             revoked: HashSet::new(),
+            compromised: HashSet::new(),
             series: Series::new(question),
         }
     }
@@ -307,6 +326,17 @@ impl<'a> Chain<'a> {
         if let Some(lists) = folder::read_if_there(&lists)? {
             self.revoked = serials(&lists, self.issuer().subject());
         }
+        Ok(self)
+    }
+
+    /// The same, which knows what the index below `dir` says: revocations of which no CRL tells yet, and keys.
+    pub(crate) fn with_index(mut self, dir: &Path) -> Result<Self, Error> {
+        let index = Index::open_to_read(&dir.join(authority::FOLDER).join(index::FILE))?;
+        let revoked = index.revoked(&self.issuer().subject().to_string())?;
+        self.revoked
+            .extend(revoked.into_iter().map(|row| row.serial));
+        self.compromised = index.compromised_keys()?;
+        index.still_stands()?;
         Ok(self)
     }
 }
@@ -429,6 +459,14 @@ impl Chain<'_> {
         self.issuer().not_after().min(self.root.not_after())
     }
 
+    fn has_given_up_key_of(&self, certificate: &Certificate) -> bool {
+        // Most often there are none.
+        !self.compromised.is_empty()
+            && self
+                .compromised
+                .contains(&certificate.public_key().fingerprint())
+    }
+
     fn has_revoked(&self, certificate: &Certificate) -> bool {
         certificate.names_as_issuer(self.issuer()) && self.revoked.contains(&certificate.serial())
     }
@@ -476,7 +514,9 @@ fn action(
     };
     let mut reasons: Vec<String> = problem.into_iter().collect();
     if chain.is_some_and(|chain| chain.has_revoked(&certificate)) {
-        reasons.push("revoked".to_owned());
+        reasons.push(REVOKED.to_owned());
+    } else if chain.is_some_and(|chain| chain.has_given_up_key_of(&certificate)) {
+        reasons.push(COMPROMISED.to_owned());
     }
     // Whoever could read the key may have it: another mode alone would not help.
     if let Some(mode) = folder::mode_of(&path.join(folder::KEY))?

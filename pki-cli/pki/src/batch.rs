@@ -140,7 +140,10 @@ impl<'s> Batch<'s> {
             dir,
             now,
         } = self.place;
-        let chain = Chain::of(issuer, anchors, now).with_revoked(dir)?;
+        let mut chain = Chain::of(issuer, anchors, now).with_revoked(dir)?;
+        if steps.iter().any(Step::is_by_index) {
+            chain = chain.with_index(dir)?;
+        }
         let mut fit: Vec<(Profile, Fit<'s>)> = Vec::new();
         // The keys first: they may take seconds, and nobody should wait for a folder meanwhile.
         let mut keys = Vec::with_capacity(steps.len());

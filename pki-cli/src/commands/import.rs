@@ -105,7 +105,7 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
     refuse_existing()?;
     let (source, passphrase) = read(global, args, output)?;
     let pair = source.arrange(now()).map_err(Error::from)?;
-    pair.refuse_compromised(&global.dir)?;
+    pair.refuse_revoked(&global.dir)?;
     let was_encrypted = passphrase.is_some();
     let passphrase = match passphrase {
         None if args.encrypt_key => Some(args.passphrase.choose()?),

@@ -2,6 +2,11 @@
 
 use std::fs;
 
+use pki::{
+    index::{Index, Marked, Revocation},
+    revocation_reason::RevocationReason,
+};
+
 use crate::support::{Home, snapshot};
 
 /// A home whose certificate `x` was revoked because its key is in other hands; the request for it lies in `x.csr`.
@@ -112,4 +117,54 @@ fn another_certificate_for_the_key_is_found_by_check() {
     assert!(found.contains("key-compromised"), "{found}");
     let told = home.pki("renew y").fails(3);
     assert!(told.contains("make a new key with \"pki rekey\""), "{told}");
+}
+
+#[test]
+fn apply_replaces_what_no_crl_tells_of_yet_in_one_run() {
+    let home = Home::with_ca();
+    home.write(
+        "pki.toml",
+        "[ca]\nsubject = \"/CN=Private Root CA\"\nissuing_subject = \"/CN=Private Issuing CA\"\n[certificate.a]\nprofile = \"server\"\ndns = [\"a.dev\"]\n[certificate.b]\nprofile = \"server\"\ndns = [\"b.dev\"]\n",
+    );
+    home.pki("apply pki.toml").succeeds();
+    // Another certificate for the key of `b` is given up, and `a` is marked by a process that dies before its CRL.
+    let before = home.certificate("certs/b/tls.crt");
+    home.pki("renew b").succeeds();
+    let index = Index::open(&home.path("certs/ca/index.db")).expect("the index");
+    for (certificate, reason) in [
+        (before, RevocationReason::KeyCompromise),
+        (
+            home.certificate("certs/a/tls.crt"),
+            RevocationReason::Superseded,
+        ),
+    ] {
+        let revocation = Revocation {
+            at: certificate.not_before(),
+            reason,
+            invalid_since: None,
+        };
+        let issuer = certificate.issuer().to_string();
+        let marked = index.revoke(&certificate.serial(), &issuer, &revocation);
+        assert_eq!(marked.expect("written"), Marked::Now);
+    }
+    drop(index);
+    let done = home.pki("apply pki.toml").succeeds();
+    assert!(done.contains("~ a   revoked\n"), "{done}");
+    assert!(done.contains("~ b   its key is in other hands\n"), "{done}");
+    assert!(done.ends_with("Done: 2 issued, 2 CRLs signed.\n"), "{done}");
+    let again = home.pki("apply pki.toml").succeeds();
+    assert!(again.ends_with("Nothing to do.\n"), "{again}");
+    home.pki("check").succeeds();
+}
+
+#[test]
+fn a_revoked_pair_is_not_imported() {
+    let home = Home::with_ca();
+    home.pki("issue x --dns x.example.org").succeeds();
+    home.pki("revoke x --reason superseded").succeeds();
+    snapshot!(home.pki("import y --cert certs/x/tls.crt --key certs/x/tls.key"), @r#"
+    exit 3
+    --- stderr
+    error: The certificate "CN=x" is revoked, as the index of the CA below --dir says, so its peers would refuse it, and it is not imported; issue another one with "pki issue".
+    "#);
 }

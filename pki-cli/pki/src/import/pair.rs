@@ -121,13 +121,16 @@ impl PairSource {
 }
 
 impl Pair {
-    /// Refuses a key that the CA below `dir` knows to be in other hands, whoever certified it now.
-    pub fn refuse_compromised(&self, dir: &Path) -> Result<(), Error> {
+    /// Refuses a key that the CA below `dir` knows to be in other hands, whoever certified it now, and a certificate that it
+    /// revoked.
+    pub fn refuse_revoked(&self, dir: &Path) -> Result<(), Error> {
         if !Authority::exists(dir) {
             return Ok(());
         }
         let index = Index::open_to_read(&dir.join(authority::FOLDER).join(index::FILE))?;
         let known = index.compromised(self.key.public())?;
+        let own = self.certificates.first();
+        let revoked = own.map_or(Ok(false), |own| index.is_revoked(own))?;
         index.still_stands()?;
         match known {
             Some(known) => Err(ImportRefused::CompromisedKey {
@@ -135,6 +138,10 @@ impl Pair {
                 issuer: known.issuer,
             }
             .into()),
+            None if revoked => {
+                let subject = own.map(|own| own.subject().to_string());
+                Err(ImportRefused::Revoked(subject.unwrap_or_default()).into())
+            }
             None => Ok(()),
         }
     }

@@ -125,6 +125,11 @@ pub enum ImportRefused {
         "The certificate {0:?} is a CA, which is no pair for a service; take it over with \"pki import ca\"."
     )]
     IsCa(String),
+    /// It is revoked.
+    #[error(
+        "The certificate {0:?} is revoked, as the index of the CA below --dir says, so its peers would refuse it, and it is not imported; issue another one with \"pki issue\"."
+    )]
+    Revoked(String),
     /// Its key is known to be in other hands.
     #[error(
         "The key is in other hands: the certificate {serial} of {issuer:?} was revoked for that, as the index of the CA below --dir says, so the pair is not imported, whoever certified it; have a new key made and certified, and import that."

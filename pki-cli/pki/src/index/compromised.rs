@@ -4,6 +4,8 @@
 //!
 //! The key of a certificate that is lost, as one of an imported CA may be, is not known, so nothing keeps it out.
 
+use std::collections::HashSet;
+
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{Index, IndexError};
@@ -25,6 +27,17 @@ impl Index {
     /// The certificate that was revoked because this key is in other hands; the first one.
     pub fn compromised(&self, key: &PublicKey) -> Result<Option<Compromised>, IndexError> {
         find(&self.connection, &key.fingerprint()).map_err(|error| self.error("read", &error))
+    }
+
+    /// The fingerprints of all of them.
+    pub fn compromised_keys(&self) -> Result<HashSet<String>, IndexError> {
+        let read = |error| self.error("read", &error);
+        let mut statement = self
+            .connection
+            .prepare("SELECT key FROM compromised_key")
+            .map_err(read)?;
+        let keys = statement.query_map([], |row| row.get(0)).map_err(read)?;
+        keys.collect::<Result<_, _>>().map_err(read)
     }
 
     /// Refuses to certify a key that is in other hands.
