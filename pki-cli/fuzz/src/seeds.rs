@@ -115,12 +115,25 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
         "distinguished_name" => vec![
             text("/C=TR/ST=Izmir/O=Example\\/B/OU=a/OU=b/CN=order/emailAddress=a@a.dev"),
             text("CN=order\\, the second+OU=a,O=\\20Example\\C4\\B1,C=TR"),
+            text("1.3.6.1.4.1.1466.0=#04024869,2.5.4.45=#0303000161+CN=#0c03616263,O=\\#1"),
         ],
         "general_names" => vec![
             text("*.example.dev"),
             text("2001:db8::1"),
             text("spiffe://example.dev/order"),
             text("\"a b\"@example.dev"),
+        ],
+        "index_txt" => vec![
+            text(
+                "# openssl ca\nV\t271124110525Z\t\t1000\tunknown\t/O=Example/CN=order\n\
+                 E\t201124110525Z\t\t0A\tnewcerts/0A.pem\t/CN=a\\\tb \\xC3\\xBC\r\n",
+            ),
+            text(
+                "R\t20501124110525Z\t261124110525Z,keyCompromise\tF1BD\tunknown\t/CN=a\n\
+                 R\t271124110525Z\t261124110525Z,keyTime,20261101000000Z\t01\tunknown\t/CN=b\n\
+                 R\t271124110525Z\t261124110525Z,holdInstruction,holdInstructionReject\t02\tunknown\t/CN=c\n\
+                 R\t271124110525Z\t261124110525Z\t4D3C2B1A00FF4D3C2B1A00FF4D3C2B1A00FF4D3C\tunknown\t/CN=d\n",
+            ),
         ],
         _ => Vec::new(),
     }

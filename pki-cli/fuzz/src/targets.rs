@@ -6,6 +6,7 @@ use pki::{
     certificate::Certificate,
     certificate_request::CertificateRequest,
     distinguished_name::DistinguishedName,
+    import::index_txt as table,
     inspect,
     key::PrivateKey,
     manifest::Manifest,
@@ -23,7 +24,7 @@ pub const NOW: OffsetDateTime = datetime!(2026-11-24 12:00 UTC);
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is also the name of its file in `fuzz_targets`.
-pub const ALL: [(&str, Target); 11] = [
+pub const ALL: [(&str, Target); 12] = [
     ("certificate", certificate),
     ("request", request),
     ("crl", crl),
@@ -35,6 +36,7 @@ pub const ALL: [(&str, Target); 11] = [
     ("manifest", manifest),
     ("distinguished_name", distinguished_name),
     ("general_names", general_names),
+    ("index_txt", index_txt),
 ];
 
 /// A certificate, also as the peer of a handshake sends it.
@@ -209,7 +211,14 @@ pub fn distinguished_name(octets: &[u8]) {
     match DistinguishedName::parse(text) {
         Ok(name) => {
             assert_shown(&pki::text::escape(&name.to_string()));
-            for written in [name.to_string(), name.to_slashes()] {
+            let written = name.to_string();
+            let again = DistinguishedName::parse(&written).expect("what was written can be read");
+            assert_eq!(again.to_string(), written);
+            // What was given as its encoding may be a string of another type, and in slashes there are no encodings.
+            if text.contains('#') {
+                return;
+            }
+            for written in [written, name.to_slashes()] {
                 let again = DistinguishedName::parse(&written);
                 let again = again.map(|again| again.der().to_vec());
                 assert_eq!(again.as_deref().ok(), Some(name.der()), "{written:?}");
@@ -246,6 +255,43 @@ pub fn general_names(octets: &[u8]) {
             Err(error) => assert_shown(&error.to_string()),
         }
     }
+}
+
+/// The table of `openssl ca`.
+pub fn index_txt(octets: &[u8]) {
+    let mut last = 0;
+    for line in table::lines(octets) {
+        let number = match line {
+            Ok(line) => {
+                // The index finds a certificate by this text.
+                let digits = line.serial.bytes();
+                assert!(
+                    !line.serial.is_empty()
+                        && line.serial.len() <= 42
+                        && line.serial.len() % 2 == 0
+                        && digits.clone().all(|digit| digit.is_ascii_hexdigit())
+                        && !digits.clone().any(|digit| digit.is_ascii_uppercase()),
+                    "{:?}",
+                    line.serial
+                );
+                assert!(line.revocation.is_some() || !line.was_on_hold);
+                assert!(line.file.as_deref() != Some(""));
+                if let Err(error) = DistinguishedName::parse(&line.subject) {
+                    assert_shown(&pki::text::escape(&error.to_string()));
+                }
+                line.number
+            }
+            Err((number, problem)) => {
+                assert_shown(&problem);
+                assert!(!problem.is_empty());
+                number
+            }
+        };
+        assert!(number > last, "each line once, in their order");
+        last = number;
+    }
+    let lines = octets.split(|octet| *octet == b'\n').count();
+    assert!(last <= lines, "{last} of {lines} lines");
 }
 
 fn read_key(octets: &[u8]) {

@@ -20,30 +20,33 @@ use crate::{
 
 /// A line of the table.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) struct Line {
+pub struct Line {
     /// The number of the line, from 1.
-    pub(super) number: usize,
-    pub(super) not_after: OffsetDateTime,
-    pub(super) revocation: Option<Revocation>,
+    pub number: usize,
+    /// The last second of the validity.
+    pub not_after: OffsetDateTime,
+    /// When and why it was revoked, unless it was not.
+    pub revocation: Option<Revocation>,
     /// It was only on hold, which is not known here: it stays revoked.
-    pub(super) was_on_hold: bool,
-    /// The serial number as the index writes it, and as the table does.
-    pub(super) serial: String,
-    pub(super) serial_as_written: String,
+    pub was_on_hold: bool,
+    /// The serial number as the index writes it.
+    pub serial: String,
+    /// The same as the table writes it.
+    pub serial_as_written: String,
     /// The file, where the table names one.
-    pub(super) file: Option<String>,
+    pub file: Option<String>,
     /// The subject, with slashes.
-    pub(super) subject: String,
+    pub subject: String,
 }
 
 /// What is wrong with a line: its number, and half a sentence.
-pub(super) type Problem = (usize, String);
+pub type Problem = (usize, String);
 
 /// A longer line is no line of a table.
 const LONGEST_LINE: u64 = 64 << 10;
 
 /// Every line that says something. A table has as many lines as there are certificates, so it is read line by line.
-pub(super) fn lines(mut table: impl BufRead) -> impl Iterator<Item = Result<Line, Problem>> {
+pub fn lines(mut table: impl BufRead) -> impl Iterator<Item = Result<Line, Problem>> {
     let mut number = 0;
     let mut is_over = false;
     std::iter::from_fn(move || {

@@ -7,7 +7,7 @@
 
 mod ca;
 mod history;
-mod index_txt;
+pub mod index_txt;
 mod layout;
 mod pair;
 mod refused;
