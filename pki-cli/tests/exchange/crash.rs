@@ -1,35 +1,9 @@
 //! A process may be killed at any moment: an import is there whole or not at all, an export is the old file or the new
 //! one, and the plain retry works and clears up.
 
-use std::{
-    fs,
-    process::Stdio,
-    time::{Duration, Instant},
-};
+use std::fs;
 
-use crate::support::{Home, pair_fits};
-
-/// Runs `pki` and kills it after this time, unless it is done.
-fn run_and_kill(home: &Home, args: &[&str], after: Duration) {
-    let mut child = home
-        .command(args)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("the binary starts");
-    let start = Instant::now();
-    while start.elapsed() < after && child.try_wait().expect("a child").is_none() {
-        std::hint::spin_loop();
-    }
-    child.kill().expect("SIGKILL");
-    child.wait().expect("it ends");
-}
-
-fn duration(run: impl FnOnce()) -> Duration {
-    let start = Instant::now();
-    run();
-    start.elapsed()
-}
+use crate::support::{Home, duration, pair_fits};
 
 fn words(args: &str) -> Vec<&str> {
     args.split_whitespace().collect()
@@ -52,7 +26,7 @@ fn a_killed_import_of_a_ca_leaves_nothing_or_all_of_it() {
     let whole = duration(|| drop(home.run(&args).succeeds()));
     for step in 0..40 {
         fs::remove_dir_all(home.path("certs")).expect("removed");
-        run_and_kill(&home, &args, whole * step / 35);
+        home.run_and_kill(&args, whole * step / 35);
         if !home.path("certs/ca").exists() {
             home.run(&args).succeeds();
         }
@@ -75,7 +49,7 @@ fn a_killed_import_of_a_pair_leaves_the_old_one_or_the_new_one() {
     let whole = duration(|| drop(home.pki(&import("a")).succeeds()));
     for step in 0..40 {
         let args = import(if step % 2 == 0 { "b" } else { "a" });
-        run_and_kill(&home, &words(&args), whole * step / 35);
+        home.run_and_kill(&words(&args), whole * step / 35);
         assert!(pair_fits(&home.path("certs/x")), "after kill {step}");
     }
     home.pki(&import("a")).succeeds();
@@ -92,7 +66,7 @@ fn a_killed_export_leaves_the_old_file_or_the_new_one_and_the_retry_clears_up() 
     let expected = home.read("out/a.pem");
     for step in 0..40 {
         home.write("out/a.pem", "old");
-        run_and_kill(&home, &args, whole * step / 35);
+        home.run_and_kill(&args, whole * step / 35);
         let now = home.read("out/a.pem");
         assert!(now == "old" || now == expected, "after kill {step}: {now}");
     }

@@ -6,12 +6,11 @@ use std::{
     process::{Command, Stdio},
     sync::atomic::{AtomicUsize, Ordering},
     thread,
-    time::{Duration, Instant},
 };
 
 use crate::{
     state::{Seen, assert_nothing_is_left_over},
-    support::{Home, note, skipped},
+    support::{Home, duration, note, skipped},
     writing::{WRITING, Writing, copy_of},
 };
 
@@ -138,16 +137,17 @@ fn a_command_that_is_killed_at_any_moment_leaves_the_file_system_whole() {
     const MOMENTS: u32 = 10;
     let kills = for_each_command(|writing| {
         let before = writing.prepare();
-        let start = Instant::now();
-        let whole = copy_of(&before);
-        let copied = start.elapsed();
-        assert_eq!(whole.pki(writing.command).code, 0, "{}", writing.name);
-        let whole = start.elapsed() - copied;
+        let undisturbed = copy_of(&before);
+        let whole = duration(|| {
+            let code = undisturbed.pki(writing.command).code;
+            assert_eq!(code, 0, "{}", writing.name);
+        });
         let mut kills = 0;
         for moment in 0..MOMENTS {
             let home = copy_of(&before);
             let after = whole * moment / MOMENTS;
-            kills += usize::from(run_and_kill(&home, writing, after));
+            let args: Vec<_> = writing.command.split_whitespace().collect();
+            kills += usize::from(home.run_and_kill(&args, after));
             judge(
                 writing,
                 &home,
@@ -160,24 +160,4 @@ fn a_command_that_is_killed_at_any_moment_leaves_the_file_system_whole() {
         kills > WRITING.len() * 3,
         "only {kills} processes were killed"
     );
-}
-
-/// Whether it was killed before it had ended.
-fn run_and_kill(home: &Home, writing: &Writing, after: Duration) -> bool {
-    let args: Vec<_> = writing.command.split_whitespace().collect();
-    let mut child = home
-        .command(&args)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("the binary starts");
-    let start = Instant::now();
-    let mut ended = false;
-    while !ended && start.elapsed() < after {
-        ended = child.try_wait().expect("a child").is_some();
-        std::hint::spin_loop();
-    }
-    child.kill().expect("SIGKILL");
-    child.wait().expect("it ends");
-    !ended
 }

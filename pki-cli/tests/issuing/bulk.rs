@@ -5,14 +5,14 @@ use std::{
     collections::BTreeSet,
     fs,
     process::{Command, Stdio},
-    time::{Duration, Instant},
 };
 
 use pki::index::{Index, Status};
 
-use crate::support::{Home, pair_fits};
+use crate::support::{Home, duration, pair_fits};
 
 const LEAVES: usize = 200;
+const APPLY: [&str; 2] = ["apply", "pki.toml"];
 
 fn write_manifest(home: &Home, leaves: usize, days: u32) {
     let entries: String = (0..leaves)
@@ -26,22 +26,6 @@ fn write_manifest(home: &Home, leaves: usize, days: u32) {
         "pki.toml",
         format!("[ca]\nsubject = \"/CN=Root\"\n[defaults]\ndays = {days}\n{entries}"),
     );
-}
-
-/// Runs `pki apply` and kills it after this time, unless it is done.
-fn apply_and_kill(home: &Home, after: Duration) {
-    let mut child = home
-        .command(&["apply", "pki.toml"])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("the binary starts");
-    let start = Instant::now();
-    while start.elapsed() < after && child.try_wait().expect("a child").is_none() {
-        std::hint::spin_loop();
-    }
-    child.kill().expect("SIGKILL");
-    child.wait().expect("it ends");
 }
 
 /// The names of the folders that are seen below `certs`, the CA's aside.
@@ -90,15 +74,13 @@ fn a_killed_run_leaves_whole_pairs_or_nothing_and_the_retry_completes_it() {
     let whole = {
         let home = Home::with_ca();
         write_manifest(&home, LEAVES, 60);
-        let start = Instant::now();
-        home.pki("apply pki.toml").succeeds();
-        start.elapsed()
+        duration(|| drop(home.run(&APPLY).succeeds()))
     };
     let mut stopped_in_the_middle = 0;
     for step in 0..5 {
         let home = Home::with_ca();
         write_manifest(&home, LEAVES, 60);
-        apply_and_kill(&home, whole * step / 5);
+        home.run_and_kill(&APPLY, whole * step / 5);
         let seen = seen(&home);
         for name in &seen {
             home.assert_pair(&format!("certs/{name}"));
@@ -120,12 +102,10 @@ fn a_killed_renewal_of_all_pairs_leaves_each_old_or_new() {
         write_manifest(home, LEAVES, days);
     };
     replace(&home);
-    let start = Instant::now();
-    home.pki("apply pki.toml").succeeds();
-    let whole = start.elapsed();
+    let whole = duration(|| drop(home.run(&APPLY).succeeds()));
     for step in 1..4 {
         replace(&home);
-        apply_and_kill(&home, whole * step / 4);
+        home.run_and_kill(&APPLY, whole * step / 4);
         for number in 0..LEAVES {
             assert!(
                 pair_fits(&home.path(&format!("certs/s{number}"))),

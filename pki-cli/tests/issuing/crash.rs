@@ -4,36 +4,11 @@
 use std::{
     fs,
     os::unix::fs::PermissionsExt,
-    process::Stdio,
     sync::atomic::{AtomicBool, Ordering},
     thread,
-    time::{Duration, Instant},
 };
 
-use crate::support::{Home, pair_fits};
-
-/// Runs `pki` and kills it after this time, unless it is done.
-fn run_and_kill(home: &Home, args: &[&str], after: Duration) {
-    let mut child = home
-        .command(args)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("the binary starts");
-    let start = Instant::now();
-    while start.elapsed() < after && child.try_wait().expect("a child").is_none() {
-        std::hint::spin_loop();
-    }
-    child.kill().expect("SIGKILL");
-    child.wait().expect("it ends");
-}
-
-/// How long one run takes here, so that the kills fall into it.
-fn duration(run: impl FnOnce()) -> Duration {
-    let start = Instant::now();
-    run();
-    start.elapsed()
-}
+use crate::support::{Home, duration, pair_fits};
 
 #[test]
 fn a_killed_issue_leaves_the_old_pair_or_the_new_one() {
@@ -42,7 +17,7 @@ fn a_killed_issue_leaves_the_old_pair_or_the_new_one() {
     home.run(&args).succeeds();
     let whole = duration(|| drop(home.run(&args).succeeds()));
     for step in 0..60 {
-        run_and_kill(&home, &args, whole * step / 50);
+        home.run_and_kill(&args, whole * step / 50);
         assert!(pair_fits(&home.path("certs/x")), "after kill {step}");
     }
     home.run(&args).succeeds();
@@ -56,7 +31,7 @@ fn a_killed_first_issue_leaves_nothing_or_the_pair_and_the_retry_works() {
     for step in 0..30 {
         let name = format!("x{step}");
         let args = ["issue", &name, "--dns", "a.dev"];
-        run_and_kill(&home, &args, whole * step / 25);
+        home.run_and_kill(&args, whole * step / 25);
         let folder = home.path("certs").join(&name);
         let is_there = folder.join("tls.crt").exists() || folder.join("tls.key").exists();
         if is_there {
@@ -82,7 +57,7 @@ fn a_killed_init_leaves_nothing_or_a_whole_ca_and_the_retry_works() {
     let whole = duration(|| drop(Home::with_ca()));
     for step in 0..20 {
         let home = Home::new();
-        run_and_kill(&home, &["init"], whole * step / 16);
+        home.run_and_kill(&["init"], whole * step / 16);
         if !home.path("certs/ca").exists() {
             home.pki("init").succeeds();
         }

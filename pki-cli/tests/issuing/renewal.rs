@@ -1,12 +1,12 @@
 //! `pki renew` and `pki rekey`: what a certificate says is what its successor says, and what cannot be said again is
 //! refused.
 
-use std::{fs, process::Stdio, time::Instant};
+use std::{fs, process::Stdio};
 
 use pki::{certificate::Certificate, key::PrivateKey};
 use time::Duration;
 
-use crate::support::{Home, pair_fits, snapshot};
+use crate::support::{Home, duration, pair_fits, snapshot};
 
 const ORDER: &str = "issue order --profile peer --subject /O=Example/OU=Orders/CN=order --dns order.dev,*.order.dev --ip 127.0.0.1,::1 --uri spiffe://example.org/order --email order@example.org --days 10";
 
@@ -469,25 +469,10 @@ fn apply_has_nothing_to_do_after_a_renewal() {
 fn a_killed_rekey_leaves_the_old_pair_or_the_new_one() {
     let home = Home::with_ca();
     home.pki("issue x --dns a.dev").succeeds();
-    let start = Instant::now();
-    home.pki("rekey x").succeeds();
-    let whole = start.elapsed();
+    let whole = duration(|| drop(home.pki("rekey x").succeeds()));
     for command in ["rekey", "renew"] {
         for step in 0..40 {
-            let mut child = home
-                .command(&[command, "x"])
-                .stdout(Stdio::null())
-                .stderr(Stdio::null())
-                .spawn()
-                .expect("the binary starts");
-            let start = Instant::now();
-            while start.elapsed() < whole * step / 32
-                && child.try_wait().expect("a child").is_none()
-            {
-                std::hint::spin_loop();
-            }
-            child.kill().expect("SIGKILL");
-            child.wait().expect("it ends");
+            home.run_and_kill(&[command, "x"], whole * step / 32);
             assert!(pair_fits(&home.path("certs/x")), "{command}, kill {step}");
         }
         home.pki(&format!("{command} x")).succeeds();

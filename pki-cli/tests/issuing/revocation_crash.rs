@@ -1,31 +1,11 @@
 //! `pki revoke` and `pki crl` may be killed at any moment: no list is cut off, no number tells of two lists, nothing that
 //! was revoked is forgotten, and the plain retry works.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    process::Stdio,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, fs};
 
 use pki::{index::Index, inspect};
 
-use crate::support::Home;
-
-fn run_and_kill(home: &Home, args: &[&str], after: Duration) {
-    let mut child = home
-        .command(args)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("the binary starts");
-    let start = Instant::now();
-    while start.elapsed() < after && child.try_wait().expect("a child").is_none() {
-        std::hint::spin_loop();
-    }
-    child.kill().expect("SIGKILL");
-    child.wait().expect("it ends");
-}
+use crate::support::{Home, duration};
 
 /// Every list that was ever seen, by its number.
 #[derive(Default)]
@@ -62,16 +42,15 @@ fn a_killed_revoke_or_crl_leaves_whole_lists_and_the_retry_works() {
             .succeeds();
     }
     home.pki("issue warm --dns a.example.org").succeeds();
-    let start = Instant::now();
-    home.pki("revoke warm").succeeds();
-    let whole = start.elapsed();
+    let whole = duration(|| drop(home.pki("revoke warm").succeeds()));
     let mut seen = Seen::default();
     for step in 0..KILLS {
         let name = format!("x{step}");
-        match step % 2 {
-            0 => run_and_kill(&home, &["revoke", &name], whole * step / 32),
-            _ => run_and_kill(&home, &["crl", "--force"], whole * step / 32),
-        }
+        let args = match step % 2 {
+            0 => ["revoke", &name],
+            _ => ["crl", "--force"],
+        };
+        home.run_and_kill(&args, whole * step / 32);
         for folder in ["ca", "warm", &name] {
             seen.look(&home, folder);
         }

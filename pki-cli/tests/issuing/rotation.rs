@@ -1,13 +1,9 @@
 //! `pki ca rotate`: the whole story, each stage with every command that works on certificates, killed processes, and
 //! several at once. That services notice nothing is shown in the crate `tests`.
 
-use std::{
-    fs,
-    process::Stdio,
-    time::{Duration, Instant},
-};
+use std::{fs, process::Stdio};
 
-use crate::support::{Home, Run, filters, pair_fits, snapshot};
+use crate::support::{Home, Run, duration, filters, pair_fits, snapshot};
 
 /// A home with a CA and three services, and a manifest that asks for two of them.
 fn home(init: &str) -> Home {
@@ -534,22 +530,6 @@ fn domains_and_lifetimes_are_handed_on() {
     home.pki("issue x --dns x.a.dev").succeeds();
 }
 
-/// Runs `pki` and kills it after this time, unless it is done.
-fn run_and_kill(home: &Home, args: &[&str], after: Duration) {
-    let mut child = home
-        .command(args)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("the binary starts");
-    let start = Instant::now();
-    while start.elapsed() < after && child.try_wait().expect("a child").is_none() {
-        std::hint::spin_loop();
-    }
-    child.kill().expect("SIGKILL");
-    child.wait().expect("it ends");
-}
-
 #[test]
 fn a_killed_stage_is_completed_by_the_plain_retry() {
     let stages: [&[&str]; 3] = [
@@ -559,16 +539,14 @@ fn a_killed_stage_is_completed_by_the_plain_retry() {
     ];
     let whole = {
         let home = home("");
-        let start = Instant::now();
-        home.run(stages[0]).succeeds();
-        start.elapsed()
+        duration(|| drop(home.run(stages[0]).succeeds()))
     };
     for step in 0..16 {
         let home = home("");
         home.pki("revoke c").succeeds();
         home.pki("rekey c").succeeds();
         for (at, stage) in stages.iter().enumerate() {
-            run_and_kill(&home, stage, whole * step / 13);
+            home.run_and_kill(stage, whole * step / 13);
             // Whatever is there, everything that was issued is good, and everybody can issue.
             for name in ["a", "b", "c"] {
                 assert!(

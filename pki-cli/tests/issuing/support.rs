@@ -4,6 +4,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
+    time::{Duration, Instant},
 };
 
 use pki::{certificate::Certificate, key::PrivateKey};
@@ -72,6 +73,25 @@ impl Home {
 
     pub(crate) fn run(&self, args: &[&str]) -> Run {
         Run::from(self.command(args).output().expect("the binary starts"))
+    }
+
+    /// Runs `pki` and kills it after this time, unless it is done. Whether it died before it had ended.
+    pub(crate) fn run_and_kill(&self, args: &[&str], after: Duration) -> bool {
+        let mut child = self
+            .command(args)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the binary starts");
+        let start = Instant::now();
+        let mut ended = false;
+        while !ended && start.elapsed() < after {
+            ended = child.try_wait().expect("a child").is_some();
+            std::hint::spin_loop();
+        }
+        child.kill().expect("SIGKILL");
+        child.wait().expect("it ends");
+        !ended
     }
 
     /// Runs openssl with these arguments. `None` when a developer has none; in CI it must be there.
@@ -158,6 +178,13 @@ pub(crate) fn pair_fits(folder: &Path) -> bool {
         (Ok(key), Ok(certificates)) => certificates[0].public_key() == key.public(),
         _ => false,
     }
+}
+
+/// How long one run takes here, so that kills fall into it.
+pub(crate) fn duration(run: impl FnOnce()) -> Duration {
+    let start = Instant::now();
+    run();
+    start.elapsed()
 }
 
 impl Run {
