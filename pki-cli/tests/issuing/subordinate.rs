@@ -86,7 +86,7 @@ fn a_ca_outside_of_what_the_root_allows_is_refused() {
         }
         home.pki(&run).fails(3)
     };
-    snapshot!(refused("--path-length 1"), @r#"error: The CA "CN=Private Root CA" allows 1 CAs below it (path length), and this certificate would need 2; issue from a CA further up."#);
+    snapshot!(refused("--path-length 1"), @r#"error: The CA "CN=Private Root CA" allows 1 CA below it (path length), and this certificate would need 2; issue from a CA further up."#);
     snapshot!(refused("--permit-dns b.dev"), @r#"error: The CA "CN=Private Root CA" may not issue for this name: "DNS:b.dev" is not below DNS:a.dev; ask for a name that it covers, or use another CA."#);
     let same = [
         "sign",
