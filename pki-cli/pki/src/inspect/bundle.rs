@@ -109,7 +109,7 @@ fn of_kind(
 
 /// Whether a file is text with at least one PEM block.
 pub(super) fn is_pem(octets: &[u8]) -> bool {
-    !pem::is_der(octets) && octets.windows(11).any(|window| window == b"-----BEGIN ")
+    !pem::is_der(octets) && memchr::memmem::find(octets, b"-----BEGIN ").is_some()
 }
 
 pub(super) fn first_value(der: Vec<u8>) -> Vec<u8> {

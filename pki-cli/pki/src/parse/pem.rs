@@ -5,10 +5,14 @@
 
 use std::fmt;
 
-use base64::{Engine as _, engine::general_purpose};
+use ::base64::{Engine as _, engine::general_purpose};
+use memchr::memchr;
 use zeroize::Zeroizing;
 
-use super::der::{Reader, tag};
+use super::{
+    base64,
+    der::{Reader, tag},
+};
 
 /// One block: its label and its octets, or why they cannot be had.
 #[derive(Clone)]
@@ -69,6 +73,14 @@ impl Label {
         Self(LABELS.into_iter().find(|known| *known == text))
     }
 
+    /// Whether what it stands for is no secret.
+    pub(crate) fn is_public(self) -> bool {
+        matches!(
+            self.as_str(),
+            "CERTIFICATE" | "X509 CERTIFICATE" | "TRUSTED CERTIFICATE" | "X509 CRL"
+        )
+    }
+
     /// The label; empty when it is not a known one.
     pub(crate) fn as_str(self) -> &'static str {
         self.0.unwrap_or_default()
@@ -113,56 +125,141 @@ pub(crate) fn is_der(octets: &[u8]) -> bool {
 /// Lazily, because whoever sees that a file is nonsense wants to stop reading it.
 pub(crate) fn blocks(octets: &[u8]) -> impl Iterator<Item = Block<'_>> {
     let octets = if is_der(octets) { &[] } else { octets };
-    // RFC 7468 section 3: eol = CRLF / CR / LF.
-    let end_of_line = if octets.contains(&b'\n') {
-        b'\n'
-    } else {
-        b'\r'
-    };
-    let mut lines = octets
-        .split(move |octet| *octet == end_of_line)
-        .enumerate()
-        .map(|(at, line)| (at + 1, std::str::from_utf8(line).ok().map(str::trim)))
-        .peekable();
-    std::iter::from_fn(move || {
+    Blocks {
+        lines: Lines {
+            rest: octets,
+            // RFC 7468 section 3: eol = CRLF / CR / LF.
+            end: match memchr(b'\n', octets) {
+                Some(_) => b'\n',
+                None => b'\r',
+            },
+            number: 0,
+        },
+    }
+}
+
+struct Blocks<'a> {
+    lines: Lines<'a>,
+}
+
+impl<'a> Iterator for Blocks<'a> {
+    type Item = Block<'a>;
+
+    fn next(&mut self) -> Option<Block<'a>> {
         loop {
-            let (number, line) = lines.next()?;
+            let line = text(self.lines.next()?);
             let Some(Mark { text, is_alone }) = line.and_then(|line| mark(line, "-----BEGIN "))
             else {
                 continue;
             };
             let mut block = Block {
                 label: Label::of(text),
-                line: number,
-                content: Err(NO_END),
+                line: self.lines.number,
+                content: Err(NO_LINE_BREAKS),
                 headers: Vec::new(),
             };
-            if !is_alone {
-                block.content = Err(NO_LINE_BREAKS);
-                return Some(block);
-            }
-            let mut body = Zeroizing::new(String::new());
-            while let Some((_, line)) = lines
-                .next_if(|(_, line)| line.is_none_or(|line| mark(line, "-----BEGIN ").is_none()))
-            {
-                match line {
-                    // Nothing in base64 looks like this: decoding will fail and say so.
-                    None => body.push('?'),
-                    Some(line) if line.as_bytes().contains(&b'-') && line.contains("-----") => {
-                        block.content = match mark(line, "-----END ") {
-                            Some(end) if end.is_alone && end.text == text => decode(&body),
-                            Some(end) if end.is_alone => Err("its END line has another label"),
-                            _ => Err(NO_LINE_BREAKS),
-                        };
-                        return Some(block);
-                    }
-                    Some(line) if body.is_empty() && line.contains(':') => block.headers.push(line),
-                    Some(line) => body.push_str(line),
+            if is_alone {
+                match self.plain_content(block.label) {
+                    Some(content) => block.content = Ok(Zeroizing::new(content)),
+                    None => self.any_content(text, &mut block),
                 }
             }
             return Some(block);
         }
-    })
+    }
+}
+
+impl<'a> Blocks<'a> {
+    /// The content of a block that is no secret and has nothing but whole lines of base64 in it, as nearly every one in a
+    /// bundle. Where that is not so nothing is read.
+    fn plain_content(&mut self, label: Label) -> Option<Vec<u8>> {
+        if !label.is_public() {
+            return None;
+        }
+        let (body, behind) = self.lines.rest.split_at(memchr(b'-', self.lines.rest)?);
+        let mut lines = Lines {
+            rest: body,
+            ..self.lines
+        };
+        // The last four characters may be padding, and are left to whoever knows the rules of that.
+        let mut content = Vec::with_capacity(body.len() / 4 * 3);
+        let mut last = None;
+        while let Some(line) = lines.next() {
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            if let Some(last) = last.replace(line.last_chunk::<4>()?) {
+                base64::push(last, &mut content)?;
+            }
+            base64::push(&line[..line.len() - 4], &mut content)?;
+        }
+        content.extend(general_purpose::STANDARD.decode(last?).ok()?);
+        lines.rest = behind;
+        let end = mark(text(lines.next()?)?, "-----END ")?;
+        if body.last() != Some(&lines.end) || !end.is_alone || end.text != label.as_str() {
+            return None;
+        }
+        self.lines = lines;
+        Some(content)
+    }
+
+    /// The content of any other block, or what is wrong with it.
+    fn any_content(&mut self, label: &str, block: &mut Block<'a>) {
+        block.content = Err(NO_END);
+        let mut body = Zeroizing::new(String::new());
+        loop {
+            let here = self.lines;
+            let Some(line) = self.lines.next() else {
+                return;
+            };
+            match text(line) {
+                // Nothing in base64 looks like this: decoding will fail and say so.
+                None => body.push('?'),
+                // It is for the next block.
+                Some(line) if mark(line, "-----BEGIN ").is_some() => {
+                    self.lines = here;
+                    return;
+                }
+                Some(line) if line.contains("-----") => {
+                    block.content = match mark(line, "-----END ") {
+                        Some(end) if end.is_alone && end.text == label => decode(&body),
+                        Some(end) if end.is_alone => Err("its END line has another label"),
+                        _ => Err(NO_LINE_BREAKS),
+                    };
+                    return;
+                }
+                Some(line) if body.is_empty() && line.contains(':') => block.headers.push(line),
+                Some(line) => body.push_str(line),
+            }
+        }
+    }
+}
+
+/// The lines of a text.
+#[derive(Clone, Copy)]
+struct Lines<'a> {
+    rest: &'a [u8],
+    end: u8,
+    /// The number of the line that was given last, counted from 1.
+    number: usize,
+}
+
+impl<'a> Lines<'a> {
+    fn next(&mut self) -> Option<&'a [u8]> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        self.number += 1;
+        let line;
+        (line, self.rest) = match memchr(self.end, self.rest) {
+            Some(at) => (&self.rest[..at], &self.rest[at + 1..]),
+            None => (self.rest, &[][..]),
+        };
+        Some(line)
+    }
+}
+
+/// A line without white space around it, if it is text.
+fn text(line: &[u8]) -> Option<&str> {
+    std::str::from_utf8(line).ok().map(str::trim)
 }
 
 /// A line that begins a block or ends one.
