@@ -8,6 +8,7 @@
 //! keeps the bytes that it came with: it is never encoded again.
 
 use std::{
+    borrow::Cow,
     fmt,
     hash::{Hash, Hasher},
 };
@@ -298,7 +299,7 @@ impl Attribute {
         Self {
             name,
             is_text: text.is_some(),
-            value: text.unwrap_or_else(|| format!("#{}", text::hex(&raw))),
+            value: text.map_or_else(|| format!("#{}", text::hex(&raw)), Cow::into_owned),
         }
     }
 }

@@ -8,14 +8,20 @@
 ///
 /// A backslash is doubled, so that two different texts never look the same.
 pub fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    push_escaped(text, &mut out);
+    out
+}
+
+/// The same behind what is there.
+pub(crate) fn push_escaped(text: &str, out: &mut String) {
     // Nearly all text is like this.
     if text
         .bytes()
         .all(|octet| matches!(octet, b' '..=b'~') && octet != b'\\')
     {
-        return text.to_owned();
+        return out.push_str(text);
     }
-    let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
             '\\' => out.push_str("\\\\"),
@@ -23,7 +29,6 @@ pub fn escape(text: &str) -> String {
             c => out.push(c),
         }
     }
-    out
 }
 
 /// Makes finished JSON safe for a terminal: what [`escape`] would show as `\u{202e}` becomes JSON's own `\u202e`, so
@@ -55,6 +60,20 @@ pub(crate) fn is_hostile(c: char) -> bool {
             | '\u{e0000}'..='\u{e0fff}' | '\u{f0000}'..='\u{10ffff}')
 }
 
+/// A number in decimal digits, behind what is there. As `write!` does it, without what that asks first.
+pub(crate) fn push_number(number: u64, out: &mut String) {
+    if number >= 10 {
+        push_number(number / 10, out);
+    }
+    out.push(char::from(b'0' + (number % 10) as u8));
+}
+
+/// A number below 100 in two digits, behind what is there.
+pub(crate) fn push_two_digits(number: u8, out: &mut String) {
+    out.push(char::from(b'0' + number / 10 % 10));
+    out.push(char::from(b'0' + number % 10));
+}
+
 /// Octets as `0a1b2c…`, lower case.
 pub(crate) fn hex(octets: &[u8]) -> String {
     let mut out = String::with_capacity(octets.len() * 2);
@@ -79,8 +98,7 @@ pub(crate) fn push_hex_colons(octets: &[u8], out: &mut String) {
     for chunk in octets.chunks(AT_ONCE) {
         let mut shown = [b':'; 3 * AT_ONCE];
         for (three, octet) in shown.chunks_exact_mut(3).zip(chunk) {
-            three[0] = UPPER_HEX[usize::from(octet >> 4)];
-            three[1] = UPPER_HEX[usize::from(octet & 15)];
+            three[..2].copy_from_slice(&UPPER_HEX[usize::from(*octet)]);
         }
         out.extend(std::str::from_utf8(&shown[..3 * chunk.len()]));
     }
@@ -90,7 +108,17 @@ pub(crate) fn push_hex_colons(octets: &[u8], out: &mut String) {
     }
 }
 
-const UPPER_HEX: &[u8; 16] = b"0123456789ABCDEF";
+/// The two digits of every octet.
+static UPPER_HEX: [[u8; 2]; 256] = {
+    let digits = b"0123456789ABCDEF";
+    let mut pairs = [[0; 2]; 256];
+    let mut octet = 0;
+    while octet < 256 {
+        pairs[octet] = [digits[octet >> 4], digits[octet & 15]];
+        octet += 1;
+    }
+    pairs
+};
 
 const HEX: [char; 16] = [
     '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f',

@@ -89,16 +89,22 @@ pub(crate) fn run(_global: &Global, args: &Args, output: &mut Output) -> Result<
             report.files.push(file);
         } else {
             let mut file = Shown::new(shown(path));
-            let octets = zeroize::Zeroizing::new(input::read(path)?);
+            let mut octets = zeroize::Zeroizing::new(input::read(path)?);
+            let mut is_public = true;
             let passphrase = match args.unlock {
                 true => Some(args.passphrase.unlock(path)?),
                 false => None,
             };
             for found in each(&octets, now, passphrase.as_ref()) {
+                is_public &= found.as_ref().is_ok_and(Object::is_public);
                 file.add(found);
                 if is_shown_at_once {
                     file.print(args.short, output)?;
                 }
+            }
+            // To wipe takes as long as to read.
+            if is_public {
+                drop(std::mem::take(&mut *octets));
             }
             report.files.push(file);
         }
@@ -196,7 +202,8 @@ impl Shown {
                 if self.printed > 0 {
                     output.line("")?;
                 }
-                output.write(object.text())?;
+                // It has no styles to take out.
+                output.octets(object.text().as_bytes())?;
             }
             self.printed += 1;
         }

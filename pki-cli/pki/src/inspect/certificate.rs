@@ -18,7 +18,15 @@ pub(super) fn object(certificate: &Certificate<'_>, now: OffsetDateTime) -> Obje
     let (not_before, not_after) = (certificate.not_before.at, certificate.not_after.at);
     let days = days_left(not_after, now);
     let used_for = used_for(certificate);
-    let mut fields = vec![
+    let validity = validity(not_before, not_after, now);
+    let subject = distinguished_name(&certificate.subject);
+    // As every root has it.
+    let issuer = match certificate.issuer.raw == certificate.subject.raw {
+        true => subject.clone(),
+        false => distinguished_name(&certificate.issuer),
+    };
+    let mut fields = Vec::with_capacity(20);
+    fields.extend([
         ("kind", Node::safe("certificate")),
         ("used_for", Node::safe(used_for.clone())),
         (
@@ -30,23 +38,23 @@ pub(super) fn object(certificate: &Certificate<'_>, now: OffsetDateTime) -> Obje
             "signature_algorithm",
             signature_algorithm(&certificate.signature_algorithm),
         ),
-        ("issuer", distinguished_name(&certificate.issuer)),
+        ("issuer", issuer),
         ("not_before", Node::Time(not_before)),
         ("not_after", Node::Time(not_after)),
         (
             "validity",
             Node::Titled {
-                title: validity(not_before, not_after, now),
+                title: validity.clone().into(),
                 fields: vec![
-                    ("text", Node::safe(validity(not_before, not_after, now))),
+                    ("text", Node::safe(validity)),
                     ("days_left", Node::Days(days)),
                 ],
                 body: "",
             },
         ),
-        ("subject", distinguished_name(&certificate.subject)),
+        ("subject", subject),
         ("public_key", public_key::node(&certificate.public_key)),
-    ];
+    ]);
     if certificate.signature_algorithm != certificate.tbs_signature_algorithm {
         fields.push((
             "signed_signature_algorithm",
@@ -74,17 +82,27 @@ pub(super) fn object(certificate: &Certificate<'_>, now: OffsetDateTime) -> Obje
     fields.push(("fingerprints", fingerprints(certificate.raw)));
 
     let name = certificate_name(certificate);
+    let (key, left) = (public_key::short(&certificate.public_key), left(days));
+    let issuer = match certificate.issuer.short() {
+        Some(name) => crate::text::escape(&name),
+        None => "without a name".to_owned(),
+    };
     Object {
         kind: "certificate",
-        short: format!(
-            "certificate  {name}  ({used_for}, {}, {}, issuer {})",
-            public_key::short(&certificate.public_key),
-            left(days),
-            certificate.issuer.short().map_or_else(
-                || "without a name".to_owned(),
-                |name| crate::text::escape(&name)
-            ),
-        ),
+        short: [
+            "certificate  ",
+            &name,
+            "  (",
+            &used_for,
+            ", ",
+            &key,
+            ", ",
+            &left,
+            ", issuer ",
+            &issuer,
+            ")",
+        ]
+        .concat(),
         title: format!("Certificate {name}"),
         node: Node::Map(fields),
         problem: None,

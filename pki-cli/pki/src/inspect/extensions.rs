@@ -12,7 +12,7 @@ use crate::parse::{
         Policy, Qualifier, REASON_FLAGS, REASONS, SignedCertificateTimestamp, Subtree,
     },
     general_name::GeneralName,
-    name::{show_rdn, string},
+    name::string,
     oid::Oid,
 };
 
@@ -48,7 +48,7 @@ pub fn extensions_in_words(certificate: &[u8]) -> Vec<InWords> {
             .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
             .collect();
         InWords {
-            name: extension.oid.name(),
+            name: extension.oid.name().into_owned(),
             critical: extension.critical,
             text: lines.join(", "),
         }
@@ -58,17 +58,14 @@ pub fn extensions_in_words(certificate: &[u8]) -> Vec<InWords> {
 
 fn extension(extension: &Extension<'_>) -> Node {
     let critical = if extension.critical { ", critical" } else { "" };
-    let (name, oid) = (extension.oid.name(), extension.oid.to_string());
-    let title = if name == oid {
-        format!("{oid}{critical}")
-    } else {
-        format!("{name} ({oid}){critical}")
-    };
-    let mut fields = vec![
-        ("name", Node::safe(name)),
-        ("oid", Node::safe(oid)),
+    let mut title = extension.oid.name_and_numbers();
+    title.push_str(critical);
+    let mut fields = Vec::with_capacity(5);
+    fields.extend([
+        ("name", Node::safe(extension.oid.name())),
+        ("oid", Node::oid(extension.oid)),
         ("critical", Node::Bool(extension.critical)),
-    ];
+    ]);
     let value = match extension.decode() {
         Ok(Content::Unknown) => Node::Octets(extension.value.to_vec()),
         Ok(content) => {
@@ -86,7 +83,7 @@ fn extension(extension: &Extension<'_>) -> Node {
     };
     fields.push(("value", value));
     Node::Titled {
-        title,
+        title: title.into(),
         fields,
         body: "value",
     }
@@ -141,7 +138,7 @@ fn content_node(content: &Content<'_>) -> Node {
                 .iter()
                 .map(|(kind, values)| {
                     let values = values.iter().map(|value| match string(*value) {
-                        Some(text) => Node::Text(text),
+                        Some(text) => Node::text(text),
                         None => Node::Octets(value.raw.to_vec()),
                     });
                     Node::Map(vec![
@@ -290,7 +287,7 @@ fn general_name(name: &GeneralName<'_>) -> Node {
         other => fields.push(("value", Node::text(other.value()))),
     }
     Node::Titled {
-        title: name.to_string(),
+        title: name.to_string().into(),
         fields,
         body: "",
     }
@@ -369,7 +366,7 @@ fn distribution_point_name(name: &DistributionPointName<'_>) -> Node {
     match name {
         DistributionPointName::Full(names) => general_names(names),
         DistributionPointName::RelativeToIssuer(rdn) => {
-            Node::Map(vec![("relative_to_crl_issuer", Node::safe(show_rdn(rdn)))])
+            Node::Map(vec![("relative_to_crl_issuer", Node::safe(rdn.text()))])
         }
     }
 }

@@ -12,6 +12,7 @@ use super::{
 use crate::{
     parse::{
         certificate::Certificate,
+        name::Canonical,
         public_key::{KeyKind, PublicKey},
     },
     path_validation::{SignatureVerdict, verify_signature},
@@ -197,7 +198,7 @@ fn key_octets(key: &PublicKey<'_>) -> Vec<u8> {
 }
 
 fn signers(nodes: &[Node<'_>]) -> Vec<Option<usize>> {
-    let mut by_subject: HashMap<Vec<Vec<u8>>, Vec<usize>> = HashMap::new();
+    let mut by_subject: HashMap<Canonical, Vec<usize>> = HashMap::new();
     for (at, node) in nodes.iter().enumerate() {
         by_subject
             .entry(node.certificate.subject.canonical())

@@ -130,7 +130,7 @@ const CIPHERS: [&str; 12] = [
     "IDEA-CBC",
 ];
 
-fn closed(encryption: Node, advice: &str) -> Object {
+fn closed(encryption: Node, advice: &'static str) -> Object {
     let mut fields = vec![
         ("kind", Node::safe("private_key")),
         ("encrypted", Node::Bool(true)),
@@ -191,7 +191,7 @@ fn show(octets: &[u8], container: Container, algorithm: &str, encrypted: bool) -
         ("kind", Node::safe("private_key")),
         ("encrypted", Node::Bool(encrypted)),
         ("format", Node::safe(format)),
-        ("algorithm", Node::safe(algorithm)),
+        ("algorithm", Node::safe(algorithm.to_owned())),
     ];
     if let Err(error) = read {
         fields.push((
@@ -222,7 +222,7 @@ fn algorithm(octets: &[u8], container: Container) -> Result<String> {
                 Some(curve) if algorithm.oid == known::EC_PUBLIC_KEY => {
                     format!("EC on {}", curve.name())
                 }
-                _ => algorithm.oid.name(),
+                _ => algorithm.oid.name().into_owned(),
             })
         }
         Container::Pkcs1 => {

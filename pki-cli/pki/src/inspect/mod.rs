@@ -25,7 +25,7 @@ mod request;
 #[cfg(test)]
 mod secret_tests;
 
-use ::time::{OffsetDateTime, UtcOffset};
+use ::time::OffsetDateTime;
 use serde::Serialize;
 
 pub use bundle::{BundleError, certificates, crls};
@@ -89,9 +89,20 @@ impl Object {
 
     /// Everything, in lines for people. Safe for a terminal.
     pub fn text(&self) -> String {
-        let mut out = format!("{}\n", self.title);
+        // As much as most certificates need.
+        let mut out = String::with_capacity(8 * 1024);
+        out.push_str(&self.title);
+        out.push('\n');
         self.node.render(2, &mut out);
         out
+    }
+
+    /// Whether nothing in it is, or may hold, a private key.
+    pub fn is_public(&self) -> bool {
+        matches!(
+            self.kind,
+            "certificate" | "certificate_request" | "crl" | "public_key"
+        )
     }
 
     /// One line. Safe for a terminal.
@@ -200,7 +211,15 @@ pub fn each<'o>(
         let blocks = pem::blocks(octets).filter(|block| {
             !block.label.as_str().ends_with(" PARAMETERS") || block.content.is_err()
         });
-        let mut shown = bounded(blocks.map(move |block| file.block(&block))).peekable();
+        let shown = blocks.map(move |mut block| {
+            let shown = file.block(&block);
+            // To wipe takes as long as to read, and most files hold no secret.
+            if let (Ok(content), true) = (&mut block.content, block.label.is_public()) {
+                drop(std::mem::take(&mut **content));
+            }
+            shown
+        });
+        let mut shown = bounded(shown).peekable();
         return match shown.peek() {
             Some(_) => Box::new(shown),
             None => one(InspectError::Foreign),
@@ -415,7 +434,7 @@ fn serial(integer: &[u8]) -> Node {
     }
     let octets = parse::public_key::without_sign(integer).to_vec();
     Node::Titled {
-        title,
+        title: title.into(),
         fields: vec![
             ("hex", Node::Octets(octets)),
             ("negative", Node::Bool(negative)),
@@ -425,9 +444,9 @@ fn serial(integer: &[u8]) -> Node {
 }
 
 fn time(at: OffsetDateTime) -> String {
-    let at = at.to_offset(UtcOffset::UTC);
-    let (hour, minute, second) = at.to_hms();
-    format!("{} {hour:02}:{minute:02}:{second:02} UTC", at.date())
+    let mut out = String::new();
+    node::push_time(at, ' ', " UTC", &mut out);
+    out
 }
 
 /// “1 day”, “2 days”.

@@ -1,11 +1,15 @@
 //! What there is to show, as a tree: written once, shown as text for people and as JSON for machines, so that neither
 //! can say what the other does not.
 
+use std::borrow::Cow;
+
 use ::time::{OffsetDateTime, UtcOffset};
 use serde::{
     Serialize, Serializer,
     ser::{SerializeMap, SerializeSeq},
 };
+
+use crate::{parse::oid::Oid, text::push_two_digits};
 
 /// One entry of a CRL.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +38,7 @@ pub(super) enum Node {
     /// Text from the file, as it is; escaped when it is shown.
     Text(String),
     /// Text that is already safe to show: ours, or with escapes of its own.
-    Safe(String),
+    Safe(Cow<'static, str>),
     Number(u64),
     /// A number of days, which may have passed.
     Days(i64),
@@ -42,6 +46,8 @@ pub(super) enum Node {
     Time(OffsetDateTime),
     Bool(bool),
     Octets(Vec<u8>),
+    /// An object identifier by its octets, shown by its numbers.
+    Oid(Vec<u8>),
     List(Vec<Self>),
     Map(Vec<(&'static str, Self)>),
     /// The entries of a CRL, of which there may be hundreds of thousands: kept small, and made a map one by one.
@@ -54,7 +60,7 @@ pub(super) enum Node {
     /// An item with a heading of its own for people; machines get the map `fields`, in which `body` is one of the
     /// values.
     Titled {
-        title: String,
+        title: Cow<'static, str>,
         fields: Vec<(&'static str, Self)>,
         body: &'static str,
     },
@@ -65,8 +71,12 @@ impl Node {
         Self::Text(text.into())
     }
 
-    pub(super) fn safe(text: impl Into<String>) -> Self {
+    pub(super) fn safe(text: impl Into<Cow<'static, str>>) -> Self {
         Self::Safe(text.into())
+    }
+
+    pub(super) fn oid(oid: Oid<'_>) -> Self {
+        Self::Oid(oid.0.to_vec())
     }
 
     /// Text for people, each line indented by `indent` spaces.
@@ -82,14 +92,15 @@ impl Node {
                 fields,
                 body,
             } => {
-                line(indent, title, out);
+                indented(indent, out);
+                push_trimmed(out, |out| out.push_str(title));
                 if let Some((_, node)) = fields.iter().find(|(name, _)| name == body) {
                     node.render(indent + 2, out);
                 }
             }
             // A short list of words reads better as one line.
             Self::List(items) if self.fits_on_a_line() && !items.is_empty() => {
-                line(indent, &self.inline(), out)
+                self.line(indent, out)
             }
             Self::List(items) => {
                 for item in items {
@@ -109,7 +120,7 @@ impl Node {
                     out.push('\n');
                 }
             }
-            scalar => line(indent, &scalar.inline(), out),
+            scalar => scalar.line(indent, out),
         }
     }
 
@@ -122,36 +133,49 @@ impl Node {
         }
     }
 
+    /// The value on a line of its own.
+    fn line(&self, indent: usize, out: &mut String) {
+        indented(indent, out);
+        push_trimmed(out, |out| self.push_inline(out));
+    }
+
     /// The value on one line, behind what is there.
     fn push_inline(&self, out: &mut String) {
         match self {
+            Self::Text(text) => crate::text::push_escaped(text, out),
             Self::Safe(text) => out.push_str(text),
+            Self::Number(number) => crate::text::push_number(*number, out),
+            Self::Days(days) => out.push_str(&days.to_string()),
+            Self::Time(at) => push_time(*at, ' ', " UTC", out),
+            Self::Bool(yes) => out.push_str(if *yes { "yes" } else { "no" }),
             Self::Octets(octets) => crate::text::push_hex_colons(octets, out),
+            Self::Oid(octets) => out.push_str(&Oid(octets).numbers()),
+            Self::List(items) => {
+                for (at, item) in items.iter().enumerate() {
+                    if at > 0 {
+                        out.push_str(", ");
+                    }
+                    item.push_inline(out);
+                }
+            }
+            Self::Name { text, .. } if text.is_empty() => out.push_str("(empty)"),
+            Self::Name { text, .. } => out.push_str(text),
             Self::Titled { title, .. } => out.push_str(title),
-            Self::Name { text, .. } if !text.is_empty() => out.push_str(text),
-            other => out.push_str(&other.inline()),
+            Self::Map(_) | Self::Revoked(_) => {}
         }
     }
 
-    /// The value on one line.
-    fn inline(&self) -> String {
+    /// How long the value is on one line.
+    fn inline_length(&self) -> usize {
         match self {
-            Self::Text(text) => crate::text::escape(text),
-            Self::Safe(text) => text.clone(),
-            Self::Number(number) => number.to_string(),
-            Self::Days(days) => days.to_string(),
-            Self::Time(at) => show_time(*at, ' ', " UTC"),
-            Self::Bool(yes) => if *yes { "yes" } else { "no" }.to_owned(),
-            Self::Octets(octets) => crate::text::hex_colons(octets),
-            Self::List(items) => items
-                .iter()
-                .map(Self::inline)
-                .collect::<Vec<_>>()
-                .join(", "),
-            Self::Name { text, .. } if text.is_empty() => "(empty)".to_owned(),
-            Self::Name { text, .. } => text.clone(),
-            Self::Titled { title, .. } => title.clone(),
-            Self::Map(_) | Self::Revoked(_) => String::new(),
+            Self::Safe(text) => text.len(),
+            Self::Titled { title, .. } => title.len(),
+            Self::Octets(octets) => (3 * octets.len()).saturating_sub(1),
+            other => {
+                let mut shown = String::new();
+                other.push_inline(&mut shown);
+                shown.len()
+            }
         }
     }
 
@@ -167,7 +191,7 @@ impl Node {
                     .all(|item| !matches!(item, Self::List(_)) && item.fits_on_a_line())
                     && items
                         .iter()
-                        .map(|item| item.inline().len() + 2)
+                        .map(|item| item.inline_length() + 2)
                         .sum::<usize>()
                         <= 90
             }
@@ -190,15 +214,13 @@ fn render_field(name: &str, node: &Node, indent: usize, out: &mut String) {
         return;
     }
     if node.fits_on_a_line() {
-        let start = out.len() + indent;
         indented(indent, out);
-        // The names of fields are ASCII.
-        push_label(name, out);
-        indented(20_usize.saturating_sub(name.len()) + 1, out);
-        node.push_inline(out);
-        let end = start.max(out.trim_end().len());
-        out.truncate(end);
-        out.push('\n');
+        push_trimmed(out, |out| {
+            // The names of fields are ASCII.
+            push_label(name, out);
+            indented(20_usize.saturating_sub(name.len()) + 1, out);
+            node.push_inline(out);
+        });
     } else {
         indented(indent, out);
         push_label(name, out);
@@ -209,6 +231,9 @@ fn render_field(name: &str, node: &Node, indent: usize, out: &mut String) {
 
 /// The name of a field, as people read it.
 fn push_label(name: &str, out: &mut String) {
+    if !name.bytes().any(|octet| octet == b'_') {
+        return out.push_str(name);
+    }
     for (at, word) in name.split('_').enumerate() {
         if at > 0 {
             out.push(' ');
@@ -227,30 +252,52 @@ fn indented(indent: usize, out: &mut String) {
     }
 }
 
-fn show_time(at: OffsetDateTime, between: char, end: &str) -> String {
-    let at = at.to_offset(UtcOffset::UTC);
-    let (hour, minute, second) = at.to_hms();
-    format!(
-        "{}{between}{hour:02}:{minute:02}:{second:02}{end}",
-        at.date()
-    )
+/// Ends the line with what `push` writes, without the white space behind it.
+fn push_trimmed(out: &mut String, push: impl FnOnce(&mut String)) {
+    let start = out.len();
+    push(out);
+    let end = start + out[start..].trim_end().len();
+    out.truncate(end);
+    out.push('\n');
 }
 
-fn line(indent: usize, text: &str, out: &mut String) {
-    indented(indent, out);
-    out.push_str(text.trim_end());
-    out.push('\n');
+pub(super) fn push_time(at: OffsetDateTime, between: char, end: &str, out: &mut String) {
+    let at = at.to_offset(UtcOffset::UTC);
+    let (year, month, day) = at.to_calendar_date();
+    let (hour, minute, second) = at.to_hms();
+    match u8::try_from(year / 100) {
+        Ok(century @ 0..100) if year >= 0 => {
+            push_two_digits(century, out);
+            push_two_digits((year % 100) as u8, out);
+        }
+        _ => out.push_str(&year.to_string()),
+    }
+    for (before, number) in [('-', u8::from(month)), ('-', day), (between, hour)] {
+        out.push(before);
+        push_two_digits(number, out);
+    }
+    for number in [minute, second] {
+        out.push(':');
+        push_two_digits(number, out);
+    }
+    out.push_str(end);
 }
 
 impl Serialize for Node {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
-            Self::Text(text) | Self::Safe(text) => serializer.serialize_str(text),
+            Self::Text(text) => serializer.serialize_str(text),
+            Self::Safe(text) => serializer.serialize_str(text),
             Self::Number(number) => serializer.serialize_u64(*number),
             Self::Days(days) => serializer.serialize_i64(*days),
-            Self::Time(at) => serializer.serialize_str(&show_time(*at, 'T', "Z")),
+            Self::Time(at) => {
+                let mut text = String::new();
+                push_time(*at, 'T', "Z", &mut text);
+                serializer.serialize_str(&text)
+            }
             Self::Bool(yes) => serializer.serialize_bool(*yes),
             Self::Octets(octets) => serializer.serialize_str(&crate::text::hex(octets)),
+            Self::Oid(octets) => serializer.serialize_str(&Oid(octets).numbers()),
             Self::List(items) => {
                 let mut list = serializer.serialize_seq(Some(items.len()))?;
                 for item in items {

@@ -1,5 +1,7 @@
 //! Public keys, shown: algorithm, size, curve, and every octet.
 
+use std::borrow::Cow;
+
 use super::node::Node;
 use crate::parse::{
     der::{Reader, tag},
@@ -11,7 +13,7 @@ use crate::parse::{
 pub(super) fn node(key: &PublicKey<'_>) -> Node {
     let mut fields = vec![
         ("algorithm", Node::safe(key.algorithm.oid.name())),
-        ("oid", Node::safe(key.algorithm.oid.to_string())),
+        ("oid", Node::oid(key.algorithm.oid)),
     ];
     if let Some(bits) = key.bits() {
         fields.push((
@@ -26,7 +28,7 @@ pub(super) fn node(key: &PublicKey<'_>) -> Node {
         }
         KeyKind::Ec { curve, point } => {
             fields.push(("curve", Node::safe(curve_name(curve))));
-            fields.push(("curve_oid", Node::safe(curve.to_string())));
+            fields.push(("curve_oid", Node::oid(curve)));
             fields.push(("point", Node::Octets(point.to_vec())));
         }
         KeyKind::EcExplicit { point } => {
@@ -62,21 +64,21 @@ pub(super) fn short(key: &PublicKey<'_>) -> String {
     match (key.kind(), key.bits()) {
         (KeyKind::Rsa { .. }, Some(bits)) => format!("RSA {bits}"),
         (KeyKind::Dsa { .. }, Some(bits)) => format!("DSA {bits}"),
-        (KeyKind::Ec { curve, .. }, _) => curve.name(),
+        (KeyKind::Ec { curve, .. }, _) => curve.name().into_owned(),
         (KeyKind::EcExplicit { .. }, _) => "EC on a curve that is written out".to_owned(),
-        _ => key.algorithm.oid.name(),
+        _ => key.algorithm.oid.name().into_owned(),
     }
 }
 
 /// The curve by NIST's name and by the one that openssl's users know.
-fn curve_name(curve: Oid<'_>) -> String {
+fn curve_name(curve: Oid<'_>) -> Cow<'static, str> {
     let name = curve.name();
-    match name.as_str() {
-        "P-192" => "P-192 (prime192v1)".to_owned(),
-        "P-224" => "P-224 (secp224r1)".to_owned(),
-        "P-256" => "P-256 (prime256v1)".to_owned(),
-        "P-384" => "P-384 (secp384r1)".to_owned(),
-        "P-521" => "P-521 (secp521r1)".to_owned(),
+    match &*name {
+        "P-192" => "P-192 (prime192v1)".into(),
+        "P-224" => "P-224 (secp224r1)".into(),
+        "P-256" => "P-256 (prime256v1)".into(),
+        "P-384" => "P-384 (secp384r1)".into(),
+        "P-521" => "P-521 (secp521r1)".into(),
         _ => name,
     }
 }
@@ -101,7 +103,7 @@ pub(super) fn signature_algorithm(algorithm: &AlgorithmIdentifier<'_>) -> Node {
     let mut title = algorithm.oid.name();
     let mut fields = vec![
         ("name", Node::safe(title.clone())),
-        ("oid", Node::safe(algorithm.oid.to_string())),
+        ("oid", Node::oid(algorithm.oid)),
     ];
     if let Some(parameters) = algorithm
         .parameters
@@ -118,7 +120,8 @@ pub(super) fn signature_algorithm(algorithm: &AlgorithmIdentifier<'_>) -> Node {
             } = pss;
             title = format!(
                 "{title} (hash {hash}, mask {mask}, salt length {salt_length}, trailer field {trailer_field})"
-            );
+            )
+            .into();
             fields.push(("hash", Node::safe(hash)));
             fields.push(("mask", Node::safe(mask)));
             fields.push(("salt_length", Node::Number(salt_length)));
@@ -163,7 +166,7 @@ fn pss(parameters: &[u8]) -> Option<Pss> {
     Some(Pss {
         hash: hash.map_or_else(
             || Some("SHA-1".to_owned()),
-            |hash| Some(algorithm(hash)?.oid.name()),
+            |hash| Some(algorithm(hash)?.oid.name().into_owned()),
         )?,
         mask: match mask {
             None => "MGF1 with SHA-1".to_owned(),
@@ -184,7 +187,7 @@ fn pss(parameters: &[u8]) -> Option<Pss> {
 /// A distinguished name: as one text, and taken apart.
 pub(super) fn distinguished_name(name: &name::Name<'_>) -> Node {
     Node::Name {
-        text: name.to_string(),
+        text: name.text(),
         der: name.raw.to_vec(),
     }
 }
@@ -192,14 +195,14 @@ pub(super) fn distinguished_name(name: &name::Name<'_>) -> Node {
 /// The parts of a name that was read before.
 pub(super) fn name_fields(text: &str, der: &[u8]) -> Node {
     let name = name::Name::read(&mut Reader::new(der), "the name");
-    let rdns = name.map(|name| name.rdns).unwrap_or_default();
-    let attributes = rdns
+    let attributes = name
         .iter()
+        .flat_map(name::Name::rdns)
         .map(|rdn| {
-            let attributes = rdn.iter().map(|attribute| {
+            let attributes = rdn.attributes().map(|attribute| {
                 Node::Map(vec![
                     ("type", Node::safe(attribute.type_name())),
-                    ("oid", Node::safe(attribute.oid.to_string())),
+                    ("oid", Node::oid(attribute.oid)),
                     ("value", Node::text(attribute.text())),
                 ])
             });
@@ -207,7 +210,7 @@ pub(super) fn name_fields(text: &str, der: &[u8]) -> Node {
         })
         .collect();
     Node::Map(vec![
-        ("text", Node::safe(text)),
+        ("text", Node::safe(text.to_owned())),
         ("rdns", Node::List(attributes)),
     ])
 }

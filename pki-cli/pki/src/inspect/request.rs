@@ -23,7 +23,7 @@ pub(super) fn object(request: &Request<'_>) -> Object {
             let values = values.iter().map(|value| match string(*value) {
                 // RFC 2985 section 5.4.1: it is a password for revocation, in the clear.
                 Some(_) if *oid == known::CHALLENGE_PASSWORD => Node::safe("(not shown)"),
-                Some(text) => Node::Text(text),
+                Some(text) => Node::text(text),
                 None => Node::Octets(value.raw.to_vec()),
             });
             Node::Map(vec![

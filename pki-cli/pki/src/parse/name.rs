@@ -1,18 +1,23 @@
 //! Distinguished names: shown as RFC 4514 writes them, compared as RFC 5280 section 7.1 asks for.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use super::{
     der::{Reader, Result, Value, tag},
     oid::{Oid, attribute_name},
 };
 
-/// A sequence of relative distinguished names.
-#[derive(Clone, Debug)]
+/// A sequence of relative distinguished names. It is gone through once to see that it is well-formed, and again whenever
+/// something of it is wanted; nothing is copied.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Name<'a> {
     pub(crate) raw: &'a [u8],
-    pub(crate) rdns: Vec<Vec<Attribute<'a>>>,
+    sets: &'a [u8],
 }
+
+/// A relative distinguished name: the content of a SET of attributes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RelativeName<'a>(&'a [u8]);
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Attribute<'a> {
@@ -20,43 +25,56 @@ pub(crate) struct Attribute<'a> {
     pub(crate) value: Value<'a>,
 }
 
+/// A form in which two names are the same octets exactly when they match by RFC 5280 section 7.1: without regard to
+/// string type, case and repeated spaces.
+///
+/// In front of each relative name stands its length, so that a prefix of the name is a prefix here.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Canonical(Vec<u8>);
+
 impl<'a> Name<'a> {
     pub(crate) fn read(reader: &mut Reader<'a>, what: &'static str) -> Result<Self> {
         let value = reader.value(tag::SEQUENCE, what)?;
         let mut sets = Reader::new(value.content);
-        let mut rdns = Vec::new();
         while !sets.is_empty() {
-            rdns.push(read_rdn(sets.value(tag::SET, what)?.content, what)?);
+            RelativeName::read(sets.value(tag::SET, what)?.content, what)?;
         }
         Ok(Self {
             raw: value.raw,
-            rdns,
+            sets: value.content,
         })
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.rdns.is_empty()
+        self.sets.is_empty()
     }
 
     /// A relative name without an attribute, which X.501 forbids.
     pub(crate) fn has_an_empty_part(&self) -> bool {
-        self.rdns.iter().any(Vec::is_empty)
+        self.rdns().any(|rdn| rdn.0.is_empty())
     }
 
-    pub(crate) fn attributes(&self) -> impl Iterator<Item = &Attribute<'a>> {
-        self.rdns.iter().flatten()
+    pub(crate) fn rdns(&self) -> impl Iterator<Item = RelativeName<'a>> + use<'a> {
+        let mut sets = Reader::new(self.sets);
+        // Nothing but the end is an error here.
+        std::iter::from_fn(move || sets.value(tag::SET, "a name").ok())
+            .map(|set| RelativeName(set.content))
+    }
+
+    pub(crate) fn attributes(&self) -> impl Iterator<Item = Attribute<'a>> + use<'a> {
+        self.rdns().flat_map(RelativeName::attributes)
     }
 
     /// The last common name, or the last attribute of any kind: what a person would call it.
-    pub(crate) fn short(&self) -> Option<String> {
-        let mut attributes: Vec<_> = self.attributes().collect();
-        attributes.reverse();
-        let common_name = attributes
-            .iter()
-            .find(|attribute| attribute.oid == super::oid::known::COMMON_NAME);
-        common_name
-            .or_else(|| attributes.first())
-            .map(|attribute| attribute.text())
+    pub(crate) fn short(&self) -> Option<Cow<'a, str>> {
+        let (mut common_name, mut last) = (None, None);
+        for attribute in self.attributes() {
+            if attribute.oid == super::oid::known::COMMON_NAME {
+                common_name = Some(attribute);
+            }
+            last = Some(attribute);
+        }
+        common_name.or(last).map(|attribute| attribute.text())
     }
 
     pub(crate) fn has_common_name(&self) -> bool {
@@ -64,69 +82,141 @@ impl<'a> Name<'a> {
             .any(|attribute| attribute.oid == super::oid::known::COMMON_NAME)
     }
 
-    /// A form in which two names are the same octets exactly when they match by RFC 5280 section 7.1: without regard to
-    /// string type, case and repeated spaces. Each relative name is a value of its own, so that a prefix of the name is
-    /// a prefix here.
-    pub(crate) fn canonical(&self) -> Vec<Vec<u8>> {
-        self.rdns.iter().map(|rdn| canonical_rdn(rdn)).collect()
+    pub(crate) fn canonical(&self) -> Canonical {
+        // About twice as long as the name.
+        let mut out = Canonical(Vec::with_capacity(2 * self.sets.len()));
+        self.write_canonical(&mut out);
+        out
     }
-}
 
-pub(crate) fn read_rdn<'a>(set: &'a [u8], what: &'static str) -> Result<Vec<Attribute<'a>>> {
-    let mut attributes = Reader::new(set);
-    let mut rdn = Vec::new();
-    while !attributes.is_empty() {
-        let mut attribute = attributes.sequence(what)?;
-        let oid = attribute.oid(what)?;
-        let value = attribute.any(what)?;
-        attribute.end(what)?;
-        rdn.push(Attribute { oid, value });
+    /// The same in place of what is in `out`, so that many names need one buffer.
+    pub(crate) fn write_canonical(&self, out: &mut Canonical) {
+        out.0.clear();
+        for rdn in self.rdns() {
+            out.push(rdn);
+        }
     }
-    Ok(rdn)
-}
 
-pub(crate) fn canonical_rdn(rdn: &[Attribute<'_>]) -> Vec<u8> {
-    let canonical = |attribute: &Attribute<'_>| {
-        let text = attribute.string().map(|text| prepare(&text));
-        let parts = [
-            attribute.oid.0,
-            text.as_ref()
-                .map_or(attribute.value.raw, |text| text.as_bytes()),
-        ];
-        let mut out = Vec::with_capacity(parts[0].len() + parts[1].len() + 2 * size_of::<u64>());
-        for octets in parts {
-            let length = u64::try_from(octets.len()).unwrap_or(u64::MAX);
-            out.extend_from_slice(&length.to_be_bytes());
-            out.extend_from_slice(octets);
+    /// RFC 4514, in the order of the encoding (as openssl shows names, and as certificates are read aloud), with a space
+    /// behind each comma. Nothing in it can harm a terminal.
+    pub(crate) fn text(&self) -> String {
+        let mut out = String::with_capacity(self.sets.len());
+        for (at, rdn) in self.rdns().enumerate() {
+            if at > 0 {
+                out.push_str(", ");
+            }
+            rdn.show(&mut out);
         }
         out
-    };
-    // Nearly all have one.
-    if let [attribute] = rdn {
-        return canonical(attribute);
     }
-    let mut attributes: Vec<Vec<u8>> = rdn.iter().map(canonical).collect();
-    // A SET has no order.
-    attributes.sort();
-    attributes.concat()
+}
+
+impl fmt::Display for Name<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text())
+    }
+}
+
+impl<'a> RelativeName<'a> {
+    pub(crate) fn read(set: &'a [u8], what: &'static str) -> Result<Self> {
+        let mut attributes = Reader::new(set);
+        while !attributes.is_empty() {
+            Attribute::read(&mut attributes, what)?;
+        }
+        Ok(Self(set))
+    }
+
+    pub(crate) fn attributes(self) -> impl Iterator<Item = Attribute<'a>> {
+        let mut attributes = Reader::new(self.0);
+        // Nothing but the end is an error here.
+        std::iter::from_fn(move || Attribute::read(&mut attributes, "a name").ok())
+    }
+
+    /// Writes it as RFC 4514 section 2.3 does.
+    fn show(self, out: &mut String) {
+        for (at, attribute) in self.attributes().enumerate() {
+            if at > 0 {
+                out.push('+');
+            }
+            out.push_str(&attribute.type_name());
+            out.push('=');
+            match attribute.string() {
+                Some(text) => escape(&text, out),
+                None => out.push_str(&attribute.text()),
+            }
+        }
+    }
+
+    pub(crate) fn text(self) -> String {
+        let mut out = String::with_capacity(self.0.len());
+        self.show(&mut out);
+        out
+    }
+}
+
+impl Canonical {
+    /// Something else than a distinguished name, which is compared octet by octet.
+    pub(crate) fn of_octets(octets: Vec<u8>) -> Self {
+        Self(octets)
+    }
+
+    /// Adds a relative name at the end.
+    pub(crate) fn push(&mut self, rdn: RelativeName<'_>) {
+        with_length(&mut self.0, |out| {
+            let mut attributes = rdn.attributes();
+            let (first, second) = (attributes.next(), attributes.next());
+            // Nearly all have one.
+            let (Some(_), Some(_)) = (first, second) else {
+                first.into_iter().for_each(|one| one.canonical(out));
+                return;
+            };
+            let canonical = |attribute: Attribute<'_>| {
+                let mut out = Vec::new();
+                attribute.canonical(&mut out);
+                out
+            };
+            let mut attributes: Vec<Vec<u8>> = rdn.attributes().map(canonical).collect();
+            // A SET has no order.
+            attributes.sort();
+            out.extend(attributes.into_iter().flatten());
+        });
+    }
+
+    /// Whether `other` is the same name or one that this one stands below.
+    pub(crate) fn starts_with(&self, other: &Self) -> bool {
+        self.0.starts_with(&other.0)
+    }
+}
+
+/// Writes what `content` writes, and its length in front of it.
+fn with_length(out: &mut Vec<u8>, content: impl FnOnce(&mut Vec<u8>)) {
+    let at = out.len();
+    out.extend_from_slice(&[0; size_of::<u64>()]);
+    let start = out.len();
+    content(out);
+    let length = u64::try_from(out.len() - start).unwrap_or(u64::MAX);
+    out[at..start].copy_from_slice(&length.to_be_bytes());
 }
 
 /// The part of LDAP StringPrep (RFC 4518) that names in practice need: case folded, characters that are mapped to
 /// nothing removed, any white space one space, none at the ends.
-fn prepare(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
+fn prepare(text: &str, out: &mut Vec<u8>) {
+    let start = out.len();
     if text.is_ascii() {
-        for word in text.split_ascii_whitespace() {
-            // White space that only Unicode counts as such: the vertical tab.
-            for word in word.split('\u{b}').filter(|word| !word.is_empty()) {
-                if !out.is_empty() {
-                    out.push(' ');
-                }
-                out.push_str(word);
+        let mut is_behind_space = false;
+        for octet in text.bytes() {
+            // The vertical tab, too, is white space.
+            if matches!(octet, b' ' | b'\t'..=b'\r') {
+                is_behind_space = out.len() > start;
+                continue;
             }
+            if is_behind_space {
+                out.push(b' ');
+                is_behind_space = false;
+            }
+            out.push(octet.to_ascii_lowercase());
         }
-        out.make_ascii_lowercase();
-        return out;
+        return;
     }
     let mapped_to_nothing = |c: &char| {
         matches!(
@@ -140,39 +230,57 @@ fn prepare(text: &str) -> String {
         .flat_map(char::to_lowercase)
         .collect();
     for word in text.split_whitespace() {
-        if !out.is_empty() {
-            out.push(' ');
+        if out.len() > start {
+            out.push(b' ');
         }
-        out.push_str(word);
+        out.extend_from_slice(word.as_bytes());
     }
-    out
 }
 
-impl Attribute<'_> {
+impl<'a> Attribute<'a> {
+    fn read(reader: &mut Reader<'a>, what: &'static str) -> Result<Self> {
+        let mut attribute = reader.sequence(what)?;
+        let oid = attribute.oid(what)?;
+        let value = attribute.any(what)?;
+        attribute.end(what)?;
+        Ok(Self { oid, value })
+    }
+
     /// The value as text, when it is a string.
-    pub(crate) fn string(&self) -> Option<String> {
+    pub(crate) fn string(&self) -> Option<Cow<'a, str>> {
         string(self.value)
     }
 
     /// The value as text for people; RFC 4514 section 2.4 writes what is no string as `#` and its octets.
-    pub(crate) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> Cow<'a, str> {
         self.string()
-            .unwrap_or_else(|| format!("#{}", crate::text::hex(self.value.raw)))
+            .unwrap_or_else(|| format!("#{}", crate::text::hex(self.value.raw)).into())
     }
 
-    pub(crate) fn type_name(&self) -> String {
-        attribute_name(self.oid).map_or_else(|| self.oid.to_string(), str::to_owned)
+    pub(crate) fn type_name(&self) -> Cow<'static, str> {
+        match attribute_name(self.oid) {
+            Some(name) => name.into(),
+            None => self.oid.numbers().into(),
+        }
+    }
+
+    fn canonical(&self, out: &mut Vec<u8>) {
+        with_length(out, |out| out.extend_from_slice(self.oid.0));
+        with_length(out, |out| match self.string() {
+            Some(text) => prepare(&text, out),
+            None => out.extend_from_slice(self.value.raw),
+        });
     }
 }
 
 /// Any ASN.1 string as text; nothing when the octets do not fit its type.
-pub(crate) fn string(value: Value<'_>) -> Option<String> {
+pub(crate) fn string(value: Value<'_>) -> Option<Cow<'_, str>> {
     let octets = value.content;
     match value.tag {
-        tag::UTF8_STRING => std::str::from_utf8(octets).ok().map(str::to_owned),
+        tag::UTF8_STRING => std::str::from_utf8(octets).ok().map(Cow::Borrowed),
         tag::PRINTABLE_STRING | tag::NUMERIC_STRING | tag::IA5_STRING | tag::VISIBLE_STRING => {
             let text = std::str::from_utf8(octets).ok();
-            text.filter(|text| text.is_ascii()).map(str::to_owned)
+            text.filter(|text| text.is_ascii()).map(Cow::Borrowed)
         }
         // In practice T.61 strings hold Latin-1.
         tag::TELETEX_STRING => Some(octets.iter().copied().map(char::from).collect()),
@@ -192,42 +300,14 @@ pub(crate) fn string(value: Value<'_>) -> Option<String> {
     }
 }
 
-/// RFC 4514, in the order of the encoding (as openssl shows names, and as certificates are read aloud), with a space
-/// behind each comma. Nothing in it can harm a terminal.
-impl fmt::Display for Name<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, rdn) in self.rdns.iter().enumerate() {
-            if i > 0 {
-                f.write_str(", ")?;
-            }
-            f.write_str(&show_rdn(rdn))?;
-        }
-        Ok(())
-    }
-}
-
-pub(crate) fn show_rdn(rdn: &[Attribute<'_>]) -> String {
-    let shown: Vec<_> = rdn
-        .iter()
-        .map(|attribute| match attribute.string() {
-            Some(text) => format!("{}={}", attribute.type_name(), escape(&text)),
-            None => format!("{}={}", attribute.type_name(), attribute.text()),
-        })
-        .collect();
-    shown.join("+")
-}
-
 /// RFC 4514 section 2.4: special characters behind a backslash, and what a terminal must not see as `\` with the
 /// hexadecimal digits of its UTF-8 octets.
-fn escape(text: &str) -> String {
-    let is_plain = |octet| matches!(octet, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'-' | b'\'' | b'(' | b')' | b'/' | b':');
-    if text
-        .split(' ')
-        .all(|word| !word.is_empty() && word.bytes().all(is_plain))
-    {
-        return text.to_owned();
+fn escape(text: &str, out: &mut String) {
+    let is_plain = |octet| matches!(octet, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'-' | b'\'' | b'(' | b')' | b'/' | b':' | b' ');
+    // Nearly all text is like this.
+    if text.bytes().all(is_plain) && !text.starts_with(' ') && !text.ends_with(' ') {
+        return out.push_str(text);
     }
-    let mut out = String::with_capacity(text.len());
     let last = text.chars().count().saturating_sub(1);
     for (i, c) in text.chars().enumerate() {
         if crate::text::is_hostile(c) {
@@ -244,7 +324,6 @@ fn escape(text: &str) -> String {
         }
         out.push(c);
     }
-    out
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Object identifiers: their numbers, and the names that people know them by.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use super::der::{DerError, Result};
 
@@ -12,15 +12,15 @@ impl<'a> Oid<'a> {
     pub(crate) fn new(content: &'a [u8], what: &'static str) -> Result<Self> {
         let ends = content.last().is_some_and(|octet| octet & 0x80 == 0);
         // X.690 section 8.19.2: no arc begins with 80.
-        let shortest =
-            content
-                .iter()
-                .zip(std::iter::once(&0).chain(content))
-                .all(|(octet, before)| {
-                    let begins_an_arc = before & 0x80 == 0;
-                    !(begins_an_arc && *octet == 0x80)
-                });
-        if ends && shortest {
+        let shortest = || {
+            let mut begins_an_arc = true;
+            content.iter().all(|octet| {
+                let padded = begins_an_arc && *octet == 0x80;
+                begins_an_arc = octet & 0x80 == 0;
+                !padded
+            })
+        };
+        if ends && shortest() {
             Ok(Self(content))
         } else {
             Err(DerError::new(what, "is not an object identifier"))
@@ -28,34 +28,33 @@ impl<'a> Oid<'a> {
     }
 
     /// The name, if we know one, or else the numbers.
-    pub(crate) fn name(self) -> String {
-        let numbers = self.to_string();
-        known_name(&numbers).map_or(numbers, str::to_owned)
+    pub(crate) fn name(self) -> Cow<'static, str> {
+        match known_name(self.0) {
+            Some(name) => name.into(),
+            None => self.numbers().into(),
+        }
     }
 
     /// The name together with the numbers.
     pub(crate) fn name_and_numbers(self) -> String {
-        let numbers = self.to_string();
-        match known_name(&numbers) {
-            Some(name) => format!("{name} ({numbers})"),
+        let numbers = self.numbers();
+        match known_name(self.0) {
+            Some(name) => [name, " (", &numbers, ")"].concat(),
             None => numbers,
         }
     }
-}
 
-impl fmt::Display for Oid<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// The numbers, as people write them: `2.5.29.19`.
+    pub(crate) fn numbers(self) -> String {
+        let mut out = String::with_capacity(3 * self.0.len() + 2);
         let mut arc: u128 = 0;
         let mut first = true;
         for octet in self.0 {
             // An arc beyond 121 bits is nonsense, but must be shown all the same.
             if arc >> 121 != 0 {
-                return write!(
-                    f,
-                    "{}[{}]",
-                    if first { "" } else { "." },
-                    crate::text::hex(self.0)
-                );
+                let dot = if first { "" } else { "." };
+                out.push_str(&format!("{dot}[{}]", crate::text::hex(self.0)));
+                return out;
             }
             arc = (arc << 7) | u128::from(octet & 0x7f);
             if octet & 0x80 != 0 {
@@ -67,21 +66,29 @@ impl fmt::Display for Oid<'_> {
                     40..80 => 1,
                     _ => 2,
                 };
-                match u64::try_from(arc - root * 40) {
-                    Ok(second) => write!(f, "{}.{second}", root as u64)?,
-                    Err(_) => write!(f, "{root}.{}", arc - root * 40)?,
-                }
+                push_arc(root, &mut out);
+                arc -= root * 40;
                 first = false;
-            } else {
-                // Numbers of 128 bits are slow to write, and nearly none is.
-                match u64::try_from(arc) {
-                    Ok(arc) => write!(f, ".{arc}")?,
-                    Err(_) => write!(f, ".{arc}")?,
-                }
             }
+            out.push('.');
+            push_arc(arc, &mut out);
             arc = 0;
         }
-        Ok(())
+        out
+    }
+}
+
+/// Numbers of 128 bits are slow to write, and nearly none is.
+fn push_arc(arc: u128, out: &mut String) {
+    match u64::try_from(arc) {
+        Ok(arc) => crate::text::push_number(arc, out),
+        Err(_) => out.push_str(&arc.to_string()),
+    }
+}
+
+impl fmt::Display for Oid<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.numbers())
     }
 }
 
@@ -182,213 +189,296 @@ pub(crate) mod known {
 
 /// The short names of RFC 4514 section 3 and the ones that openssl made customary, for attribute types.
 pub(crate) fn attribute_name(oid: Oid<'_>) -> Option<&'static str> {
-    Some(match oid.to_string().as_str() {
-        "2.5.4.3" => "CN",
-        "2.5.4.4" => "SN",
-        "2.5.4.5" => "serialNumber",
-        "2.5.4.6" => "C",
-        "2.5.4.7" => "L",
-        "2.5.4.8" => "ST",
-        "2.5.4.9" => "street",
-        "2.5.4.10" => "O",
-        "2.5.4.11" => "OU",
-        "2.5.4.12" => "title",
-        "2.5.4.13" => "description",
-        "2.5.4.15" => "businessCategory",
-        "2.5.4.16" => "postalAddress",
-        "2.5.4.17" => "postalCode",
-        "2.5.4.20" => "telephoneNumber",
-        "2.5.4.41" => "name",
-        "2.5.4.42" => "GN",
-        "2.5.4.43" => "initials",
-        "2.5.4.44" => "generationQualifier",
-        "2.5.4.45" => "x500UniqueIdentifier",
-        "2.5.4.46" => "dnQualifier",
-        "2.5.4.65" => "pseudonym",
-        "2.5.4.97" => "organizationIdentifier",
-        "0.9.2342.19200300.100.1.1" => "UID",
-        "0.9.2342.19200300.100.1.25" => "DC",
-        "1.2.840.113549.1.9.1" => "emailAddress",
-        "1.2.840.113549.1.9.2" => "unstructuredName",
-        "1.2.840.113549.1.9.8" => "unstructuredAddress",
-        "1.3.6.1.4.1.311.60.2.1.1" => "jurisdictionL",
-        "1.3.6.1.4.1.311.60.2.1.2" => "jurisdictionST",
-        "1.3.6.1.4.1.311.60.2.1.3" => "jurisdictionC",
+    Some(match oid.0 {
+        // 2.5.4: X.520
+        [85, 4, rest @ ..] => match rest {
+            [3] => "CN",
+            [4] => "SN",
+            [5] => "serialNumber",
+            [6] => "C",
+            [7] => "L",
+            [8] => "ST",
+            [9] => "street",
+            [10] => "O",
+            [11] => "OU",
+            [12] => "title",
+            [13] => "description",
+            [15] => "businessCategory",
+            [16] => "postalAddress",
+            [17] => "postalCode",
+            [20] => "telephoneNumber",
+            [41] => "name",
+            [42] => "GN",
+            [43] => "initials",
+            [44] => "generationQualifier",
+            [45] => "x500UniqueIdentifier",
+            [46] => "dnQualifier",
+            [65] => "pseudonym",
+            [97] => "organizationIdentifier",
+            _ => return None,
+        },
+        // 0.9.2342.19200300.100.1: RFC 4524
+        [9, 0x92, 38, 0x89, 0x93, 0xf2, 44, 100, 1, rest @ ..] => match rest {
+            [1] => "UID",
+            [25] => "DC",
+            _ => return None,
+        },
+        // 1.3.6.1.4.1.311: Microsoft
+        [43, 6, 1, 4, 1, 0x82, 55, rest @ ..] => match rest {
+            [60, 2, 1, 1] => "jurisdictionL",
+            [60, 2, 1, 2] => "jurisdictionST",
+            [60, 2, 1, 3] => "jurisdictionC",
+            _ => return None,
+        },
+        // 1.2.840.113549.1.9: PKCS#9
+        [42, 0x86, 72, 0x86, 0xf7, 13, 1, 9, rest @ ..] => match rest {
+            [1] => "emailAddress",
+            [2] => "unstructuredName",
+            [8] => "unstructuredAddress",
+            _ => return None,
+        },
         _ => return None,
     })
 }
 
-fn known_name(numbers: &str) -> Option<&'static str> {
-    Some(match numbers {
-        // Extensions of RFC 5280.
-        "2.5.29.9" => "subjectDirectoryAttributes",
-        "2.5.29.14" => "subjectKeyIdentifier",
-        "2.5.29.15" => "keyUsage",
-        "2.5.29.16" => "privateKeyUsagePeriod",
-        "2.5.29.17" => "subjectAltName",
-        "2.5.29.18" => "issuerAltName",
-        "2.5.29.19" => "basicConstraints",
-        "2.5.29.20" => "cRLNumber",
-        "2.5.29.21" => "reasonCode",
-        "2.5.29.23" => "holdInstructionCode",
-        "2.5.29.24" => "invalidityDate",
-        "2.5.29.27" => "deltaCRLIndicator",
-        "2.5.29.28" => "issuingDistributionPoint",
-        "2.5.29.29" => "certificateIssuer",
-        "2.5.29.30" => "nameConstraints",
-        "2.5.29.31" => "cRLDistributionPoints",
-        "2.5.29.32" => "certificatePolicies",
-        "2.5.29.32.0" => "anyPolicy",
-        "2.5.29.33" => "policyMappings",
-        "2.5.29.35" => "authorityKeyIdentifier",
-        "2.5.29.36" => "policyConstraints",
-        "2.5.29.37" => "extendedKeyUsage",
-        "2.5.29.37.0" => "anyExtendedKeyUsage",
-        "2.5.29.46" => "freshestCRL",
-        "2.5.29.54" => "inhibitAnyPolicy",
-        "1.3.6.1.5.5.7.1.1" => "authorityInfoAccess",
-        "1.3.6.1.5.5.7.1.3" => "qcStatements",
-        "1.3.6.1.5.5.7.1.11" => "subjectInfoAccess",
-        "1.3.6.1.5.5.7.1.24" => "tlsFeature",
-        "1.3.6.1.5.5.7.48.1.5" => "ocspNoCheck",
-        "1.3.6.1.4.1.11129.2.4.2" => "signedCertificateTimestamps",
-        "1.3.6.1.4.1.11129.2.4.3" => "precertificatePoison",
-        "2.16.840.1.113730.1.1" => "netscapeCertType",
-        "2.16.840.1.113730.1.2" => "netscapeBaseUrl",
-        "2.16.840.1.113730.1.3" => "netscapeRevocationUrl",
-        "2.16.840.1.113730.1.4" => "netscapeCaRevocationUrl",
-        "2.16.840.1.113730.1.7" => "netscapeRenewalUrl",
-        "2.16.840.1.113730.1.8" => "netscapeCaPolicyUrl",
-        "2.16.840.1.113730.1.12" => "netscapeSslServerName",
-        "2.16.840.1.113730.1.13" => "netscapeComment",
-        // Extended key usages.
-        "1.3.6.1.5.5.7.3.1" => "serverAuth",
-        "1.3.6.1.5.5.7.3.2" => "clientAuth",
-        "1.3.6.1.5.5.7.3.3" => "codeSigning",
-        "1.3.6.1.5.5.7.3.4" => "emailProtection",
-        "1.3.6.1.5.5.7.3.5" => "ipsecEndSystem",
-        "1.3.6.1.5.5.7.3.6" => "ipsecTunnel",
-        "1.3.6.1.5.5.7.3.7" => "ipsecUser",
-        "1.3.6.1.5.5.7.3.8" => "timeStamping",
-        "1.3.6.1.5.5.7.3.9" => "OCSPSigning",
-        "1.3.6.1.5.5.7.3.17" => "ipsecIKE",
-        "1.3.6.1.4.1.311.10.3.3" => "msSGC",
-        "1.3.6.1.4.1.311.10.3.4" => "msEFS",
-        "1.3.6.1.4.1.311.20.2.2" => "msSmartcardLogin",
-        "2.16.840.1.113730.4.1" => "nsSGC",
-        // Access methods and policy qualifiers.
-        "1.3.6.1.5.5.7.48.1" => "OCSP",
-        "1.3.6.1.5.5.7.48.2" => "caIssuers",
-        "1.3.6.1.5.5.7.48.3" => "timeStamping",
-        "1.3.6.1.5.5.7.48.5" => "caRepository",
-        "1.3.6.1.5.5.7.2.1" => "cps",
-        "1.3.6.1.5.5.7.2.2" => "userNotice",
-        // Policies of the public web (CA/Browser Forum).
-        "2.23.140.1.1" => "extended-validation",
-        "2.23.140.1.2.1" => "domain-validated",
-        "2.23.140.1.2.2" => "organization-validated",
-        "2.23.140.1.2.3" => "individual-validated",
-        // Keys.
-        "1.2.840.113549.1.1.1" => "rsaEncryption",
-        "1.2.840.10040.4.1" => "dsa",
-        "1.2.840.10045.2.1" => "ecPublicKey",
-        "1.3.132.1.12" => "ecDH",
-        "1.2.840.10046.2.1" => "dhPublicNumber",
-        "1.2.840.113549.1.3.1" => "dhKeyAgreement",
-        "1.3.101.110" => "X25519",
-        "1.3.101.111" => "X448",
-        "1.3.101.112" => "Ed25519",
-        "1.3.101.113" => "Ed448",
-        "2.16.840.1.101.3.4.3.17" => "ML-DSA-44",
-        "2.16.840.1.101.3.4.3.18" => "ML-DSA-65",
-        "2.16.840.1.101.3.4.3.19" => "ML-DSA-87",
-        // Curves.
-        "1.2.840.10045.3.1.1" => "P-192",
-        "1.2.840.10045.3.1.7" => "P-256",
-        "1.3.132.0.33" => "P-224",
-        "1.3.132.0.34" => "P-384",
-        "1.3.132.0.35" => "P-521",
-        "1.3.132.0.10" => "secp256k1",
-        "1.3.36.3.3.2.8.1.1.7" => "brainpoolP256r1",
-        "1.3.36.3.3.2.8.1.1.11" => "brainpoolP384r1",
-        "1.3.36.3.3.2.8.1.1.13" => "brainpoolP512r1",
-        "1.2.156.10197.1.301" => "SM2",
-        // Signatures.
-        "1.2.840.113549.1.1.2" => "md2WithRSAEncryption",
-        "1.2.840.113549.1.1.4" => "md5WithRSAEncryption",
-        "1.2.840.113549.1.1.5" => "sha1WithRSAEncryption",
-        "1.2.840.113549.1.1.7" => "RSAES-OAEP",
-        "1.2.840.113549.1.1.8" => "MGF1",
-        "1.2.840.113549.1.1.10" => "RSASSA-PSS",
-        "1.2.840.113549.1.1.11" => "sha256WithRSAEncryption",
-        "1.2.840.113549.1.1.12" => "sha384WithRSAEncryption",
-        "1.2.840.113549.1.1.13" => "sha512WithRSAEncryption",
-        "1.2.840.113549.1.1.14" => "sha224WithRSAEncryption",
-        "1.2.840.10040.4.3" => "dsa-with-SHA1",
-        "2.16.840.1.101.3.4.3.1" => "dsa-with-SHA224",
-        "2.16.840.1.101.3.4.3.2" => "dsa-with-SHA256",
-        "1.2.840.10045.4.1" => "ecdsa-with-SHA1",
-        "1.2.840.10045.4.3.1" => "ecdsa-with-SHA224",
-        "1.2.840.10045.4.3.2" => "ecdsa-with-SHA256",
-        "1.2.840.10045.4.3.3" => "ecdsa-with-SHA384",
-        "1.2.840.10045.4.3.4" => "ecdsa-with-SHA512",
-        // Digests.
-        "1.2.840.113549.2.5" => "MD5",
-        "1.3.14.3.2.26" => "SHA-1",
-        "2.16.840.1.101.3.4.2.4" => "SHA-224",
-        "2.16.840.1.101.3.4.2.1" => "SHA-256",
-        "2.16.840.1.101.3.4.2.2" => "SHA-384",
-        "2.16.840.1.101.3.4.2.3" => "SHA-512",
-        // Attributes of requests, and encryption of keys.
-        "1.2.840.113549.1.9.7" => "challengePassword",
-        "1.2.840.113549.1.9.2" => "unstructuredName",
-        "1.2.840.113549.1.9.14" => "extensionRequest",
-        "1.2.840.113549.1.5.3" => "PBES1 with MD5 and DES",
-        "1.2.840.113549.1.5.10" => "PBES1 with SHA-1 and DES",
-        "1.2.840.113549.1.5.12" => "PBKDF2",
-        "1.2.840.113549.1.5.13" => "PBES2",
-        "1.3.6.1.4.1.11591.4.11" => "scrypt",
-        "1.2.840.113549.2.7" => "HMAC-SHA1",
-        "1.2.840.113549.2.9" => "HMAC-SHA256",
-        "1.2.840.113549.2.10" => "HMAC-SHA384",
-        "1.2.840.113549.2.11" => "HMAC-SHA512",
-        "1.2.840.113549.3.7" => "3DES-CBC",
-        "1.2.840.113549.2.8" => "HMAC-SHA224",
-        "1.2.840.113549.1.5.14" => "PBMAC1",
-        "1.2.840.113549.1.12.1.1" => "PKCS#12 PBE with SHA-1 and RC4-128",
-        "1.2.840.113549.1.12.1.2" => "PKCS#12 PBE with SHA-1 and RC4-40",
-        "1.2.840.113549.1.12.1.3" => "PKCS#12 PBE with SHA-1 and 3DES",
-        "1.2.840.113549.1.12.1.4" => "PKCS#12 PBE with SHA-1 and 2-key 3DES",
-        "1.2.840.113549.1.12.1.5" => "PKCS#12 PBE with SHA-1 and RC2-128",
-        "1.2.840.113549.1.12.1.6" => "PKCS#12 PBE with SHA-1 and RC2-40",
-        "1.2.840.113549.1.12.10.1.1" => "keyBag",
-        "1.2.840.113549.1.12.10.1.2" => "pkcs8ShroudedKeyBag",
-        "1.2.840.113549.1.12.10.1.3" => "certBag",
-        "1.2.840.113549.1.12.10.1.4" => "crlBag",
-        "1.2.840.113549.1.12.10.1.5" => "secretBag",
-        "1.2.840.113549.1.12.10.1.6" => "safeContentsBag",
-        "1.2.840.113549.1.9.20" => "friendlyName",
-        "1.2.840.113549.1.9.21" => "localKeyId",
-        "1.2.840.113549.1.9.22.1" => "x509Certificate",
-        "1.2.840.113549.1.9.22.2" => "sdsiCertificate",
-        "1.2.840.113549.1.9.23.1" => "x509Crl",
-        "1.3.6.1.4.1.311.17.1" => "msKeyProviderName",
-        "1.3.6.1.4.1.311.17.2" => "msLocalMachineKeyset",
-        "2.16.840.1.113894.746875.1.1" => "javaTrustedKeyUsage",
-        "2.16.840.1.101.3.4.1.2" => "AES-128-CBC",
-        "2.16.840.1.101.3.4.1.22" => "AES-192-CBC",
-        "2.16.840.1.101.3.4.1.42" => "AES-256-CBC",
-        "2.16.840.1.101.3.4.1.46" => "AES-256-GCM",
-        // Containers.
-        "1.2.840.113549.1.7.1" => "PKCS#7 data",
-        "1.2.840.113549.1.7.2" => "PKCS#7 signedData",
-        "1.2.840.113549.1.7.3" => "PKCS#7 envelopedData",
-        "1.2.840.113549.1.7.6" => "PKCS#7 encryptedData",
-        // Other names.
-        "1.3.6.1.5.5.7.8.9" => "smtpUTF8Mailbox",
-        "1.3.6.1.5.5.7.8.7" => "dnsSRV",
-        "1.3.6.1.5.5.7.8.5" => "xmppAddr",
-        "1.3.6.1.4.1.311.20.2.3" => "userPrincipalName",
+/// By the octets, since nearly every identifier that is shown is looked up here.
+fn known_name(octets: &[u8]) -> Option<&'static str> {
+    Some(match octets {
+        // 2.5.29: RFC 5280
+        [85, 29, rest @ ..] => match rest {
+            [9] => "subjectDirectoryAttributes",
+            [14] => "subjectKeyIdentifier",
+            [15] => "keyUsage",
+            [16] => "privateKeyUsagePeriod",
+            [17] => "subjectAltName",
+            [18] => "issuerAltName",
+            [19] => "basicConstraints",
+            [20] => "cRLNumber",
+            [21] => "reasonCode",
+            [23] => "holdInstructionCode",
+            [24] => "invalidityDate",
+            [27] => "deltaCRLIndicator",
+            [28] => "issuingDistributionPoint",
+            [29] => "certificateIssuer",
+            [30] => "nameConstraints",
+            [31] => "cRLDistributionPoints",
+            [32] => "certificatePolicies",
+            [32, 0] => "anyPolicy",
+            [33] => "policyMappings",
+            [35] => "authorityKeyIdentifier",
+            [36] => "policyConstraints",
+            [37] => "extendedKeyUsage",
+            [37, 0] => "anyExtendedKeyUsage",
+            [46] => "freshestCRL",
+            [54] => "inhibitAnyPolicy",
+            _ => return None,
+        },
+        // 1.3.6.1.5.5.7: PKIX
+        [43, 6, 1, 5, 5, 7, rest @ ..] => match rest {
+            [1, 1] => "authorityInfoAccess",
+            [1, 3] => "qcStatements",
+            [1, 11] => "subjectInfoAccess",
+            [1, 24] => "tlsFeature",
+            [48, 1, 5] => "ocspNoCheck",
+            [3, 1] => "serverAuth",
+            [3, 2] => "clientAuth",
+            [3, 3] => "codeSigning",
+            [3, 4] => "emailProtection",
+            [3, 5] => "ipsecEndSystem",
+            [3, 6] => "ipsecTunnel",
+            [3, 7] => "ipsecUser",
+            [3, 8] => "timeStamping",
+            [3, 9] => "OCSPSigning",
+            [3, 17] => "ipsecIKE",
+            [48, 1] => "OCSP",
+            [48, 2] => "caIssuers",
+            [48, 3] => "timeStamping",
+            [48, 5] => "caRepository",
+            [2, 1] => "cps",
+            [2, 2] => "userNotice",
+            [8, 9] => "smtpUTF8Mailbox",
+            [8, 7] => "dnsSRV",
+            [8, 5] => "xmppAddr",
+            _ => return None,
+        },
+        // 1.3.6.1.4.1.311: Microsoft
+        [43, 6, 1, 4, 1, 0x82, 55, rest @ ..] => match rest {
+            [10, 3, 3] => "msSGC",
+            [10, 3, 4] => "msEFS",
+            [20, 2, 2] => "msSmartcardLogin",
+            [17, 1] => "msKeyProviderName",
+            [17, 2] => "msLocalMachineKeyset",
+            [20, 2, 3] => "userPrincipalName",
+            _ => return None,
+        },
+        // 1.3.6.1.4.1.11129.2.4: RFC 6962
+        [43, 6, 1, 4, 1, 0xd6, 121, 2, 4, rest @ ..] => match rest {
+            [2] => "signedCertificateTimestamps",
+            [3] => "precertificatePoison",
+            _ => return None,
+        },
+        // 2.16.840.1.113730: Netscape
+        [96, 0x86, 72, 1, 0x86, 0xf8, 66, rest @ ..] => match rest {
+            [1, 1] => "netscapeCertType",
+            [1, 2] => "netscapeBaseUrl",
+            [1, 3] => "netscapeRevocationUrl",
+            [1, 4] => "netscapeCaRevocationUrl",
+            [1, 7] => "netscapeRenewalUrl",
+            [1, 8] => "netscapeCaPolicyUrl",
+            [1, 12] => "netscapeSslServerName",
+            [1, 13] => "netscapeComment",
+            [4, 1] => "nsSGC",
+            _ => return None,
+        },
+        // 2.23.140.1: policies of the public web (CA/Browser Forum)
+        [103, 0x81, 12, 1, rest @ ..] => match rest {
+            [1] => "extended-validation",
+            [2, 1] => "domain-validated",
+            [2, 2] => "organization-validated",
+            [2, 3] => "individual-validated",
+            _ => return None,
+        },
+        // 1.2.840.113549.1.1: PKCS#1
+        [42, 0x86, 72, 0x86, 0xf7, 13, 1, 1, rest @ ..] => match rest {
+            [1] => "rsaEncryption",
+            [2] => "md2WithRSAEncryption",
+            [4] => "md5WithRSAEncryption",
+            [5] => "sha1WithRSAEncryption",
+            [7] => "RSAES-OAEP",
+            [8] => "MGF1",
+            [10] => "RSASSA-PSS",
+            [11] => "sha256WithRSAEncryption",
+            [12] => "sha384WithRSAEncryption",
+            [13] => "sha512WithRSAEncryption",
+            [14] => "sha224WithRSAEncryption",
+            _ => return None,
+        },
+        // 1.2.840.113549.1.5: PKCS#5
+        [42, 0x86, 72, 0x86, 0xf7, 13, 1, 5, rest @ ..] => match rest {
+            [3] => "PBES1 with MD5 and DES",
+            [10] => "PBES1 with SHA-1 and DES",
+            [12] => "PBKDF2",
+            [13] => "PBES2",
+            [14] => "PBMAC1",
+            _ => return None,
+        },
+        // 1.2.840.113549.1.7: PKCS#7
+        [42, 0x86, 72, 0x86, 0xf7, 13, 1, 7, rest @ ..] => match rest {
+            [1] => "PKCS#7 data",
+            [2] => "PKCS#7 signedData",
+            [3] => "PKCS#7 envelopedData",
+            [6] => "PKCS#7 encryptedData",
+            _ => return None,
+        },
+        // 1.2.840.113549.1.9: PKCS#9
+        [42, 0x86, 72, 0x86, 0xf7, 13, 1, 9, rest @ ..] => match rest {
+            [7] => "challengePassword",
+            [2] => "unstructuredName",
+            [14] => "extensionRequest",
+            [20] => "friendlyName",
+            [21] => "localKeyId",
+            [22, 1] => "x509Certificate",
+            [22, 2] => "sdsiCertificate",
+            [23, 1] => "x509Crl",
+            _ => return None,
+        },
+        // 1.2.840.113549.1.12: PKCS#12
+        [42, 0x86, 72, 0x86, 0xf7, 13, 1, 12, rest @ ..] => match rest {
+            [1, 1] => "PKCS#12 PBE with SHA-1 and RC4-128",
+            [1, 2] => "PKCS#12 PBE with SHA-1 and RC4-40",
+            [1, 3] => "PKCS#12 PBE with SHA-1 and 3DES",
+            [1, 4] => "PKCS#12 PBE with SHA-1 and 2-key 3DES",
+            [1, 5] => "PKCS#12 PBE with SHA-1 and RC2-128",
+            [1, 6] => "PKCS#12 PBE with SHA-1 and RC2-40",
+            [10, 1, 1] => "keyBag",
+            [10, 1, 2] => "pkcs8ShroudedKeyBag",
+            [10, 1, 3] => "certBag",
+            [10, 1, 4] => "crlBag",
+            [10, 1, 5] => "secretBag",
+            [10, 1, 6] => "safeContentsBag",
+            _ => return None,
+        },
+        // 1.2.840.113549: RSA Data Security
+        [42, 0x86, 72, 0x86, 0xf7, 13, rest @ ..] => match rest {
+            [1, 3, 1] => "dhKeyAgreement",
+            [2, 5] => "MD5",
+            [2, 7] => "HMAC-SHA1",
+            [2, 9] => "HMAC-SHA256",
+            [2, 10] => "HMAC-SHA384",
+            [2, 11] => "HMAC-SHA512",
+            [3, 7] => "3DES-CBC",
+            [2, 8] => "HMAC-SHA224",
+            _ => return None,
+        },
+        // 1.2.840.10040.4: X9.57
+        [42, 0x86, 72, 0xce, 56, 4, rest @ ..] => match rest {
+            [1] => "dsa",
+            [3] => "dsa-with-SHA1",
+            _ => return None,
+        },
+        // 1.2.840.10045: X9.62
+        [42, 0x86, 72, 0xce, 61, rest @ ..] => match rest {
+            [2, 1] => "ecPublicKey",
+            [3, 1, 1] => "P-192",
+            [3, 1, 7] => "P-256",
+            [4, 1] => "ecdsa-with-SHA1",
+            [4, 3, 1] => "ecdsa-with-SHA224",
+            [4, 3, 2] => "ecdsa-with-SHA256",
+            [4, 3, 3] => "ecdsa-with-SHA384",
+            [4, 3, 4] => "ecdsa-with-SHA512",
+            _ => return None,
+        },
+        // 1.3.101: RFC 8410
+        [43, 101, rest @ ..] => match rest {
+            [110] => "X25519",
+            [111] => "X448",
+            [112] => "Ed25519",
+            [113] => "Ed448",
+            _ => return None,
+        },
+        // 1.3.132: SEC 2
+        [43, 0x81, 4, rest @ ..] => match rest {
+            [1, 12] => "ecDH",
+            [0, 33] => "P-224",
+            [0, 34] => "P-384",
+            [0, 35] => "P-521",
+            [0, 10] => "secp256k1",
+            _ => return None,
+        },
+        // 1.3.36.3.3.2.8.1.1: RFC 5639
+        [43, 36, 3, 3, 2, 8, 1, 1, rest @ ..] => match rest {
+            [7] => "brainpoolP256r1",
+            [11] => "brainpoolP384r1",
+            [13] => "brainpoolP512r1",
+            _ => return None,
+        },
+        // 2.16.840.1.101.3.4: NIST
+        [96, 0x86, 72, 1, 101, 3, 4, rest @ ..] => match rest {
+            [3, 17] => "ML-DSA-44",
+            [3, 18] => "ML-DSA-65",
+            [3, 19] => "ML-DSA-87",
+            [3, 1] => "dsa-with-SHA224",
+            [3, 2] => "dsa-with-SHA256",
+            [2, 4] => "SHA-224",
+            [2, 1] => "SHA-256",
+            [2, 2] => "SHA-384",
+            [2, 3] => "SHA-512",
+            [1, 2] => "AES-128-CBC",
+            [1, 22] => "AES-192-CBC",
+            [1, 42] => "AES-256-CBC",
+            [1, 46] => "AES-256-GCM",
+            _ => return None,
+        },
+        // 1.2.840.10046.2.1
+        [42, 0x86, 72, 0xce, 62, 2, 1] => "dhPublicNumber",
+        // 1.2.156.10197.1.301
+        [42, 0x81, 28, 0xcf, 85, 1, 0x82, 45] => "SM2",
+        // 1.3.14.3.2.26
+        [43, 14, 3, 2, 26] => "SHA-1",
+        // 1.3.6.1.4.1.11591.4.11
+        [43, 6, 1, 4, 1, 0xda, 71, 4, 11] => "scrypt",
+        // 2.16.840.1.113894.746875.1.1
+        [96, 0x86, 72, 1, 0x86, 0xf9, 102, 0xad, 0xca, 123, 1, 1] => "javaTrustedKeyUsage",
         _ => return None,
     })
 }

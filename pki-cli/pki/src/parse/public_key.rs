@@ -175,7 +175,7 @@ pub(crate) fn bits(number: &[u8]) -> usize {
 }
 
 fn curve_bits(curve: Oid<'_>) -> Option<usize> {
-    Some(match curve.name().as_str() {
+    Some(match &*curve.name() {
         "P-192" => 192,
         "P-224" => 224,
         "P-256" | "secp256k1" | "brainpoolP256r1" | "SM2" => 256,

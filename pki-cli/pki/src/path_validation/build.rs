@@ -7,8 +7,9 @@
 //! that is told. All work is counted, so that no bundle can hang the validator.
 
 use std::{
-    cell::RefCell,
-    collections::{HashMap, VecDeque},
+    cell::{OnceCell, RefCell},
+    collections::{BTreeSet, HashMap, VecDeque},
+    hash::{BuildHasher, RandomState},
 };
 
 use super::{
@@ -20,6 +21,7 @@ use super::{
     request::Request,
     signature,
 };
+use crate::parse::{certificate::Certificate, name::Canonical};
 
 /// More certificates than this are no path. The longest that is known from practice has seven.
 const LONGEST_PATH: usize = 20;
@@ -107,7 +109,10 @@ pub(super) type Signatures = HashMap<(Option<usize>, Option<usize>), Result<(), 
 /// Everything a path may be built from.
 pub(super) struct Pool<'a> {
     certificates: Vec<Pooled<'a>>,
-    by_subject: HashMap<Vec<Vec<u8>>, Vec<usize>>,
+    /// The hash of each certificate's subject with its place, in order.
+    by_subject: Vec<(u64, usize)>,
+    /// With a key of its own, so that nobody can make names that meet.
+    hasher: RandomState,
     /// Whether one of them signed another, once somebody wanted to know.
     signatures: RefCell<Signatures>,
     /// How many of the certificates given could not be read; they are left out, as any other unused certificate.
@@ -115,8 +120,12 @@ pub(super) struct Pool<'a> {
 }
 
 struct Pooled<'a> {
-    candidate: Candidate<'a>,
+    der: &'a [u8],
+    /// Made ready once somebody looks for its name. Most certificates of a large bundle are nobody's issuer.
+    candidate: OnceCell<Option<Box<Candidate<'a>>>>,
     trusted: bool,
+    /// The hash of its subject.
+    subject: u64,
     /// How many certificates stand between it and a trust anchor if names alone are followed; nothing when no names lead
     /// to one.
     distance: Option<usize>,
@@ -124,57 +133,63 @@ struct Pooled<'a> {
 
 impl<'a> Pool<'a> {
     pub(super) fn new(request: &Request<'a>) -> Self {
+        let count = request.trust.len() + request.intermediates.len();
         let mut pool = Self {
-            certificates: Vec::new(),
-            by_subject: HashMap::new(),
+            certificates: Vec::with_capacity(count),
+            by_subject: Vec::with_capacity(count),
+            hasher: RandomState::new(),
             signatures: RefCell::default(),
             unreadable: 0,
         };
-        let mut seen = std::collections::HashSet::new();
+        let mut seen = BTreeSet::new();
+        let mut name = Canonical::default();
+        let mut issued_by: HashMap<u64, Vec<usize>> = HashMap::new();
         let anchors = request.trust.iter().map(|der| (*der, true));
         for (der, trusted) in anchors.chain(request.intermediates.iter().map(|der| (*der, false))) {
             // A certificate that is trusted needs no path of its own; one that came twice is one.
             if !seen.insert(der) {
                 continue;
             }
-            match Candidate::read(der) {
-                Ok(candidate) => {
-                    pool.by_subject
-                        .entry(candidate.subject.clone())
-                        .or_default()
-                        .push(pool.certificates.len());
-                    pool.certificates.push(Pooled {
-                        candidate,
-                        trusted,
-                        distance: trusted.then_some(0),
-                    });
-                }
-                Err(_) => pool.unreadable += 1,
-            }
-        }
-        pool.measure();
-        pool
-    }
-
-    /// Finds the distances, breadth first from the trust anchors down. Each name is looked at once.
-    fn measure(&mut self) {
-        let mut issued_by: HashMap<Vec<Vec<u8>>, Vec<usize>> = HashMap::new();
-        let mut next = VecDeque::new();
-        for (id, pooled) in self.certificates.iter().enumerate() {
-            if pooled.trusted {
-                next.push_back(id);
-            } else {
-                let issuer = pooled.candidate.issuer.clone();
+            let Ok(certificate) = Certificate::from_der(der) else {
+                pool.unreadable += 1;
+                continue;
+            };
+            let id = pool.certificates.len();
+            certificate.subject.write_canonical(&mut name);
+            let subject = pool.hasher.hash_one(&name);
+            pool.by_subject.push((subject, id));
+            pool.certificates.push(Pooled {
+                der,
+                candidate: OnceCell::new(),
+                trusted,
+                subject,
+                distance: trusted.then_some(0),
+            });
+            if !trusted {
+                certificate.issuer.write_canonical(&mut name);
+                let issuer = pool.hasher.hash_one(&name);
                 issued_by.entry(issuer).or_default().push(id);
             }
         }
+        pool.by_subject.sort_unstable();
+        pool.measure(issued_by);
+        pool
+    }
+
+    /// Finds the distances, breadth first from the trust anchors down. Each name is looked at once. Hashes will do for
+    /// names here: what is wrongly preferred is tried first and no more.
+    fn measure(&mut self, mut issued_by: HashMap<u64, Vec<usize>>) {
+        if issued_by.is_empty() {
+            return;
+        }
+        let anchors = self.certificates.iter().enumerate();
+        let mut next: VecDeque<_> = anchors
+            .filter_map(|(id, pooled)| pooled.trusted.then_some(id))
+            .collect();
         while let Some(id) = next.pop_front() {
             let above = &self.certificates[id];
             let distance = above.distance.map(|distance| distance + 1);
-            for below in issued_by
-                .remove(&above.candidate.subject)
-                .unwrap_or_default()
-            {
+            for below in issued_by.remove(&above.subject).unwrap_or_default() {
                 self.certificates[below].distance = distance;
                 next.push_back(below);
             }
@@ -182,16 +197,22 @@ impl<'a> Pool<'a> {
     }
 
     /// Those that bear the name `subject`.
-    pub(super) fn named(&self, subject: &[Vec<u8>]) -> impl Iterator<Item = Node<'_, 'a>> {
-        self.by_subject
-            .get(subject)
-            .into_iter()
-            .flatten()
-            .filter_map(|id| {
+    pub(super) fn named(&self, subject: &Canonical) -> impl Iterator<Item = Node<'_, 'a>> {
+        let hash = self.hasher.hash_one(subject);
+        let first = self.by_subject.partition_point(|(other, _)| *other < hash);
+        self.by_subject[first..]
+            .iter()
+            .take_while(move |(other, _)| *other == hash)
+            .filter_map(move |(_, id)| {
                 let pooled = self.certificates.get(*id)?;
+                let candidate = pooled
+                    .candidate
+                    .get_or_init(|| Candidate::read(pooled.der).ok().map(Box::new))
+                    .as_ref()
+                    .filter(|candidate| candidate.subject == *subject)?;
                 Some(Node {
                     id: Some(*id),
-                    candidate: &pooled.candidate,
+                    candidate,
                     trusted: pooled.trusted,
                     distance: pooled.distance,
                 })
@@ -208,10 +229,10 @@ pub(super) struct Node<'p, 'a> {
     distance: Option<usize>,
 }
 
-/// One search for a path.
-pub(super) struct Search<'p, 'a> {
+/// One search for a path. The certificates of the pool may live longer than the leaf.
+pub(super) struct Search<'p, 'a, 'c> {
     pub(super) request: &'p Request<'a>,
-    pub(super) pool: &'p Pool<'a>,
+    pub(super) pool: &'p Pool<'c>,
     pub(super) work: &'p mut Work,
     /// Of certificates that are not in the pool.
     pub(super) signatures: Signatures,
@@ -233,8 +254,8 @@ enum Stage {
 pub(super) type Judge<'j, 'p, 'a> =
     &'j mut dyn FnMut(&[Node<'p, 'a>], &mut Work) -> Result<(), (usize, Finding)>;
 
-impl<'p, 'a> Search<'p, 'a> {
-    pub(super) fn new(request: &'p Request<'a>, pool: &'p Pool<'a>, work: &'p mut Work) -> Self {
+impl<'p, 'a, 'c: 'a> Search<'p, 'a, 'c> {
+    pub(super) fn new(request: &'p Request<'a>, pool: &'p Pool<'c>, work: &'p mut Work) -> Self {
         Self {
             request,
             pool,

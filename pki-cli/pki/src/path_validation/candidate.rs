@@ -11,14 +11,15 @@ use crate::parse::{
         Policy,
     },
     general_name::GeneralName,
+    name::Canonical,
     oid::Oid,
 };
 
 pub(super) struct Candidate<'a> {
     pub(super) certificate: Certificate<'a>,
     /// Names in the form in which equal means matching (RFC 5280 section 7.1).
-    pub(super) subject: Vec<Vec<u8>>,
-    pub(super) issuer: Vec<Vec<u8>>,
+    pub(super) subject: Canonical,
+    pub(super) issuer: Canonical,
     pub(super) extensions: Extensions<'a>,
     /// The first extension that we should know and cannot read.
     pub(super) broken: Option<String>,

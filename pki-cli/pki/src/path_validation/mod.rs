@@ -64,9 +64,9 @@ fn validate_within(request: &Request<'_>, work: &mut Work) -> Result<Accepted, R
 }
 
 /// `pool` was made of the same trust anchors and intermediates as `request`; `signatures` are the leaf's.
-fn validate_in<'a>(
+fn validate_in<'a, 'c: 'a>(
     request: &Request<'a>,
-    pool: &Pool<'a>,
+    pool: &Pool<'c>,
     signatures: &mut Signatures,
     work: &mut Work,
 ) -> Result<Accepted, Rejected> {

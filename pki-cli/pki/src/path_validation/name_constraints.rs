@@ -7,7 +7,7 @@ use super::{FailureKind, build::Work, candidate::Candidate, error::Finding, name
 use crate::parse::{
     extensions::{NameConstraints, Subtree},
     general_name::GeneralName,
-    name::{Name, string},
+    name::{Canonical, Name, string},
     oid::known,
 };
 
@@ -123,7 +123,7 @@ fn legacy_mailboxes(subject: &Name<'_>) -> Vec<String> {
     subject
         .attributes()
         .filter(|attribute| attribute.oid == known::EMAIL_ADDRESS)
-        .map(|attribute| string(attribute.value).unwrap_or_default())
+        .map(|attribute| string(attribute.value).unwrap_or_default().into_owned())
         .collect()
 }
 
@@ -134,7 +134,7 @@ fn all_names<'n>(
 ) -> Vec<GeneralName<'n>> {
     let mut all = names.to_vec();
     if !subject.is_empty() {
-        all.push(GeneralName::Directory(subject.clone()));
+        all.push(GeneralName::Directory(*subject));
     }
     let legacy = legacy_mailboxes.iter();
     all.extend(legacy.map(|mailbox| GeneralName::Email(mailbox)));
@@ -205,14 +205,14 @@ fn listed(names: &[&GeneralName<'_>], between: &str) -> String {
 struct Prepared<'n, 'a> {
     name: &'n GeneralName<'a>,
     /// For a directory name: the form in which equal means matching.
-    directory: Vec<Vec<u8>>,
+    directory: Canonical,
 }
 
 impl<'n, 'a> Prepared<'n, 'a> {
     fn new(name: &'n GeneralName<'a>) -> Self {
         let directory = match name {
             GeneralName::Directory(name) => name.canonical(),
-            _ => Vec::new(),
+            _ => Canonical::default(),
         };
         Self { name, directory }
     }

@@ -4,7 +4,7 @@ use super::list;
 use crate::parse::{
     der::{self, BitString, DerError, Reader, Result, tag},
     general_name::GeneralName,
-    name::{Attribute, read_rdn},
+    name::RelativeName,
 };
 
 #[derive(Clone, Debug)]
@@ -17,7 +17,7 @@ pub(crate) struct DistributionPoint<'a> {
 #[derive(Clone, Debug)]
 pub(crate) enum DistributionPointName<'a> {
     Full(Vec<GeneralName<'a>>),
-    RelativeToIssuer(Vec<Attribute<'a>>),
+    RelativeToIssuer(RelativeName<'a>),
 }
 
 #[derive(Clone, Debug)]
@@ -72,7 +72,9 @@ fn distribution_point_name<'a>(
     reader.end(what)?;
     match value.tag {
         0xa0 => GeneralName::read_all(value.content, what).map(DistributionPointName::Full),
-        0xa1 => read_rdn(value.content, what).map(DistributionPointName::RelativeToIssuer),
+        0xa1 => {
+            RelativeName::read(value.content, what).map(DistributionPointName::RelativeToIssuer)
+        }
         _ => Err(DerError::new(
             what,
             "hold a name of a kind that does not exist",

@@ -63,7 +63,7 @@ fn user_notice<'a>(value: Value<'a>, what: &'static str) -> Result<Qualifier<'a>
     let (mut organization, mut numbers) = (None, Vec::new());
     if let Some(reference) = notice.optional(tag::SEQUENCE, what)? {
         let mut reference = Reader::new(reference.content);
-        organization = Some(string(reference.any(what)?).ok_or(broken)?);
+        organization = Some(string(reference.any(what)?).ok_or(broken)?.into_owned());
         let mut list = reference.sequence(what)?;
         while !list.is_empty() {
             numbers.push(list.unsigned(what)?);
@@ -72,7 +72,7 @@ fn user_notice<'a>(value: Value<'a>, what: &'static str) -> Result<Qualifier<'a>
     }
     let text = match notice.is_empty() {
         true => None,
-        false => Some(string(notice.any(what)?).ok_or(broken)?),
+        false => Some(string(notice.any(what)?).ok_or(broken)?.into_owned()),
     };
     notice.end(what)?;
     Ok(Qualifier::UserNotice {

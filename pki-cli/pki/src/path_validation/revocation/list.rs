@@ -8,13 +8,14 @@ use super::super::candidate::Candidate;
 use crate::parse::{
     crl::{Crl, Revoked},
     extensions::{Content, IssuingDistributionPoint, directory_name},
+    name::Canonical,
     oid::known,
 };
 
 /// A CRL, read once.
 pub(in super::super) struct List<'a> {
     pub(super) crl: Crl<'a>,
-    pub(super) issuer: Vec<Vec<u8>>,
+    pub(super) issuer: Canonical,
     pub(super) scope: Option<IssuingDistributionPoint<'a>>,
     /// The CRL number (section 5.2.3); a list of version 1 has none.
     number: Option<&'a [u8]>,
@@ -23,7 +24,7 @@ pub(in super::super) struct List<'a> {
     /// The place of each entry, by the number of its issuer in `issuers`, and by serial number.
     entries: HashMap<(usize, &'a [u8]), usize>,
     /// Whose certificates are in it: the list's own issuer first.
-    issuers: HashMap<Vec<Vec<u8>>, usize>,
+    issuers: HashMap<Canonical, usize>,
     /// Why it can be used for nothing.
     pub(super) broken: Option<(&'static str, String)>,
 }
@@ -148,7 +149,7 @@ impl<'a> List<'a> {
 
 /// The name in certificateIssuer, if an entry has one. Every extension of an entry must be readable, since what cannot be
 /// read may change what the entry is about.
-fn certificate_issuer(entry: &Revoked<'_>) -> Result<Option<Vec<Vec<u8>>>, String> {
+fn certificate_issuer(entry: &Revoked<'_>) -> Result<Option<Canonical>, String> {
     let mut issuer = None;
     for extension in &entry.extensions {
         match extension.decode() {

@@ -66,9 +66,9 @@ fn is_current(list: &List<'_>, now: OffsetDateTime) -> Result<(), Finding> {
 }
 
 /// Checks every certificate of the path but the trust anchor.
-pub(super) fn check<'a>(
+pub(super) fn check<'a, 'c: 'a>(
     path: &[Node<'_, 'a>],
-    given: Given<'_, 'a>,
+    given: Given<'_, 'a, 'c>,
     work: &mut Work,
 ) -> Result<(), (usize, Finding)> {
     check_without(path, given, &[], work)
@@ -76,17 +76,17 @@ pub(super) fn check<'a>(
 
 /// What revocation is judged by.
 #[derive(Clone, Copy)]
-pub(super) struct Given<'s, 'a> {
+pub(super) struct Given<'s, 'a, 'c> {
     pub(super) lists: &'s [List<'a>],
     pub(super) unreadable: &'s [String],
     pub(super) request: &'s Request<'a>,
-    pub(super) pool: &'s Pool<'a>,
+    pub(super) pool: &'s Pool<'c>,
 }
 
 /// The same, without the lists whose signers are being judged: nobody vouches for himself, unless the CA says so.
-fn check_without<'a>(
+fn check_without<'a, 'c: 'a>(
     path: &[Node<'_, 'a>],
-    given: Given<'_, 'a>,
+    given: Given<'_, 'a, 'c>,
     under_judgement: &[usize],
     work: &mut Work,
 ) -> Result<(), (usize, Finding)> {
@@ -105,18 +105,18 @@ fn check_without<'a>(
 }
 
 /// The question about one certificate.
-struct Status<'s, 'p, 'a> {
+struct Status<'s, 'p, 'a, 'c> {
     candidate: &'s Candidate<'a>,
     /// The rest of its path: its issuer first, the trust anchor last.
     issuers: &'s [Node<'p, 'a>],
-    given: Given<'s, 'a>,
+    given: Given<'s, 'a, 'c>,
     under_judgement: &'s [usize],
     /// It is the signer of the last list under judgement.
     is_signer: bool,
     work: &'s mut Work,
 }
 
-impl<'s, 'p: 's, 'a> Status<'s, 'p, 'a> {
+impl<'s, 'p: 's, 'a, 'c: 'a> Status<'s, 'p, 'a, 'c> {
     fn check(&mut self) -> Result<(), Finding> {
         let candidate = self.candidate;
         let mut covered = 0;

@@ -10,7 +10,7 @@ use crate::parse::{
     der::BitString,
     extensions::{DistributionPoint, DistributionPointName, directory_name},
     general_name::GeneralName,
-    name::Attribute,
+    name::Canonical,
 };
 
 /// Bits 1 to 8 of ReasonFlags: every reason there is.
@@ -116,29 +116,25 @@ fn names_meet(
         .any(|name| wanted.contains(name))
 }
 
-/// Names in a form in which equal means matching.
-fn comparable(name: &DistributionPointName<'_>, issuer: &[Vec<u8>]) -> BTreeSet<Vec<Vec<u8>>> {
+/// A name by its kind, in a form in which equal means matching.
+type Comparable = (&'static str, Canonical);
+
+fn comparable(name: &DistributionPointName<'_>, issuer: &Canonical) -> BTreeSet<Comparable> {
     match name {
         DistributionPointName::Full(names) => names.iter().map(comparable_name).collect(),
         DistributionPointName::RelativeToIssuer(rdn) => {
-            let mut full = vec![b"dirName".to_vec()];
-            full.extend_from_slice(issuer);
-            full.push(canonical(rdn));
-            BTreeSet::from([full])
+            let mut full = issuer.clone();
+            full.push(*rdn);
+            BTreeSet::from([("dirName", full)])
         }
     }
 }
 
-fn comparable_name(name: &GeneralName<'_>) -> Vec<Vec<u8>> {
-    let mut out = vec![name.kind().as_bytes().to_vec()];
-    match name {
-        GeneralName::Directory(name) => out.extend(name.canonical()),
-        GeneralName::Uri(uri) => out.push(names::normalise_uri(uri).into_bytes()),
-        other => out.push(other.value().to_ascii_lowercase().into_bytes()),
-    }
-    out
-}
-
-fn canonical(rdn: &[Attribute<'_>]) -> Vec<u8> {
-    crate::parse::name::canonical_rdn(rdn)
+fn comparable_name(name: &GeneralName<'_>) -> Comparable {
+    let canonical = match name {
+        GeneralName::Directory(name) => name.canonical(),
+        GeneralName::Uri(uri) => Canonical::of_octets(names::normalise_uri(uri).into_bytes()),
+        other => Canonical::of_octets(other.value().to_ascii_lowercase().into_bytes()),
+    };
+    (name.kind(), canonical)
 }
