@@ -126,6 +126,21 @@ impl<'a> Certificate<'a> {
         })
     }
 
+    /// Issuer and subject of a certificate, whole, without a look at anything else: a certificate that cannot be read
+    /// may have them all the same.
+    pub(crate) fn names(octets: &'a [u8]) -> Option<(&'a [u8], &'a [u8])> {
+        let what = "a name";
+        let mut outer = Reader::new(octets).sequence(what).ok()?;
+        let mut reader = outer.sequence(what).ok()?;
+        reader.optional(tag::context_constructed(0), what).ok()?;
+        reader.value(tag::INTEGER, what).ok()?;
+        reader.sequence(what).ok()?;
+        let issuer = reader.value(tag::SEQUENCE, what).ok()?;
+        reader.sequence(what).ok()?;
+        let subject = reader.value(tag::SEQUENCE, what).ok()?;
+        Some((issuer.raw, subject.raw))
+    }
+
     pub(crate) fn extension(&self, oid: Oid<'_>) -> Option<&Extension<'a>> {
         self.extensions
             .iter()

@@ -3,6 +3,8 @@
 //! It never decides here. Its verdict is shown when it differs from ours, because a connection would then fail, or
 //! succeed, against what `verify` says.
 
+use std::collections::BTreeSet;
+
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use webpki::{
     CertRevocationList, EndEntityCert, ExpirationPolicy, KeyUsage, OwnedCertRevocationList,
@@ -10,16 +12,13 @@ use webpki::{
 };
 
 use super::request::{Expected, Purpose, Request};
+use crate::parse::certificate::Certificate;
 
 /// The verdict of rustls-webpki: nothing, or its reason to refuse, as a half sentence.
 pub fn rustls_verdict(request: &Request<'_>) -> Result<(), String> {
     let say = |error: webpki::Error| words(&error);
     let leaf = CertificateDer::from(request.leaf);
-    let trust: Vec<_> = request
-        .trust
-        .iter()
-        .map(|der| CertificateDer::from(*der))
-        .collect();
+    let trust: Vec<_> = trust_anchors(request).map(CertificateDer::from).collect();
     let intermediates: Vec<_> = request
         .intermediates
         .iter()
@@ -85,6 +84,26 @@ pub fn rustls_verdict(request: &Request<'_>) -> Result<(), String> {
         leaf.verify_is_valid_for_subject_name(&name).map_err(say)?;
     }
     Ok(())
+}
+
+/// Those that can be the issuer of the leaf or of an intermediate. It compares names octet by octet and passes over every
+/// other trust anchor, so it need not be given them, of which the operating system has more than a hundred.
+fn trust_anchors<'a>(request: &Request<'a>) -> impl Iterator<Item = &'a [u8]> {
+    let below = [request.leaf]
+        .into_iter()
+        .chain(request.intermediates.iter().copied());
+    // Nothing when there is one that it may read another way than we do.
+    let issuers: Option<BTreeSet<_>> = below
+        .map(|der| Certificate::names(der).map(|(issuer, _)| issuer))
+        .collect();
+    request
+        .trust
+        .iter()
+        .copied()
+        .filter(move |der| match (&issuers, Certificate::names(der)) {
+            (Some(issuers), Some((_, subject))) => issuers.contains(subject),
+            _ => true,
+        })
 }
 
 /// Its errors are called by the names that they have in the source.
