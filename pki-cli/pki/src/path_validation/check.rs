@@ -199,17 +199,8 @@ fn path_length(path: &[Node<'_, '_>], max_depth: Option<usize>) -> Result<(), (u
 
 /// Section 4.2.1.2: a CA's subjectKeyIdentifier “MUST be the value placed in the key identifier field” of what it issues.
 fn key_identifiers(path: &[Node<'_, '_>], work: &mut Work) -> Result<(), (usize, Finding)> {
-    let top = match path.last() {
-        Some(top) => {
-            let at = path.len() - 1;
-            let is_self_signed = top
-                .candidate
-                .is_self_signed(work)
-                .map_err(|finding| (at, finding))?;
-            is_self_signed.then_some((at, *top, *top))
-        }
-        None => None,
-    };
+    // What stands above the trust anchor is itself, or unknown.
+    let top = path.last().map(|top| (path.len() - 1, *top, *top));
     let pairs = path
         .windows(2)
         .enumerate()
@@ -224,6 +215,11 @@ fn key_identifiers(path: &[Node<'_, '_>], work: &mut Work) -> Result<(), (usize,
         let found = issuer.candidate.extensions.subject_key_identifier;
         if let (Some(wanted), Some(found)) = (wanted, found)
             && wanted != found
+            && (at + 1 < path.len()
+                || issuer
+                    .candidate
+                    .is_self_signed(work)
+                    .map_err(|finding| (at, finding))?)
         {
             return Err((
                 at,

@@ -1009,8 +1009,8 @@ fn every_signature_is_verified_once_and_every_policy_of_every_path_is_counted() 
     let rejected = validate_mesh(2, 3, &mut work);
     assert_eq!(rejected.kind, FailureKind::Policy);
     let spent = spent(&work);
-    // Leaf by level 2, level 2 by level 1, level 1 by the root, and the root by itself.
-    assert_eq!(spent.signatures, 3 + 9 + 3 + 1);
+    // Leaf by level 2, level 2 by level 1, level 1 by the root.
+    assert_eq!(spent.signatures, 3 + 9 + 3);
     assert_eq!(spent.paths, 9);
     // On each path: the policies of two CAs, and what was expected before each of three certificates.
     assert_eq!(spent.policies, 9 * (5 + 5 + 1 + 5 + 5));

@@ -149,7 +149,7 @@ fn of_many_cas_of_one_name_the_right_key_is_found() {
         .intermediates(&more);
     let mut work = Work::new();
     validate_within(&request, &mut work).expect("accepted");
-    assert_eq!(spent(&work).signatures, 3);
+    assert_eq!(spent(&work).signatures, 2);
 }
 
 #[test]
