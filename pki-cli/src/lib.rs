@@ -29,7 +29,7 @@ use std::{
     sync::{Arc, atomic::AtomicBool},
 };
 
-use clap::{CommandFactory, FromArgMatches, Parser};
+use clap::{Args as _, CommandFactory, FromArgMatches, Parser};
 
 use crate::{
     command_error::{CommandError, Kind},
@@ -78,7 +78,6 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         return version();
     }
     let mut output = Output::from_process();
-    let args: Vec<_> = args.into_iter().collect();
     // Looked for by hand as well: what cannot be understood is told in JSON to whoever asked for it.
     let asks_for_json = args
         .iter()
@@ -121,7 +120,15 @@ fn version() -> ExitCode {
     }
 }
 
-fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Arguments, clap::Error> {
+fn parse(args: Vec<OsString>) -> Result<Arguments, clap::Error> {
+    // To describe every command takes longer than to read a certificate. That is only done to tell what is wrong.
+    let only = args.get(1).and_then(|name| name.to_str());
+    if let Some(only) = only.and_then(commands::described) {
+        let command = Global::augment_args(clap::Command::new("pki")).subcommand(only);
+        if let Ok(matches) = command.try_get_matches_from(&args) {
+            return Arguments::from_arg_matches(&matches);
+        }
+    }
     let matches = Arguments::command().try_get_matches_from(args)?;
     Arguments::from_arg_matches(&matches)
 }
