@@ -1,0 +1,275 @@
+//! Makes reality match a manifest. First the plan, which is the difference between the two and changes nothing; then
+//! each step, looked at once more under the folder's lock, so that two runs at once do not issue twice.
+
+mod action;
+mod chain;
+mod pair;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::HashSet,
+    path::{Path, PathBuf},
+};
+
+use time::OffsetDateTime;
+
+use crate::{
+    authority::{self, Authority, Generations, Role},
+    error::Error,
+    folder::{self, Entry as File, Folder, FolderError, Wait},
+    index::{self, Index},
+    issuer::{self},
+    manifest::{Entry, Manifest},
+};
+use action::action;
+pub(crate) use chain::Chain;
+pub use pair::{has_encrypted_key, write_certificate, write_pair};
+
+/// What would be done.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// To the CA.
+    pub authority: AuthorityStep,
+    /// To each certificate, in the order of the manifest.
+    pub steps: Vec<Step>,
+}
+
+/// What would be done to the CA.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum AuthorityStep {
+    /// There is none.
+    Create,
+    /// It is there; these are differences, which are not acted upon: a CA is not replaced in passing.
+    Keep(Vec<String>),
+}
+
+/// One certificate of the plan.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// The entry of the manifest.
+    pub entry: Entry,
+    /// What would be done.
+    pub action: Action,
+    /// Whether the key that is there is encrypted: then a new one is encrypted as well.
+    pub is_encrypted: bool,
+}
+
+/// What would be done to a certificate.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Action {
+    /// It is missing.
+    Issue,
+    /// It is there and is to be replaced, for these reasons.
+    Replace(Vec<String>),
+    /// It is as it should be; `ca.crt` beside it is not, and is to be, for these reasons.
+    Trust(Vec<String>),
+    /// It is as it should be, and is valid until then.
+    Keep(OffsetDateTime),
+}
+
+/// Reasons that the index knows.
+const REVOKED: &str = "revoked";
+const COMPROMISED: &str = "its key is in other hands";
+
+impl Action {
+    /// Whether the index has to be asked whether the reasons hold still.
+    fn is_by_index(&self) -> bool {
+        let is_known = |reason: &String| reason == REVOKED || reason == COMPROMISED;
+        matches!(self, Self::Replace(reasons) if reasons.iter().any(is_known))
+    }
+
+    fn makes_key(&self) -> bool {
+        matches!(self, Self::Issue | Self::Replace(_))
+    }
+}
+
+impl Plan {
+    /// Compares a manifest with what is below `dir`.
+    pub fn make(manifest: &Manifest, dir: &Path, now: OffsetDateTime) -> Result<Self, Error> {
+        let present = if Authority::exists(dir) {
+            Some(Generations::read(dir)?)
+        } else {
+            None
+        };
+        let chain = match &present {
+            Some(generations) => Some(Chain {
+                previous: generations.previous_issuer(),
+                ..Chain::new(
+                    generations.root()?,
+                    generations.get(Role::Issuing),
+                    generations.anchors(),
+                    now,
+                )
+                .with_revoked(dir)?
+                .with_index(dir)?
+            }),
+            None => None,
+        };
+        let authority = match &chain {
+            None => AuthorityStep::Create,
+            Some(chain) => AuthorityStep::Keep(chain.differences(&manifest.authority)),
+        };
+        // What does not hang on the entry is asked once for each profile.
+        let mut fit = Vec::new();
+        let mut check = |chain: &Chain<'_>, entry: &Entry| {
+            if fit.is_empty() {
+                let index = Index::open_to_read(&dir.join(authority::FOLDER).join(index::FILE))?;
+                index.refuse_revoked(chain.certificates())?;
+                index.still_stands()?;
+            }
+            if !fit.contains(&entry.profile) {
+                issuer::check_above(&chain.certificates(), entry.profile, now)?;
+                fit.push(entry.profile);
+            }
+            chain.check(entry, &manifest.path)
+        };
+        let steps = manifest
+            .certificates
+            .iter()
+            .map(|entry| {
+                let path = dir.join(&entry.name);
+                let action = action(entry, &path, chain.as_ref(), now)?;
+                if let Some(chain) = &chain
+                    && action.makes_key()
+                {
+                    check(chain, entry)?;
+                }
+                Ok(Step {
+                    entry: entry.clone(),
+                    is_encrypted: action != Action::Issue && has_encrypted_key(&path)?,
+                    action,
+                })
+            })
+            .collect::<Result<_, Error>>()?;
+        Ok(Self { authority, steps })
+    }
+
+    /// Whether reality matches already.
+    pub fn is_empty(&self) -> bool {
+        matches!(self.authority, AuthorityStep::Keep(_))
+            && self
+                .steps
+                .iter()
+                .all(|step| matches!(step.action, Action::Keep(_)))
+    }
+
+    /// Finishes what a process that died left in folders whose pair is kept. What somebody else is writing to is left to
+    /// them.
+    pub fn settle(&self, dir: &Path) -> Result<(), Error> {
+        let kept = self.steps.iter().filter(|step| !step.makes_key());
+        for path in kept.map(|step| dir.join(&step.entry.name)) {
+            if folder::is_unsettled(&path) {
+                match Folder::lock(&path, &mut || false) {
+                    Ok(_) | Err(FolderError::Busy(_)) => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// How many certificates would be issued, replaced and kept. One that is kept stays as it is, also when others are to
+    /// be trusted beside it.
+    pub fn counts(&self) -> (usize, usize, usize) {
+        self.steps
+            .iter()
+            .fold((0, 0, 0), |(issue, replace, keep), step| {
+                match step.action {
+                    Action::Issue => (issue + 1, replace, keep),
+                    Action::Replace(_) => (issue, replace + 1, keep),
+                    Action::Trust(_) | Action::Keep(_) => (issue, replace, keep + 1),
+                }
+            })
+    }
+
+    /// In how many folders the trust would be renewed, and nothing else.
+    pub fn trusts(&self) -> usize {
+        let is_trust = |step: &&Step| matches!(step.action, Action::Trust(_));
+        self.steps.iter().filter(is_trust).count()
+    }
+}
+
+impl Step {
+    /// Whether it is taken for a reason that the index knows.
+    pub(crate) fn is_by_index(&self) -> bool {
+        self.action.is_by_index()
+    }
+
+    /// Whether taking the step makes a key.
+    pub fn makes_key(&self) -> bool {
+        self.action.makes_key()
+    }
+
+    /// Renews the trust beside a certificate that stays: the roots of the CA below `dir`, and no others. `false` when
+    /// there is nothing (left) to do.
+    pub fn trust(
+        &self,
+        dir: &Path,
+        now: OffsetDateTime,
+        wait: &mut Wait<'_>,
+    ) -> Result<bool, Error> {
+        if !matches!(self.action, Action::Trust(_)) {
+            return Ok(false);
+        }
+        let folder = Folder::lock(&dir.join(&self.entry.name), wait)?;
+        let generations = Generations::read(dir)?;
+        let chain = Chain::new(
+            generations.root()?,
+            generations.get(Role::Issuing),
+            generations.anchors(),
+            now,
+        )
+        .with_revoked(dir)?;
+        // Whoever replaced the pair in the meantime renewed the trust, too.
+        let action = action(&self.entry, folder.path(), Some(&chain), now)?;
+        if !matches!(action, Action::Trust(_)) {
+            return Ok(false);
+        }
+        let pem: String = chain.anchors.iter().map(|one| one.to_pem()).collect();
+        folder.put(&File::public(folder::ANCHOR, pem))?;
+        Ok(true)
+    }
+
+    /// Looks once more, now that nobody else writes to the folder: somebody may have taken the step in the meantime.
+    pub(crate) fn is_still_due(
+        &self,
+        folder: &Folder,
+        chain: &Chain<'_>,
+        is_encrypted: bool,
+        now: OffsetDateTime,
+    ) -> Result<bool, Error> {
+        if folder.is_vacant() {
+            return Ok(true);
+        }
+        if !action(&self.entry, folder.path(), Some(chain), now)?.makes_key() {
+            return Ok(false);
+        }
+        if !is_encrypted && has_encrypted_key(folder.path())? {
+            return Err(Error::ClearKey(folder.path().join(folder::KEY)));
+        }
+        Ok(true)
+    }
+}
+
+/// Folders below `dir` that hold a pair and are not in the manifest: they are left alone.
+pub fn strangers(manifest: &Manifest, dir: &Path) -> Vec<PathBuf> {
+    let known: HashSet<_> = manifest
+        .certificates
+        .iter()
+        .map(|entry| entry.name.as_str())
+        .collect();
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    let mut strangers: Vec<_> = entries
+        .filter(|entry| {
+            !entry
+                .file_name()
+                .to_str()
+                .is_some_and(|name| known.contains(name) || name.starts_with('.'))
+        })
+        .map(|entry| entry.path())
+        .filter(|path| path.join(folder::CERTIFICATE).exists())
+        .collect();
+    strangers.sort();
+    strangers
+}
