@@ -34,21 +34,18 @@ fn read_up_to(path: &Path, limit: u64) -> Result<Vec<u8>, CommandError> {
             format_args!("The file {shown} cannot be read: {error}."),
         ),
     };
-    let mut octets = Vec::new();
     // Read through a limit and not by the size in the file system: a device or pipe has none.
     let read = if path == Path::new("-") {
-        std::io::stdin()
-            .lock()
+        let mut octets = Vec::new();
+        let stdin = std::io::stdin().lock();
+        stdin
             .take(limit + 1)
             .read_to_end(&mut octets)
+            .map(|_| octets)
     } else {
-        folder::open_given(path).and_then(|file| {
-            // Room at once, as far as the size is known, so that nothing is copied while it grows.
-            octets.reserve_exact(file.size().min(limit) as usize + 1);
-            file.take(limit + 1).read_to_end(&mut octets)
-        })
+        folder::open_given(path).and_then(|file| file.read_up_to(limit + 1))
     };
-    read.map_err(unreadable)?;
+    let octets = read.map_err(unreadable)?;
     if octets.len() as u64 > limit {
         return Err(CommandError::new(
             Kind::Malformed,

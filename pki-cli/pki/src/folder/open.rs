@@ -35,6 +35,7 @@ const SILENT: u32 = 120;
 #[derive(Debug)]
 pub struct GivenFile {
     file: File,
+    /// As far as it is known: a pipe says 0.
     size: u64,
     /// Whether it is looked at in rounds, so that nobody is waited for without bound.
     is_watched: bool,
@@ -93,9 +94,17 @@ impl GivenFile {
         })
     }
 
-    /// How large it is, as far as that is known: a pipe says 0.
-    pub fn size(&self) -> u64 {
-        self.size
+    /// Reads what is left, up to `limit` octets.
+    pub fn read_up_to(self, limit: u64) -> io::Result<Vec<u8>> {
+        let mut octets = Vec::new();
+        // Room at once, as far as the size is known, so that nothing is copied while it grows.
+        octets.reserve_exact(self.size.min(limit) as usize + 1);
+        match self.is_watched {
+            true => self.take(limit).read_to_end(&mut octets)?,
+            // The file itself needs no room that was made zero before.
+            false => self.file.take(limit).read_to_end(&mut octets)?,
+        };
+        Ok(octets)
     }
 
     fn is_ready(&self) -> io::Result<bool> {

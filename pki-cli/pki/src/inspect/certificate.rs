@@ -1,5 +1,7 @@
 //! Certificates, shown.
 
+use std::borrow::Cow;
+
 use ::time::OffsetDateTime;
 
 use super::{
@@ -103,7 +105,7 @@ pub(super) fn object(certificate: &Certificate<'_>, now: OffsetDateTime) -> Obje
             ")",
         ]
         .concat(),
-        title: format!("Certificate {name}"),
+        title: ["Certificate ", &name].concat(),
         node: Node::Map(fields),
         problem: None,
         held: Held::Certificate(certificate.raw.to_vec()),
@@ -129,7 +131,11 @@ fn left(days: i64) -> String {
     match days {
         i64::MIN..0 => "expired".to_owned(),
         0 => "expires today".to_owned(),
-        days => format!("{} left", counted(days)),
+        days => {
+            let mut out = counted(days);
+            out.push_str(" left");
+            out
+        }
     }
 }
 
@@ -154,13 +160,13 @@ pub(super) fn validity(
 /// In plain words, what this certificate can be used for.
 pub(super) fn used_for(certificate: &Certificate<'_>) -> String {
     match role(certificate) {
-        (role, detail) if detail.is_empty() => role,
-        (role, detail) => format!("{role}, {detail}"),
+        (role, detail) if detail.is_empty() => role.into_owned(),
+        (role, detail) => [&*role, ", ", &detail].concat(),
     }
 }
 
 /// The same in two parts: a few words for a list, and what can be left out there.
-pub(super) fn role(certificate: &Certificate<'_>) -> (String, String) {
+pub(super) fn role(certificate: &Certificate<'_>) -> (Cow<'static, str>, Cow<'static, str>) {
     let content = |oid: Oid<'_>| {
         certificate
             .extension(oid)
@@ -168,7 +174,7 @@ pub(super) fn role(certificate: &Certificate<'_>) -> (String, String) {
     };
     let self_issued = certificate.is_self_issued();
     if certificate.extension(known::CT_POISON).is_some() {
-        return ("precertificate".to_owned(), "not for use".to_owned());
+        return ("precertificate".into(), "not for use".into());
     }
     if let Some(Content::BasicConstraints(constraints)) = content(known::BASIC_CONSTRAINTS)
         && constraints.ca
@@ -179,28 +185,29 @@ pub(super) fn role(certificate: &Certificate<'_>) -> (String, String) {
             "intermediate CA"
         };
         let detail = match constraints.path_length {
-            None => "issues CAs without limit".to_owned(),
-            Some(0) => "issues end entities only".to_owned(),
-            Some(1) => "one level of CAs below it".to_owned(),
-            Some(levels) => format!("{levels} levels of CAs below it"),
+            None => "issues CAs without limit".into(),
+            Some(0) => "issues end entities only".into(),
+            Some(1) => "one level of CAs below it".into(),
+            Some(levels) => format!("{levels} levels of CAs below it").into(),
         };
-        return (kind.to_owned(), detail);
+        return (kind.into(), detail);
     }
-    let own = if self_issued { "issued by itself" } else { "" }.to_owned();
+    let own = if self_issued { "issued by itself" } else { "" }.into();
     let Some(Content::ExtendedKeyUsage(usages)) = content(known::EXTENDED_KEY_USAGE) else {
-        return ("any use (no extendedKeyUsage)".to_owned(), own);
+        return ("any use (no extendedKeyUsage)".into(), own);
     };
     let has = |oid| usages.contains(&oid);
     let words = match (has(known::SERVER_AUTH), has(known::CLIENT_AUTH)) {
-        _ if has(known::ANY_EXTENDED_KEY_USAGE) => "any use".to_owned(),
-        (true, true) => "TLS server and client".to_owned(),
-        (true, false) => "TLS server".to_owned(),
-        (false, true) => "TLS client".to_owned(),
+        _ if has(known::ANY_EXTENDED_KEY_USAGE) => "any use".into(),
+        (true, true) => "TLS server and client".into(),
+        (true, false) => "TLS server".into(),
+        (false, true) => "TLS client".into(),
         (false, false) => usages
             .iter()
             .map(|usage| usage.name())
             .collect::<Vec<_>>()
-            .join(", "),
+            .join(", ")
+            .into(),
     };
     (words, own)
 }

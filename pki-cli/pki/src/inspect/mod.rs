@@ -451,10 +451,13 @@ fn time(at: OffsetDateTime) -> String {
 
 /// “1 day”, “2 days”.
 fn counted(days: i64) -> String {
-    match days {
-        1 => "1 day".to_owned(),
-        days => format!("{days} days"),
+    let mut out = String::with_capacity(24);
+    match u64::try_from(days) {
+        Ok(days) => crate::text::push_number(days, &mut out),
+        Err(_) => out.push_str(&days.to_string()),
     }
+    out.push_str(if days == 1 { " day" } else { " days" });
+    out
 }
 
 #[cfg(test)]

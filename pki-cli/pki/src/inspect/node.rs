@@ -149,7 +149,7 @@ impl Node {
             Self::Time(at) => push_time(*at, ' ', " UTC", out),
             Self::Bool(yes) => out.push_str(if *yes { "yes" } else { "no" }),
             Self::Octets(octets) => crate::text::push_hex_colons(octets, out),
-            Self::Oid(octets) => out.push_str(&Oid(octets).numbers()),
+            Self::Oid(octets) => Oid(octets).push_numbers(out),
             Self::List(items) => {
                 for (at, item) in items.iter().enumerate() {
                     if at > 0 {
@@ -231,15 +231,7 @@ fn render_field(name: &str, node: &Node, indent: usize, out: &mut String) {
 
 /// The name of a field, as people read it.
 fn push_label(name: &str, out: &mut String) {
-    if !name.bytes().any(|octet| octet == b'_') {
-        return out.push_str(name);
-    }
-    for (at, word) in name.split('_').enumerate() {
-        if at > 0 {
-            out.push(' ');
-        }
-        out.push_str(word);
-    }
+    out.extend(name.chars().map(|c| if c == '_' { ' ' } else { c }));
 }
 
 fn indented(indent: usize, out: &mut String) {

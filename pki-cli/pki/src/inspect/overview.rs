@@ -170,7 +170,7 @@ impl Overview {
                     true => certificate::certificate_name(&node.certificate),
                     false => name(&node.certificate),
                 },
-                role: certificate::role(&node.certificate).0,
+                role: certificate::role(&node.certificate).0.into_owned(),
                 validity: validity(&node.certificate, standing, now),
                 standing,
                 key: node.key,

@@ -62,12 +62,18 @@ pub(super) fn node(key: &PublicKey<'_>) -> Node {
 /// “P-256”, “RSA 4096”: as people speak of keys.
 pub(super) fn short(key: &PublicKey<'_>) -> String {
     match (key.kind(), key.bits()) {
-        (KeyKind::Rsa { .. }, Some(bits)) => format!("RSA {bits}"),
-        (KeyKind::Dsa { .. }, Some(bits)) => format!("DSA {bits}"),
+        (KeyKind::Rsa { .. }, Some(bits)) => sized("RSA ", bits),
+        (KeyKind::Dsa { .. }, Some(bits)) => sized("DSA ", bits),
         (KeyKind::Ec { curve, .. }, _) => curve.name().into_owned(),
         (KeyKind::EcExplicit { .. }, _) => "EC on a curve that is written out".to_owned(),
         _ => key.algorithm.oid.name().into_owned(),
     }
+}
+
+fn sized(kind: &str, bits: usize) -> String {
+    let mut out = kind.to_owned();
+    crate::text::push_number(bits.try_into().unwrap_or(u64::MAX), &mut out);
+    out
 }
 
 /// The curve by NIST's name and by the one that openssl's users know.

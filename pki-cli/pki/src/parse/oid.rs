@@ -37,24 +37,36 @@ impl<'a> Oid<'a> {
 
     /// The name together with the numbers.
     pub(crate) fn name_and_numbers(self) -> String {
-        let numbers = self.numbers();
+        // Room for most, and for what is said behind it.
+        let mut out = String::with_capacity(64);
         match known_name(self.0) {
-            Some(name) => [name, " (", &numbers, ")"].concat(),
-            None => numbers,
+            Some(name) => {
+                out.push_str(name);
+                out.push_str(" (");
+                self.push_numbers(&mut out);
+                out.push(')');
+            }
+            None => self.push_numbers(&mut out),
         }
+        out
     }
 
     /// The numbers, as people write them: `2.5.29.19`.
     pub(crate) fn numbers(self) -> String {
         let mut out = String::with_capacity(3 * self.0.len() + 2);
+        self.push_numbers(&mut out);
+        out
+    }
+
+    /// The same behind what is there.
+    pub(crate) fn push_numbers(self, out: &mut String) {
         let mut arc: u128 = 0;
         let mut first = true;
         for octet in self.0 {
             // An arc beyond 121 bits is nonsense, but must be shown all the same.
             if arc >> 121 != 0 {
                 let dot = if first { "" } else { "." };
-                out.push_str(&format!("{dot}[{}]", crate::text::hex(self.0)));
-                return out;
+                return out.push_str(&format!("{dot}[{}]", crate::text::hex(self.0)));
             }
             arc = (arc << 7) | u128::from(octet & 0x7f);
             if octet & 0x80 != 0 {
@@ -66,15 +78,14 @@ impl<'a> Oid<'a> {
                     40..80 => 1,
                     _ => 2,
                 };
-                push_arc(root, &mut out);
+                push_arc(root, out);
                 arc -= root * 40;
                 first = false;
             }
             out.push('.');
-            push_arc(arc, &mut out);
+            push_arc(arc, out);
             arc = 0;
         }
-        out
     }
 }
 
