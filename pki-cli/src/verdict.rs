@@ -34,7 +34,7 @@ impl Verdict {
         let rustls = match &ours {
             // A bundle that is too much work for us is not given to somebody with a larger limit.
             Err(rejected) if rejected.kind == FailureKind::WorkLimit => None,
-            _ => Some(rustls_verdict(request)),
+            _ => Some(rustls_verdict(request, ours.as_ref().ok())),
         };
         Self { ours, rustls }
     }

@@ -191,7 +191,7 @@ pub(crate) fn judge(
             assert!(!rejected.advice.is_empty() && !rejected.reason.is_empty());
         }
     }
-    let _ = path_validation::rustls_verdict(&request);
+    let _ = path_validation::rustls_verdict(&request, None);
 }
 
 /// `pki.toml`.

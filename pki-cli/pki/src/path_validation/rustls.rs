@@ -5,17 +5,37 @@
 
 use std::collections::BTreeSet;
 
-use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls_pki_types::{
+    AlgorithmIdentifier, CertificateDer, InvalidSignature, ServerName,
+    SignatureVerificationAlgorithm, UnixTime,
+};
 use webpki::{
     CertRevocationList, EndEntityCert, ExpirationPolicy, KeyUsage, OwnedCertRevocationList,
     RevocationOptionsBuilder,
 };
 
-use super::request::{Expected, Purpose, Request};
+use super::{
+    Accepted,
+    request::{Expected, Purpose, Request},
+};
 use crate::parse::certificate::Certificate;
 
 /// The verdict of rustls-webpki: nothing, or its reason to refuse, as a half sentence.
-pub fn rustls_verdict(request: &Request<'_>) -> Result<(), String> {
+///
+/// It need not verify again what was verified for `ours`, with the same arithmetic, when that was a yes.
+pub fn rustls_verdict(request: &Request<'_>, ours: Option<&Accepted>) -> Result<(), String> {
+    let verified = ours.map(Verified::all).unwrap_or_default();
+    let algorithms: Vec<_> = webpki::ALL_VERIFICATION_ALGS
+        .iter()
+        .map(|algorithm| Remembering {
+            algorithm: *algorithm,
+            verified: &verified,
+        })
+        .collect();
+    let algorithms: Vec<_> = algorithms
+        .iter()
+        .map(|algorithm| algorithm as &dyn SignatureVerificationAlgorithm)
+        .collect();
     let say = |error: webpki::Error| words(&error);
     let leaf = CertificateDer::from(request.leaf);
     let trust: Vec<_> = trust_anchors(request).map(CertificateDer::from).collect();
@@ -54,7 +74,7 @@ pub fn rustls_verdict(request: &Request<'_>) -> Result<(), String> {
             None => None,
         };
         leaf.verify_for_usage(
-            webpki::ALL_VERIFICATION_ALGS,
+            &algorithms,
             &anchors,
             &intermediates,
             time,
@@ -84,6 +104,71 @@ pub fn rustls_verdict(request: &Request<'_>) -> Result<(), String> {
         leaf.verify_is_valid_for_subject_name(&name).map_err(say)?;
     }
     Ok(())
+}
+
+/// A signature that is right.
+#[derive(Debug, PartialEq, Eq)]
+struct Verified<'p> {
+    algorithm: &'p [u8],
+    key_algorithm: &'p [u8],
+    key: &'p [u8],
+    message: &'p [u8],
+    signature: &'p [u8],
+}
+
+impl<'p> Verified<'p> {
+    /// Those of a path that was accepted.
+    fn all(accepted: &'p Accepted) -> Vec<Self> {
+        let read = |der: &'p Vec<u8>| Certificate::from_der(der).ok();
+        let path: Option<Vec<_>> = accepted.path.iter().map(read).collect();
+        let of_pair = |pair: &[Certificate<'p>]| Self {
+            algorithm: pair[0].signature_algorithm.content,
+            key_algorithm: pair[1].public_key.algorithm.content,
+            key: pair[1].public_key.key,
+            message: pair[0].tbs,
+            signature: pair[0].signature.octets,
+        };
+        path.unwrap_or_default().windows(2).map(of_pair).collect()
+    }
+}
+
+/// An algorithm that knows some signatures to be right.
+#[derive(Debug)]
+struct Remembering<'p> {
+    algorithm: &'static dyn SignatureVerificationAlgorithm,
+    verified: &'p [Verified<'p>],
+}
+
+impl SignatureVerificationAlgorithm for Remembering<'_> {
+    fn verify_signature(
+        &self,
+        public_key: &[u8],
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<(), InvalidSignature> {
+        let (algorithm, key_algorithm) = (self.signature_alg_id(), self.public_key_alg_id());
+        let asked = Verified {
+            algorithm: algorithm.as_ref(),
+            key_algorithm: key_algorithm.as_ref(),
+            key: public_key,
+            message,
+            signature,
+        };
+        match self.verified.contains(&asked) {
+            true => Ok(()),
+            false => self
+                .algorithm
+                .verify_signature(public_key, message, signature),
+        }
+    }
+
+    fn public_key_alg_id(&self) -> AlgorithmIdentifier {
+        self.algorithm.public_key_alg_id()
+    }
+
+    fn signature_alg_id(&self) -> AlgorithmIdentifier {
+        self.algorithm.signature_alg_id()
+    }
 }
 
 /// Those that can be the issuer of the leaf or of an intermediate. It compares names octet by octet and passes over every

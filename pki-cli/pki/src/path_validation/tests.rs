@@ -170,7 +170,10 @@ fn the_verifier_of_the_services_agrees_on_the_good_path_and_overlooks_an_expired
             .trust([&root])
             .intermediates([&issuing]);
         request.purpose = house.purpose;
-        rustls_verdict(&request)
+        let alone = rustls_verdict(&request, None);
+        let ours = validate(&request);
+        assert_eq!(rustls_verdict(&request, ours.as_ref().ok()), alone);
+        alone
     };
     let mut house = House::good();
     assert_eq!(verdict(&house), Ok(()));
@@ -178,6 +181,25 @@ fn the_verifier_of_the_services_agrees_on_the_good_path_and_overlooks_an_expired
     assert_eq!(verdict(&house), Ok(()));
     house.leaf.not_after = "261124115959Z";
     assert!(verdict(&house).is_err());
+}
+
+#[test]
+fn the_verifier_of_the_services_believes_of_our_answer_the_signatures_that_it_is_about_alone() {
+    let house = House::good();
+    let [root, issuing, leaf] = house.certificates();
+    let ours = house.validate().expect("accepted");
+    let mut altered = leaf.clone();
+    if let Some(last) = altered.last_mut() {
+        *last ^= 1;
+    }
+    let request = |leaf| {
+        Request::new(leaf, NOW)
+            .trust([&root])
+            .intermediates([&issuing])
+    };
+    assert_eq!(rustls_verdict(&request(&leaf), Some(&ours)), Ok(()));
+    let refused = rustls_verdict(&request(&altered), Some(&ours)).expect_err("altered");
+    assert!(refused.contains("signature"), "{refused}");
 }
 
 #[test]
