@@ -148,7 +148,7 @@ impl ToBeSigned<'_> {
                 &der::enumerated(reason.code()),
             ));
         }
-        if let Some(since) = invalid_since {
+        if let Some(since) = invalid_since.map(readable) {
             // §5.3.2: a GeneralizedTime, also before the year 2050.
             extensions.push(extension(
                 &INVALIDITY_DATE,
@@ -164,7 +164,7 @@ impl ToBeSigned<'_> {
             // The text in the index came from octets, so it is one.
             serial_number::encoded(&row.serial).unwrap_or_default(),
             // Nothing in a list is later than the list.
-            der::time(at.min(self.this_update)),
+            der::time(readable(at.min(self.this_update))),
             extensions,
         ])
     }
@@ -210,7 +210,16 @@ pub(crate) fn lacks(crl: &[u8], revoked: &[RevokedRow]) -> Option<usize> {
 }
 
 fn extensions_of(revocation: &Revocation) -> (u8, Option<OffsetDateTime>) {
-    (revocation.reason.code(), revocation.invalid_since)
+    (
+        revocation.reason.code(),
+        revocation.invalid_since.map(readable),
+    )
+}
+
+/// A moment as verifiers can read it. rustls refuses a CRL with one before 1970, and an imported history may have such: no
+/// certificate of it is that old, so nobody is told anything else by the first moment that can be said.
+fn readable(moment: OffsetDateTime) -> OffsetDateTime {
+    moment.max(OffsetDateTime::UNIX_EPOCH)
 }
 
 /// The reason and the invalidity date of an entry.

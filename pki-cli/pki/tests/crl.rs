@@ -390,3 +390,25 @@ fn what_is_to_be_revoked_is_found_by_name_file_and_serial_number() {
         assert!(told.contains(expected), "{told}");
     }
 }
+
+#[test]
+fn a_history_older_than_1970_makes_no_list_that_rustls_cannot_read() {
+    let home = home();
+    let ancient = datetime!(1960-01-01 0:00 UTC);
+    let revocation = Revocation {
+        at: ancient,
+        reason: RevocationReason::Superseded,
+        invalid_since: Some(ancient),
+    };
+    let (serial, issuer) = (home.leaf.serial(), home.leaf.issuer().to_string());
+    home.index()
+        .revoke(&serial, &issuer, &revocation)
+        .expect("marked");
+    home.refresh(NOW);
+    for der in home.bundle() {
+        webpki::OwnedCertRevocationList::from_der(&der).expect("read by rustls-webpki");
+    }
+    assert_eq!(home.verdict(NOW), Err(FailureKind::Revoked));
+    // And it is not taken for one that lacks something.
+    assert_eq!(home.refresh(NOW), [Action::Keep, Action::Keep]);
+}

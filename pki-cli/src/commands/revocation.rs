@@ -52,13 +52,10 @@ impl ListArgs {
         wish: &Wish,
         passphrases: &mut Remembered<'_>,
     ) -> Result<Refreshed, CommandError> {
-        if self.dry_run {
-            return Ok(Refreshed {
-                lists: lists.due(wish, now())?,
-                ..Refreshed::default()
-            });
-        }
         let mut unlock = |path: &Path| passphrases.unlock(path);
+        if self.dry_run {
+            return Ok(lists.rehearse(wish, &mut unlock, now())?);
+        }
         Ok(lists.refresh(wish, &mut unlock, now(), &mut patience())?)
     }
 }

@@ -92,10 +92,10 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
         _ => 0,
     };
     // Whoever cannot sign revokes nothing: a mark that no CRL tells of helps nobody.
+    let wish = args.lists.wish(false);
+    wish.check().map_err(Error::from)?;
     let mut passphrases = Remembered::new(&args.lists.passphrase);
-    if !args.lists.dry_run {
-        lists.unlock(&issuers, &mut |path| passphrases.unlock(path), now())?;
-    }
+    lists.unlock(&issuers, &mut |path| passphrases.unlock(path), now())?;
     let mut items = Vec::new();
     for row in rows {
         let marked = match (args.lists.dry_run, row.revocation) {
@@ -109,10 +109,12 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
         items.push(Item { row, marked });
     }
     let refreshed = match args.lists.dry_run {
-        true => Refreshed::default(),
-        false => args
-            .lists
-            .refresh(&mut lists, &args.lists.wish(false), &mut passphrases)?,
+        // The CRLs as they are say nothing of what this would change.
+        true => Refreshed {
+            lists: Vec::new(),
+            ..args.lists.refresh(&mut lists, &wish, &mut passphrases)?
+        },
+        false => args.lists.refresh(&mut lists, &wish, &mut passphrases)?,
     };
     for item in &items {
         tell_of_authority(&item.row, &lists, revocation.at, output)?;

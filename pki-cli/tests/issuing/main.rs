@@ -31,6 +31,7 @@ mod refusals;
 mod renewal;
 mod revocation;
 mod revocation_crash;
+mod revocation_refused;
 mod revoked_authority;
 mod rotation;
 mod startup;

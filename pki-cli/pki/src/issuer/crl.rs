@@ -85,8 +85,11 @@ fn sign(content: &ToBeSigned<'_>, key: &PrivateKey) -> Result<Vec<u8>, Error> {
     Ok(signed(&encoded, &algorithm, &signature).to_vec())
 }
 
-/// Whether every certificate that has to be listed is, with its reason.
+/// Whether every certificate that has to be listed is, with its reason, and whether the services can read it: rustls
+/// refuses everybody when it cannot.
 fn check_content(der: &[u8], reserved: &ReservedCrl) -> Result<(), String> {
+    path_validation::read_crl(der)
+        .map_err(|reason| format!("rustls could not read it: {reason}"))?;
     match lacks(der, &reserved.revoked) {
         None => Ok(()),
         Some(missing) => Err(format!(

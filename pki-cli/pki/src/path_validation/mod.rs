@@ -29,6 +29,7 @@ pub(crate) mod tests;
 pub use error::{FailureKind, Position, Rejected};
 pub use request::{ExpectedName, ExpectedNameError, Purpose, Request};
 pub(crate) use revocation::judge as judge_crl;
+pub(crate) use rustls::read_crl;
 pub use rustls::rustls_verdict;
 pub(crate) use series::Series;
 pub(crate) use signature::{SignatureVerdict, verify_signature};

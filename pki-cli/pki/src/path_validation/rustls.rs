@@ -53,11 +53,7 @@ pub fn rustls_verdict(request: &Request<'_>, ours: Option<&Accepted>) -> Result<
         .crls
         .iter()
         .flatten()
-        .map(|der| {
-            OwnedCertRevocationList::from_der(der)
-                .map(Into::into)
-                .map_err(|error| format!("it cannot use a CRL: {}", words(&error)))
-        })
+        .map(|der| read_crl(der).map(Into::into))
         .collect::<Result<_, _>>()?;
     let crls: Vec<_> = crls.iter().collect();
     let seconds = u64::try_from(request.time.unix_timestamp()).unwrap_or(0);
@@ -189,6 +185,12 @@ fn trust_anchors<'a>(request: &Request<'a>) -> impl Iterator<Item = &'a [u8]> {
             (Some(issuers), Some((_, subject))) => issuers.contains(subject),
             _ => true,
         })
+}
+
+/// A CRL, read to its last entry; or why rustls-webpki cannot use it, as a half sentence.
+pub(crate) fn read_crl(der: &[u8]) -> Result<OwnedCertRevocationList, String> {
+    OwnedCertRevocationList::from_der(der)
+        .map_err(|error| format!("it cannot use a CRL: {}", words(&error)))
 }
 
 /// Its errors are called by the names that they have in the source.

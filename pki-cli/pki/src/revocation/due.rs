@@ -56,6 +56,19 @@ pub enum Action {
     Failed(Vec<String>),
 }
 
+impl Wish {
+    /// Whether CRLs can live for as long as is wished. Asked before anything is changed.
+    pub fn check(&self) -> Result<(), Refusal> {
+        let allowed = Duration::HOUR..=Duration::days(36_500);
+        for life in [self.life, self.root_life].into_iter().flatten() {
+            if !allowed.contains(&life) {
+                return Err(Refusal::CrlLife(format!("{} hours", life.whole_hours())));
+            }
+        }
+        Ok(())
+    }
+}
+
 impl CrlIssuer {
     fn life(&self, wish: &Wish, current: Option<&CrlRow>) -> Duration {
         let (asked, default) = match self.is_root {
@@ -77,7 +90,7 @@ fn life_of(crl: &CrlRow) -> Duration {
 impl RevocationLists {
     /// What is to be done about each CRL. A CA whose validity is over has none.
     pub fn due(&self, wish: &Wish, now: OffsetDateTime) -> Result<Vec<Due>, Error> {
-        check_life(wish)?;
+        wish.check()?;
         let mut all = Vec::new();
         for issuer in &self.issuers {
             if issuer.certificate.not_after() < now {
@@ -142,14 +155,4 @@ impl RevocationLists {
             current,
         })
     }
-}
-
-fn check_life(wish: &Wish) -> Result<(), Refusal> {
-    let allowed = Duration::HOUR..=Duration::days(36_500);
-    for life in [wish.life, wish.root_life].into_iter().flatten() {
-        if !allowed.contains(&life) {
-            return Err(Refusal::CrlLife(format!("{} hours", life.whole_hours())));
-        }
-    }
-    Ok(())
 }

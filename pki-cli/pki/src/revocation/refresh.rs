@@ -106,6 +106,37 @@ impl RevocationLists {
         Ok(refreshed)
     }
 
+    /// What [`Self::refresh`] would do, and what would keep it from that. Keys are opened, and nothing is signed or
+    /// written.
+    pub fn rehearse(
+        &mut self,
+        wish: &Wish,
+        unlock: &mut Unlock<'_>,
+        now: OffsetDateTime,
+    ) -> Result<Refreshed, Error> {
+        let lists = self.due(wish, now)?;
+        let mut errors = self.open_due(&lists, unlock);
+        for due in &lists {
+            let issuer = self.issuer(&due.issuer);
+            if matches!(due.action, Action::Sign(_))
+                && let Some(opened) = issuer.and_then(|issuer| issuer.opened.as_ref())
+                && let Err(refusal) = opened.may_sign_crls(now)
+            {
+                errors.push(refusal.into());
+            }
+        }
+        let mut refreshed = Refreshed::default();
+        let failure = |error| Failure {
+            folder: None,
+            error,
+        };
+        refreshed.failures.extend(errors.into_iter().map(failure));
+        // Only for what stands in its way.
+        self.bundle(&lists, &mut refreshed.failures, &mut refreshed.notices, now);
+        refreshed.lists = lists;
+        Ok(refreshed)
+    }
+
     /// Opens the keys of the CAs whose CRLs are to be signed. Why some cannot be opened.
     fn open_due(&mut self, lists: &[Due], unlock: &mut Unlock<'_>) -> Vec<Error> {
         let others = self.certificates();

@@ -113,6 +113,11 @@ pub enum RevocationRefused {
         "The invalidity date lies in the future; give the moment from which on the key is suspected (RFC 5280 section 5.3.2)."
     )]
     FutureInvalidity,
+    /// A date that verifiers cannot read.
+    #[error(
+        "The invalidity date lies before 1970, which verifiers (rustls) cannot read: they would refuse the whole CRL, and with it everybody. Give the moment from which on the key is suspected (RFC 5280 section 5.3.2)."
+    )]
+    AncientInvalidity,
 }
 
 impl RevocationLists {
@@ -240,6 +245,10 @@ impl RevocationLists {
         check_reason(reason, is_authority)?;
         if invalid_since.is_some_and(|since| since > now) {
             return Err(RevocationRefused::FutureInvalidity.into());
+        }
+        // Before notBefore it may well lie: a renewed certificate has the key of the one before it.
+        if invalid_since.is_some_and(|since| since < OffsetDateTime::UNIX_EPOCH) {
+            return Err(RevocationRefused::AncientInvalidity.into());
         }
         self.issuer(&row.issuer)
             .ok_or_else(|| RevocationRefused::NoIssuer(row.issuer.clone()).into())
