@@ -118,7 +118,9 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
             "The key was encrypted in the PKCS#12 file and is not in the folder; to keep it encrypted under the same passphrase, add --encrypt-key.",
         );
     }
-    if !args.dry_run {
+    if args.dry_run {
+        pki::folder::check(&path).map_err(Error::from)?;
+    } else {
         write(global, &path, &pair, passphrase.as_ref(), refuse_existing)?;
     }
     report(args, &path, &pair, output)

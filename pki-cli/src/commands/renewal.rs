@@ -3,6 +3,7 @@
 use pki::{
     Error,
     authority::{Authority, Issued},
+    folder,
     index::timestamp,
     issuer::date,
     manifest::check_name,
@@ -113,10 +114,13 @@ pub(crate) fn run(
 }
 
 fn look(global: &Global, args: &RenewalArgs, known: &Known, terms: &Terms, name: &str) -> State {
-    let now = now();
-    match Standing::read(known, &global.dir.join(name), terms, now) {
+    let (now, path) = (now(), global.dir.join(name));
+    match Standing::read(known, &path, terms, now) {
         Ok(Standing::NotDue(end)) => State::NotDue(end),
-        Ok(Standing::Due(candidate)) => match candidate.check(known, now) {
+        Ok(Standing::Due(candidate)) => match candidate
+            .check(known, now)
+            .and_then(|()| Ok(folder::check(&path)?))
+        {
             Ok(()) => State::Due(candidate),
             Err(error) => State::Failed(error),
         },

@@ -35,7 +35,11 @@ fn binary() -> PathBuf {
     let folder = FOLDER.get_or_init(|| {
         let folder = TempDir::new().expect("a temporary folder");
         set_mode(folder.path(), 0o755);
-        fs::copy(env!("CARGO_BIN_EXE_pki"), folder.path().join("pki")).expect("copied");
+        // By another process: what is started meanwhile would hold the file open to write, and it could not be run.
+        let mut copying = Command::new("cp");
+        copying.args([env!("CARGO_BIN_EXE_pki"), "pki"]);
+        let copied = copying.current_dir(folder.path()).status();
+        assert!(copied.expect("cp starts").success(), "copied");
         folder
     });
     folder.path().join("pki")
@@ -124,6 +128,82 @@ fn folders_that_may_not_be_written_to() {
         let retried = run(&home, writing.command);
         assert_eq!(retried.code, 0, "{}: {retried:?}", writing.name);
         writing.assert_made(&home, "a folder that was read-only");
+    }
+}
+
+/// The commands that put a pair, or half of one, into the folder `certs/x`, which is there.
+const INTO_FOLDERS: [&str; 7] = [
+    "issue x --dns a.dev --force",
+    "sign certs/x/tls.csr --force",
+    "renew x",
+    "renew --all",
+    "rekey x",
+    "apply pki.toml",
+    "import x --cert y/tls.crt --key y/tls.key --force",
+];
+
+fn home_of_folders() -> Home {
+    let home = Home::in_memory();
+    for command in [
+        "init",
+        "csr x --dns a.dev",
+        "sign certs/x/tls.csr",
+        "issue y --dns a.dev --out y",
+    ] {
+        home.pki(command).succeeds();
+    }
+    // Another name than there is, so that it is replaced.
+    home.write(
+        "pki.toml",
+        "[ca]\nsubject = \"/CN=Private Root CA\"\n\n[certificate.x]\nprofile = \"server\"\ndns = [\"b.dev\"]\n",
+    );
+    home
+}
+
+/// What cannot be written is not signed: the index would know a certificate that nobody has.
+fn assert_nothing_is_signed(home: &Home, command: &str, said: &str) {
+    let before = tree(&home.path(""));
+    for dry_run in [" --dry-run", "", ""] {
+        let command = format!("{command}{dry_run}");
+        let refused = run(home, &command);
+        assert_eq!(refused.code, 6, "{command}: {refused:?}");
+        assert!(refused.stderr.contains(said), "{command}: {refused:?}");
+        // Not a serial number: the index is as it was.
+        assert_same(&before, &tree(&home.path("")), &command);
+    }
+}
+
+#[test]
+fn a_certificate_whose_folder_may_not_be_written_to_is_not_signed() {
+    for command in INTO_FOLDERS {
+        let home = home_of_folders();
+        hand_over(&home.path(""));
+        set_mode(&home.path("certs/x"), 0o555);
+        assert_nothing_is_signed(&home, command, "\"certs/x\" could not be written to");
+        set_mode(&home.path("certs/x"), 0o755);
+        let retried = run(&home, command);
+        assert_eq!(retried.code, 0, "{command}: {retried:?}");
+    }
+}
+
+#[test]
+fn a_certificate_whose_file_is_a_folder_is_not_signed() {
+    for command in INTO_FOLDERS {
+        let home = home_of_folders();
+        fs::remove_file(home.path("certs/x/ca.crt")).expect("removed");
+        fs::create_dir(home.path("certs/x/ca.crt")).expect("made");
+        hand_over(&home.path(""));
+        // What reads the file says that it cannot be read, and what only writes it that it is no file.
+        assert_nothing_is_signed(&home, command, "\"certs/x/ca.crt\"");
+    }
+    let home = home_of_folders();
+    fs::create_dir_all(home.path("out/tls.crt")).expect("made");
+    hand_over(&home.path(""));
+    for command in [
+        "issue z --dns a.dev --out out --force",
+        "sign certs/x/tls.csr --out out --force",
+    ] {
+        assert_nothing_is_signed(&home, command, "\"out/tls.crt\" is there and is not a file");
     }
 }
 

@@ -135,6 +135,9 @@ impl Plan {
                 {
                     check(chain, entry)?;
                 }
+                if !matches!(action, Action::Keep(_)) {
+                    folder::check(&path)?;
+                }
                 Ok(Step {
                     entry: entry.clone(),
                     is_encrypted: action != Action::Issue && has_encrypted_key(&path)?,

@@ -31,7 +31,15 @@ pub struct Folder {
 impl Folder {
     /// Waits until no other process writes to the folder, and cleans up after a process that died. A folder that is not
     /// there is made beside its place, `.NAME~new`, and locked there: it takes its place when there is something in it.
+    /// Where files could not be replaced, that is said here, before anything is made for them.
     pub fn lock(path: &Path, wait: &mut Wait<'_>) -> Result<Self, FolderError> {
+        let folder = Self::hold(path, wait)?;
+        folder.check()?;
+        Ok(folder)
+    }
+
+    /// [`Self::lock`] for those who may find that there is nothing to be written.
+    pub(crate) fn hold(path: &Path, wait: &mut Wait<'_>) -> Result<Self, FolderError> {
         loop {
             let locked = match fs::symlink_metadata(path) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Self::claim(path, wait)?,

@@ -5,13 +5,20 @@ use std::{fs, io, path::Path};
 use rustix::fs::Access;
 
 use super::{
-    FolderError,
+    ANCHOR, CERTIFICATE, Folder, FolderError, KEY, REQUEST, REVOCATION_LISTS,
     exchange::{DATA, leads_to_version},
     lock::AUTHORITY,
 };
 
+/// What is replaced in the folder of a pair.
+const FILES: [&str; 5] = [CERTIFICATE, KEY, ANCHOR, REQUEST, REVOCATION_LISTS];
+
 /// What [`super::Folder::lock`] and the exchange of files would refuse, as far as it can be told before.
 pub fn check(path: &Path) -> Result<(), FolderError> {
+    // Most often, of many.
+    if !path.exists() {
+        return check_writable(path);
+    }
     if AUTHORITY.iter().any(|name| path.join(name).exists()) {
         return Err(FolderError::OfAuthority(path.to_owned()));
     }
@@ -19,7 +26,32 @@ pub fn check(path: &Path) -> Result<(), FolderError> {
     if fs::symlink_metadata(&data).is_ok() && !leads_to_version(&data) {
         return Err(FolderError::NotOurs(data));
     }
-    check_writable(path)
+    check_replaceable(path)
+}
+
+impl Folder {
+    /// What a replacement of its files would refuse, as far as it can be told before: whoever is about to sign asks this,
+    /// or there would be a certificate that nobody gets.
+    pub(super) fn check(&self) -> Result<(), FolderError> {
+        match &self.staged {
+            // It was made a moment ago.
+            Some(_) => Ok(()),
+            None => check_replaceable(&self.path),
+        }
+    }
+}
+
+fn check_replaceable(path: &Path) -> Result<(), FolderError> {
+    check_writable(path)?;
+    for name in FILES {
+        let file = path.join(name);
+        let is_in_the_way = fs::symlink_metadata(&file)
+            .is_ok_and(|metadata| !metadata.is_file() && !metadata.is_symlink());
+        if is_in_the_way {
+            return Err(FolderError::NotAFile(file));
+        }
+    }
+    Ok(())
 }
 
 /// Whether files can be made in a folder, which itself may have to be made first.

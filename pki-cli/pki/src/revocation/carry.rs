@@ -103,7 +103,7 @@ pub(crate) fn hold_where<T>(
     wait: &mut Wait<'_>,
     wanted: impl Fn(&Path) -> Result<Option<T>, Error>,
 ) -> Result<Option<(Folder, T)>, Error> {
-    let folder = match Folder::lock(path, wait) {
+    let folder = match Folder::hold(path, wait) {
         Ok(folder) => folder,
         Err(busy @ FolderError::Busy(_)) => return Err(busy.into()),
         // Nobody writes there, and we cannot: a copy of a CA's folder, or one that Kubernetes mounted. That matters only
