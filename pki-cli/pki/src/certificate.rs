@@ -175,8 +175,8 @@ impl Certificate {
         let is_pem = !blocks.is_empty();
         let certificates = blocks
             .iter()
-            .filter(|block| matches!(block.label, "CERTIFICATE" | "X509 CERTIFICATE"))
-            .map(|block| Self::from_der(&block.content))
+            .filter_map(pem::Block::certificate)
+            .map(Self::from_der)
             .collect::<Result<Vec<_>, _>>()?;
         match (certificates.is_empty(), is_pem) {
             (false, _) => Ok(certificates),
@@ -185,6 +185,12 @@ impl Certificate {
                 .map(|one| vec![one])
                 .map_err(|_| CertificateError::None),
         }
+    }
+
+    /// Whether a file, which can be read, begins with a certificate: nothing else stands in PEM before it.
+    pub(crate) fn is_first_in(bytes: &[u8]) -> bool {
+        let first = pem::read(bytes).map(|blocks| blocks.into_iter().next());
+        first.is_ok_and(|first| first.is_none_or(|block| block.certificate().is_some()))
     }
 
     /// The encoding.

@@ -7,7 +7,10 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use zeroize::Zeroizing;
 
-use crate::parse::pem::{self, Label};
+use crate::parse::{
+    der::Reader,
+    pem::{self, Label},
+};
 
 /// One block.
 pub(crate) struct Block {
@@ -17,6 +20,22 @@ pub(crate) struct Block {
     pub(crate) content: Zeroizing<Vec<u8>>,
     /// Whether the block has RFC 1421 headers, as the encrypted keys of old openssl have.
     pub(crate) has_headers: bool,
+}
+
+impl Block {
+    /// The certificate in it, if it is the block of one.
+    pub(crate) fn certificate(&self) -> Option<&[u8]> {
+        match self.label {
+            "CERTIFICATE" | "X509 CERTIFICATE" => Some(&self.content),
+            // openssl's form has settings of its own behind the certificate.
+            "TRUSTED CERTIFICATE" => Some(
+                Reader::new(&self.content)
+                    .any("the certificate")
+                    .map_or(&self.content[..], |value| value.raw),
+            ),
+            _ => None,
+        }
+    }
 }
 
 /// Why text is not PEM: half a sentence, with nothing of the file in it.

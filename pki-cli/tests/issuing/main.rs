@@ -34,6 +34,7 @@ mod revocation_crash;
 mod revocation_refused;
 mod revoked_authority;
 mod rotation;
+mod spoilt;
 mod startup;
 mod strangers;
 mod subjects;

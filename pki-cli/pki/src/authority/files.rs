@@ -41,7 +41,8 @@ pub fn read_given_certificates(path: &Path) -> Result<Vec<Certificate>, Error> {
     certificates_from(&folder::read_given(path)?, path)
 }
 
-fn certificates_from(bytes: &[u8], path: &Path) -> Result<Vec<Certificate>, Error> {
+/// Every certificate of what was read from a file; there is at least one.
+pub(crate) fn certificates_from(bytes: &[u8], path: &Path) -> Result<Vec<Certificate>, Error> {
     Certificate::read_all(bytes).map_err(|error| Error::CertificateFile {
         path: path.to_owned(),
         reason: error.to_string(),

@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use time::OffsetDateTime;
 
 pub use create::{Created, NewAuthority};
+pub(crate) use files::certificates_from;
 pub use files::{pem_of, read_certificates, read_given_certificates, read_given_key, read_key};
 pub use generations::{Generations, Role, Stage, is_generation_of, successor};
 pub use rehearsal::{Draft, Rehearsal};

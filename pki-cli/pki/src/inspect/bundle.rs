@@ -76,7 +76,9 @@ fn of_kind(
     let mut found = Vec::new();
     let mut others = BTreeSet::new();
     for block in pem::blocks(octets) {
-        if !labels.contains(&block.label.as_str()) {
+        // A block whose label cannot be read, and that is broken, may be one that is wanted.
+        let is_unclear = block.label.as_str().is_empty() && block.content.is_err();
+        if !labels.contains(&block.label.as_str()) && !is_unclear {
             others.insert(block.label.to_string());
             continue;
         }
@@ -107,9 +109,10 @@ fn of_kind(
     Ok(found)
 }
 
-/// Whether a file is text with at least one PEM block.
+/// Whether a file is text with at least one PEM block, be it a broken one.
 pub(super) fn is_pem(octets: &[u8]) -> bool {
-    !pem::is_der(octets) && memchr::memmem::find(octets, b"-----BEGIN ").is_some()
+    let has = |mark: &[u8]| memchr::memmem::find(octets, mark).is_some();
+    !pem::is_der(octets) && (has(b"----BEGIN") || has(b"----END "))
 }
 
 pub(super) fn first_value(der: Vec<u8>) -> Vec<u8> {

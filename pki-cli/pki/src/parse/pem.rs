@@ -6,7 +6,7 @@
 use std::fmt;
 
 use ::base64::{Engine as _, engine::general_purpose};
-use memchr::memchr;
+use memchr::{memchr, memmem};
 use zeroize::Zeroizing;
 
 use super::{
@@ -65,6 +65,9 @@ const LABELS: [&str; 30] = [
 ];
 
 const NO_END: &str = "its END line is missing";
+const NO_BEGIN: &str = "an END line stands there without a BEGIN line before it";
+const SPOILT_BEGIN: &str =
+    "its BEGIN line is not “-----BEGIN”, label and “-----” alone, as RFC 7468 section 2 wants it";
 const NO_LINE_BREAKS: &str =
     "its line breaks are missing; RFC 7468 section 2 wants BEGIN and END on lines of their own";
 
@@ -125,7 +128,10 @@ pub(crate) fn is_der(octets: &[u8]) -> bool {
 /// Lazily, because whoever sees that a file is nonsense wants to stop reading it.
 pub(crate) fn blocks(octets: &[u8]) -> impl Iterator<Item = Block<'_>> {
     let octets = if is_der(octets) { &[] } else { octets };
+    // The mark that some editors put in front of UTF-8 is no part of the text (RFC 3629 section 6).
+    let octets = octets.strip_prefix(b"\xef\xbb\xbf").unwrap_or(octets);
     Blocks {
+        is_end_due: false,
         lines: Lines {
             rest: octets,
             // RFC 7468 section 3: eol = CRLF / CR / LF.
@@ -140,6 +146,8 @@ pub(crate) fn blocks(octets: &[u8]) -> impl Iterator<Item = Block<'_>> {
 
 struct Blocks<'a> {
     lines: Lines<'a>,
+    /// Whether the END line of a block is ahead that was told as broken already.
+    is_end_due: bool,
 }
 
 impl<'a> Iterator for Blocks<'a> {
@@ -147,10 +155,18 @@ impl<'a> Iterator for Blocks<'a> {
 
     fn next(&mut self) -> Option<Block<'a>> {
         loop {
-            let line = text(self.lines.next()?);
+            let octets = self.lines.next()?;
+            // Few lines of the text between blocks have one.
+            if memchr(b'-', octets).is_none() {
+                continue;
+            }
+            let line = text(octets);
             let Some(Mark { text, is_alone }) = line.and_then(|line| mark(line, "-----BEGIN "))
             else {
-                continue;
+                match self.spoilt(octets, line) {
+                    Some(block) => return Some(block),
+                    None => continue,
+                }
             };
             let mut block = Block {
                 label: Label::of(text),
@@ -158,6 +174,7 @@ impl<'a> Iterator for Blocks<'a> {
                 content: Err(NO_LINE_BREAKS),
                 headers: Vec::new(),
             };
+            self.is_end_due = !is_alone;
             if is_alone {
                 match self.plain_content(block.label) {
                     Some(content) => block.content = Ok(Zeroizing::new(content)),
@@ -170,6 +187,29 @@ impl<'a> Iterator for Blocks<'a> {
 }
 
 impl<'a> Blocks<'a> {
+    /// What a line between the blocks tells of one that cannot be read. To pass over it would be to take the block behind
+    /// it for the one that is meant.
+    fn spoilt(&mut self, octets: &[u8], line: Option<&str>) -> Option<Block<'a>> {
+        let has = |mark: &[u8]| memmem::find(octets, mark).is_some();
+        let (begin, reason) = if has(b"----BEGIN") {
+            self.is_end_due = true;
+            ("-----BEGIN ", SPOILT_BEGIN)
+        } else if has(b"----END ") && !std::mem::take(&mut self.is_end_due) {
+            ("-----END ", NO_BEGIN)
+        } else {
+            return None;
+        };
+        let mark = line
+            .and_then(|line| line.find(begin).map(|at| &line[at..]))
+            .and_then(|line| mark(line, begin));
+        Some(Block {
+            label: Label::of(mark.map_or("", |mark| mark.text)),
+            line: self.lines.number,
+            content: Err(reason),
+            headers: Vec::new(),
+        })
+    }
+
     /// The content of a block that is no secret and has nothing but whole lines of base64 in it, as nearly every one in a
     /// bundle. Where that is not so nothing is read.
     fn plain_content(&mut self, label: Label) -> Option<Vec<u8>> {
@@ -347,6 +387,40 @@ mod tests {
                 "{text}"
             );
         }
+    }
+
+    #[test]
+    fn a_block_with_a_spoilt_begin_line_is_told_once_and_never_passed_over() {
+        let rest = "AAEC\n-----END CMS-----\n";
+        let good = "-----BEGIN CMS-----\nAAEC\n-----END CMS-----\n";
+        for (begin, reason) in [
+            ("Hello -----BEGIN CMS-----\n", SPOILT_BEGIN),
+            ("-----BEGIN CMS----\n", SPOILT_BEGIN),
+            ("-----BEGINCMS-----\n", SPOILT_BEGIN),
+            ("----BEGIN CMS-----\n", SPOILT_BEGIN),
+            ("\u{feff}\u{feff}-----BEGIN CMS-----\n", SPOILT_BEGIN),
+            ("-----BEGAN CMS-----\n", NO_BEGIN),
+            ("", NO_BEGIN),
+            ("-----BEGIN CMS----- x\n", NO_LINE_BREAKS),
+        ] {
+            let whole = format!("{begin}{rest}{good}");
+            let found: Vec<_> = blocks(whole.as_bytes()).map(|b| b.content).collect();
+            assert_eq!(
+                found,
+                [Err(reason), Ok(Zeroizing::new(vec![0, 1, 2]))],
+                "{begin}"
+            );
+        }
+        let not_text = [b"\xe9 -----BEGIN CMS-----\n", rest.as_bytes()].concat();
+        let found: Vec<_> = blocks(&not_text).map(|block| block.content).collect();
+        assert_eq!(found, [Err(SPOILT_BEGIN)]);
+    }
+
+    #[test]
+    fn a_byte_order_mark_in_front_is_no_part_of_the_text() {
+        let text = "\u{feff}-----BEGIN CMS-----\nAAEC\n-----END CMS-----\n";
+        let found: Vec<_> = blocks(text.as_bytes()).map(|block| block.content).collect();
+        assert_eq!(found, [Ok(Zeroizing::new(vec![0, 1, 2]))]);
     }
 
     #[test]

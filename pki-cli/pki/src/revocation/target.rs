@@ -83,6 +83,16 @@ pub enum RevocationRefused {
         /// The file.
         path: PathBuf,
     },
+    /// Something that may have been meant stands before a CA's certificate.
+    #[error(
+        "The file {path:?} has something else before its first certificate, and that is the CA {subject:?}; it is not guessed that the CA is meant: give a file with its certificate alone, or --serial."
+    )]
+    NotFirst {
+        /// The file.
+        path: PathBuf,
+        /// The CA.
+        subject: String,
+    },
     /// The issuer is no CA of this folder.
     #[error(
         "The certificate was issued by {0:?}, whose certificate and key are not in this CA's folder, so its CRL cannot be signed here."
@@ -172,7 +182,20 @@ impl RevocationLists {
     }
 
     fn find_file(&self, path: &Path) -> Result<Row, Error> {
-        self.find_in(path, authority::read_given_certificates(path)?)
+        let octets = folder::read_given(path)?;
+        let certificates = authority::certificates_from(&octets, path)?;
+        // Whoever revokes a CA revokes everything below it.
+        let first = certificates.first().filter(|first| first.is_ca());
+        if let Some(ca) = first
+            && !Certificate::is_first_in(&octets)
+        {
+            return Err(RevocationRefused::NotFirst {
+                path: path.to_owned(),
+                subject: ca.subject().to_string(),
+            }
+            .into());
+        }
+        self.find_in(path, certificates)
     }
 
     fn find_in(&self, path: &Path, certificates: Vec<Certificate>) -> Result<Row, Error> {
