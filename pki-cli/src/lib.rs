@@ -24,12 +24,14 @@ mod words;
 
 use std::{
     ffi::OsString,
+    io,
     path::PathBuf,
     process::ExitCode,
     sync::{Arc, atomic::AtomicBool},
 };
 
 use clap::{Args as _, CommandFactory, FromArgMatches, Parser};
+use serde_json::json;
 
 use crate::{
     command_error::{CommandError, Kind},
@@ -114,10 +116,23 @@ fn outlive_the_file_size_limit() {
 /// What clap would print, without the description of every command that it builds before: scripts and packagers ask for
 /// the version alone, and often.
 fn version() -> ExitCode {
-    match output::plain(concat!("pki ", env!("CARGO_PKG_VERSION"), "\n")) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(_) => ExitCode::from(Kind::Usage.exit_code()),
+    printed(output::plain(concat!(
+        "pki ",
+        env!("CARGO_PKG_VERSION"),
+        "\n"
+    )))
+}
+
+/// The end of a process that was to print something and do nothing else.
+fn printed(outcome: io::Result<()>) -> ExitCode {
+    let Err(error) = outcome else {
+        return ExitCode::SUCCESS;
+    };
+    let error = CommandError::from(error);
+    if error.kind() != Kind::BrokenPipe {
+        Output::from_process().error(&error);
     }
+    ExitCode::from(error.kind().exit_code())
 }
 
 fn parse(args: Vec<OsString>) -> Result<Arguments, clap::Error> {
@@ -136,8 +151,11 @@ fn parse(args: Vec<OsString>) -> Result<Arguments, clap::Error> {
 /// clap prints its own usage errors, help and version; only the exit code is ours. It repeats what was typed, though, and
 /// a terminal would obey what is hidden in that.
 fn usage(error: &clap::Error, json: Option<&mut Output>) -> ExitCode {
-    if let (true, Some(output)) = (error.use_stderr(), json) {
-        output.usage_document(&CommandError::new(Kind::Usage, sentence(error)));
+    let is_wanted = !error.use_stderr();
+    match json {
+        Some(output) if is_wanted => return printed(wanted_document(error, output)),
+        Some(output) => output.usage_document(&CommandError::new(Kind::Usage, sentence(error))),
+        None => {}
     }
     let text = error.render().to_string();
     // Line ends are the layout, and backslashes in a sentence of ours were doubled by it where they had to be.
@@ -148,16 +166,26 @@ fn usage(error: &clap::Error, json: Option<&mut Output>) -> ExitCode {
             c => pki::text::escape(c.encode_utf8(&mut [0; 4])),
         })
         .collect();
-    let printed = if text == shown {
+    let outcome = if text == shown {
         error.print()
+    } else if is_wanted {
+        output::plain(&shown)
     } else {
         output::plain_error(&shown)
     };
-    if printed.is_err() || error.use_stderr() {
-        ExitCode::from(Kind::Usage.exit_code())
-    } else {
-        ExitCode::SUCCESS
+    match is_wanted {
+        true => printed(outcome),
+        false => ExitCode::from(Kind::Usage.exit_code()),
     }
+}
+
+/// The version, or the help, for a program.
+fn wanted_document(error: &clap::Error, output: &mut Output) -> io::Result<()> {
+    output.document(&match error.kind() {
+        clap::error::ErrorKind::DisplayVersion => json!({ "version": env!("CARGO_PKG_VERSION") }),
+        _ => json!({ "help": error.render().to_string() }),
+    })?;
+    output.finish()
 }
 
 /// What was wrong with the command line, without the usage and the tips that follow it.

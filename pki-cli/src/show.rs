@@ -1,6 +1,9 @@
 //! How certificates that were made are shown: a few lines for people, one stable shape for machines.
 
-use std::{io, path::Path};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use pki::{
     authority::{Draft, Issued},
@@ -14,6 +17,17 @@ use pki::{
 use serde_json::{Value, json};
 
 use crate::output::Output;
+
+/// A path in JSON, which is text: what is not UTF-8 in it is replaced. serde would refuse such a path, when the work
+/// is done already.
+pub(crate) fn path_json(path: &Path) -> Value {
+    Value::from(path.to_string_lossy())
+}
+
+/// The same for many.
+pub(crate) fn paths_json(paths: &[PathBuf]) -> Value {
+    paths.iter().map(|path| path_json(path)).collect()
+}
 
 /// A certificate in JSON. Every command that makes one uses this shape.
 pub(crate) fn certificate_json(certificate: &Certificate) -> Value {
@@ -37,7 +51,7 @@ pub(crate) fn issued_json(name: &str, folder: &Path, issued: &Issued) -> Value {
     json!({
         "dry_run": false,
         "name": name,
-        "folder": folder,
+        "folder": path_json(folder),
         "certificate": certificate_json(&issued.certificate),
         "chain_pem": issued.chain_pem(),
         "ca_pem": issued.anchor_pem(),
@@ -134,7 +148,7 @@ pub(crate) fn draft(
         let mut document = json!({
             "dry_run": true,
             "name": name,
-            "folder": folder,
+            "folder": path_json(folder),
             "certificate": draft_json(&draft.certificate),
             "files": files,
             "notices": draft.notices.iter().map(ToString::to_string).collect::<Vec<_>>(),

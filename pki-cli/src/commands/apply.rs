@@ -418,7 +418,7 @@ fn document(path: &std::path::Path, plan: &Plan, args: &Args, issued: &Done) -> 
         })
         .collect();
     json!({
-        "manifest": path,
+        "manifest": show::path_json(path),
         "dry_run": args.dry_run,
         "ca": authority,
         "steps": steps,

@@ -19,7 +19,7 @@ use crate::{
     commands::{NamesArgs, end_entity_folder, init::subject_or_name, patience},
     output::Output,
     passphrase::KeyPassphraseArgs,
-    show::NOTHING_WAS_DONE,
+    show::{self, NOTHING_WAS_DONE},
 };
 
 /// Make a key and a certificate request for it
@@ -100,11 +100,11 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
         return Ok(output.document(&json!({
             "dry_run": args.dry_run,
             "name": args.name,
-            "folder": path,
+            "folder": show::path_json(&path),
             "subject": subject.to_string(),
             "names": names.iter().map(ToString::to_string).collect::<Vec<_>>(),
             "key": key.public().to_string(),
-            "request": path.join(folder::REQUEST),
+            "request": show::path_json(&path.join(folder::REQUEST)),
             // In a dry run its key is thrown away.
             "pem": (!args.dry_run).then_some(request),
         }))?);

@@ -317,9 +317,9 @@ fn report(
     if output.json() {
         return Ok(output.document(&json!({
             "name": name,
-            "folder": path,
+            "folder": show::path_json(path),
             "format": args.format.name(),
-            "out": args.out,
+            "out": show::path_json(&args.out),
             "private_key": exported.key.is_some(),
             "certificates": certificates.iter().map(show::certificate_json).collect::<Vec<_>>(),
             "crl": with_crl,

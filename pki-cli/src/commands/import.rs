@@ -273,7 +273,7 @@ fn report(args: &Args, path: &Path, pair: &Pair, output: &mut Output) -> Result<
     if output.json() {
         return Ok(output.document(&json!({
             "name": args.name,
-            "folder": path,
+            "folder": show::path_json(path),
             "certificate": show::certificate_json(own),
             "intermediates": intermediates.iter().map(show::certificate_json).collect::<Vec<_>>(),
             "anchor": show::certificate_json(&pair.anchor),

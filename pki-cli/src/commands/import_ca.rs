@@ -245,7 +245,7 @@ fn report(
     if output.json() {
         let histories: Vec<_> = imported.histories.iter().map(history_json).collect();
         return Ok(output.document(&json!({
-            "folder": imported.folder,
+            "folder": show::path_json(&imported.folder),
             "root": show::certificate_json(&imported.root),
             "issuing": imported.issuing.as_ref().map(show::certificate_json),
             "histories": histories,

@@ -132,7 +132,7 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
     if output.json() {
         return Ok(output.document(&json!({
             "dry_run": args.dry_run,
-            "folder": created.folder,
+            "folder": show::path_json(&created.folder),
             "root": document(&created.root),
             "issuing": created.issuing.as_ref().map(document),
             "permit_dns": new.permitted_dns,

@@ -24,6 +24,7 @@ use crate::{
     command_error::{CommandError, EXIT_CODES_HELP, Kind, exit_codes},
     commands::patience,
     output::Output,
+    show,
 };
 
 /// Print a manual page, or write all of them
@@ -73,7 +74,7 @@ pub(crate) fn run(_: &Global, args: &Args, output: &mut Output) -> Result<(), Co
             .collect();
         return Ok(output.document(&json!({
             "dry_run": args.dry_run,
-            "folder": args.out,
+            "folder": args.out.as_deref().map(show::path_json),
             "pages": pages,
         }))?);
     }

@@ -17,6 +17,7 @@ use crate::{
     output::{GOOD, NOTICE, Output},
     passphrase::{PassphraseArgs, Remembered},
     period::Period,
+    show,
 };
 
 /// How CRLs are signed.
@@ -145,7 +146,7 @@ impl Outstanding {
     /// The same in JSON.
     pub(crate) fn json(&self) -> Value {
         let due: Vec<_> = self.due.iter().map(due_json).collect();
-        json!({ "sign": due, "missing": self.is_missing, "folders": self.folders })
+        json!({ "sign": due, "missing": self.is_missing, "folders": show::paths_json(&self.folders) })
     }
 }
 
@@ -155,14 +156,14 @@ pub(crate) fn json(refreshed: &Refreshed, lists: &RevocationLists, dry_run: bool
     let failures: Vec<_> = refreshed
         .failures
         .iter()
-        .map(|failure| json!({ "folder": failure.folder, "message": failure.error.to_string() }))
+        .map(|failure| json!({ "folder": failure.folder.as_deref().map(show::path_json), "message": failure.error.to_string() }))
         .collect();
     json!({
         "dry_run": dry_run,
         "crls": crls,
-        "file": lists.path(),
+        "file": show::path_json(&lists.path()),
         "written": refreshed.is_written,
-        "folders": refreshed.folders,
+        "folders": show::paths_json(&refreshed.folders),
         "failures": failures,
         "notices": refreshed.notices,
     })

@@ -1,6 +1,8 @@
 //! Command lines that make no sense: one sentence for people and, with `--json`, one document for programs.
 
-use crate::support::Home;
+use std::fs;
+
+use crate::support::{Home, Run};
 
 #[test]
 fn a_usage_error_is_a_document_when_json_is_asked_for() {
@@ -76,4 +78,34 @@ fn a_name_that_is_too_long_is_told_how_long_it_may_be() {
     assert!(said.contains("of at most 64 letters"), "{said}");
     let name = "a".repeat(64);
     home.pki(&format!("issue {name} --dns a.dev")).succeeds();
+}
+
+#[test]
+fn help_and_version_that_cannot_be_written_are_told_and_a_closed_pipe_is_no_failure() {
+    let home = Home::new();
+    for args in [
+        &["--help"][..],
+        &["--version"],
+        &["issue", "--help"],
+        &["--json", "--version"],
+    ] {
+        let full = fs::File::create("/dev/full").expect("the device");
+        let run = Run::from(home.command(args).stdout(full).output().expect("pki"));
+        assert_eq!(run.code, 6, "{args:?}: {run:?}");
+        assert!(run.stderr.contains("could not be written"), "{run:?}");
+
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let run = Run::from(home.command(args).stdout(writer).output().expect("pki"));
+        assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{args:?}");
+    }
+}
+
+#[test]
+fn help_and_version_are_documents_for_whoever_asks_for_json() {
+    let home = Home::new();
+    let version = home.pki("--json --version").json();
+    assert_eq!(version["version"], env!("CARGO_PKG_VERSION"));
+    let help = home.pki("issue --json --help").json();
+    assert!(help["help"].to_string().contains("Usage: pki issue"));
 }

@@ -23,6 +23,7 @@ mod inventory;
 mod malformed;
 mod malformed_pkcs12;
 mod manual;
+mod odd_paths;
 mod offline_root;
 mod passphrases;
 mod pipes;

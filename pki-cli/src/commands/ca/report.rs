@@ -70,7 +70,7 @@ pub(super) fn done(
         document["dry_run"] = json!(false);
         document["did"] = json!(done.step.map(Step::name));
         document["made"] = done.made.iter().map(made).collect();
-        document["folders"] = json!(done.folders);
+        document["folders"] = show::paths_json(&done.folders);
         document["notices"] = json!(done.notices);
         if let Some(error) = &failure {
             document["error"] = error.to_json();
@@ -194,7 +194,7 @@ fn document(outlook: &Outlook, now: OffsetDateTime) -> Value {
             "sha256": certificate.fingerprint(),
         })
     };
-    let lacking = |one: &pki::rotation::Lacking| json!({ "folder": one.folder, "what": one.what });
+    let lacking = |one: &pki::rotation::Lacking| json!({ "folder": show::path_json(&one.folder), "what": one.what });
     json!({
         "stage": outlook.generations.stage().name(),
         "authorities": outlook.generations.members().map(authority).collect::<Vec<_>>(),
