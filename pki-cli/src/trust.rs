@@ -66,7 +66,8 @@ impl Trust {
                 true => own
                     .iter()
                     .map(|name| ca.join(name))
-                    .filter(|own| own.exists())
+                    // What this user may not look at is read, which says why it cannot be.
+                    .filter(|own| !matches!(own.try_exists(), Ok(false)))
                     .map(Source::Own)
                     .collect(),
                 false => Source::all_given(given),
@@ -100,7 +101,7 @@ impl Trust {
     /// certificate and, if it is there, `crl.pem`. CRLs that were named are taken in its place.
     pub(crate) fn of_folder(path: &Path, crl: &[PathBuf]) -> Result<Self, CommandError> {
         let own = path.join(folder::REVOCATION_LISTS);
-        let crl = match crl.is_empty() && own.exists() {
+        let crl = match crl.is_empty() && !matches!(own.try_exists(), Ok(false)) {
             true => vec![Source::Own(own)],
             false => Source::all_given(crl),
         };

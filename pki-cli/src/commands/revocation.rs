@@ -92,7 +92,7 @@ impl Outstanding {
         let mut due = lists.due(&Wish::default(), now())?;
         due.retain(|due| matches!(due.action, Action::Sign(_)));
         let folders = lists.lacking()?;
-        let is_missing = !lists.path().exists();
+        let is_missing = !pki::folder::is_there(&lists.path()).map_err(pki::Error::from)?;
         let is_due = is_missing || !due.is_empty() || !folders.is_empty();
         Ok(is_due.then_some(Self {
             lists,

@@ -323,3 +323,29 @@ fn whoever_may_only_read_lists_checks_and_verifies() {
     drop(index);
     set_writable(&home, true);
 }
+
+#[test]
+fn a_ca_that_may_not_be_looked_at_is_not_told_as_missing() {
+    let home = Home::with_ca();
+    home.pki("issue order --dns order.example.org").succeeds();
+    hand_over(&home.path(""));
+    set_mode(&home.path("certs/ca"), 0);
+    for command in [
+        "list",
+        "verify certs/order/tls.crt",
+        "check",
+        "check certs/order/tls.crt",
+        "crl",
+        "revoke order",
+        "renew order",
+        "issue payment --dns payment.example.org",
+    ] {
+        let run = run(&home, command);
+        assert_eq!(run.code, 6, "{command}: {run:?}");
+        assert!(
+            run.stderr.contains("Permission denied"),
+            "{command}: {run:?}"
+        );
+    }
+    set_mode(&home.path("certs/ca"), 0o700);
+}

@@ -541,3 +541,23 @@ fn the_error_offers_the_reasons_that_the_help_lists() {
     let listed = listed.split_once('.').expect("a sentence").0;
     assert_eq!(offered.replace(" or ", ", "), listed);
 }
+
+#[test]
+fn check_of_a_file_or_a_folder_elsewhere_knows_what_the_ca_has_revoked() {
+    let home = home();
+    fs::create_dir(home.path("copy")).expect("a folder");
+    for file in ["tls.crt", "tls.key", "ca.crt"] {
+        let from = home.path(&format!("certs/order/{file}"));
+        fs::copy(from, home.path(&format!("copy/{file}"))).expect(file);
+    }
+    home.pki("check copy").succeeds();
+    home.pki("revoke order").succeeds();
+    for path in ["certs/order", "certs/order/tls.crt", "copy", "copy/tls.crt"] {
+        let run = home.pki(&format!("check {path}"));
+        assert_eq!(run.code, 102, "{path}: {run:?}");
+        assert_eq!(run.stdout.matches("revoked").count(), 1, "{path}: {run:?}");
+    }
+    home.pki("check certs/payment/tls.crt").succeeds();
+    // Without the CA nobody knows.
+    home.pki("check copy/tls.crt --dir elsewhere").succeeds();
+}

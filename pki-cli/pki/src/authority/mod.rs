@@ -270,7 +270,7 @@ fn key_of(dir: &Path, unlock: &mut Unlock<'_>) -> Result<(Issuer, Vec<Certificat
         let role = generations.issuing_role();
         let certificate = generations.issuer()?.clone();
         let key = generations.folder().join(role.key_file());
-        if !key.exists() {
+        if !folder::is_there(&key)? {
             return Err(Error::AuthorityIncomplete(key));
         }
         let key = read_key(&key, unlock)?;

@@ -13,6 +13,7 @@ use crate::{
     certificate::Certificate,
     distinguished_name::DistinguishedName,
     error::Error,
+    folder,
     index::{self, Index},
     issuer::{Issuer, Refusal, Request, check_common_name, check_names},
     profile::Profile,
@@ -93,7 +94,7 @@ fn root_of(
     let mut generations = Generations::read(dir)?;
     let key = loop {
         let key = generations.folder().join(Role::Root.key_file());
-        if !key.exists() {
+        if !folder::is_there(&key)? {
             return Err(Error::RootKeyElsewhere(key));
         }
         let key = read_key(&key, unlock)?;

@@ -127,6 +127,11 @@ pub fn read_if_there(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, FolderEr
     }
 }
 
+/// Whether something has this name. Where this user may not look it is not said to be absent.
+pub fn is_there(path: &Path) -> Result<bool, FolderError> {
+    path.try_exists().map_err(FolderError::io(path, "read"))
+}
+
 /// Who may do what with a file: the nine bits of `chmod`. `None` when it is absent.
 pub fn mode_of(path: &Path) -> Result<Option<u32>, FolderError> {
     match fs::metadata(path) {

@@ -39,7 +39,8 @@ pub use create::{create, create_folder, name_of_staged, parent};
 pub use error::FolderError;
 pub use exchange::{Change, Durable, is_unsettled};
 pub use file::{
-    MAX_LISTS, mode_of, place_file, read, read_given, read_if_there, sync_folder, write_entries,
+    MAX_LISTS, is_there, mode_of, place_file, read, read_given, read_if_there, sync_folder,
+    write_entries,
 };
 pub use file_systems::FileSystems;
 pub use lock::Folder;

@@ -9,6 +9,7 @@ use crate::{
     authority::{Generations, Role},
     certificate::Certificate,
     error::Error,
+    folder as files,
     index::{Compromised, Filter, Row, Status},
     issuer::{Issuer, Notice, Refusal, check_fit, date},
     revocation::{Action, RevocationLists, Wish},
@@ -61,7 +62,7 @@ impl Check {
             self.validity(&issuer.name(), life, report);
             self.key(issuer.key(), certificate.public_key(), report)?;
             // A root's key may lie elsewhere; that of the CA that issues may not.
-            if issuer.issues() && !issuer.key().exists() {
+            if issuer.issues() && !files::is_there(issuer.key())? {
                 let message = "is missing: nothing can be issued and no CRL signed; bring it back from a backup, or replace the CA (pki ca rotate)";
                 report.add(Level::Error, shown(issuer.key()), "key-missing", message);
             }
@@ -83,7 +84,7 @@ impl Check {
         if lists.are_needed()? {
             self.lists(&lists, report)?;
         }
-        if !lists.path().exists() {
+        if !files::is_there(&lists.path())? {
             self.missing_lists(&lists, report)?;
         }
         Ok(Own { generations, lists })

@@ -4,10 +4,12 @@ use std::path::Path;
 
 use super::{Check, Level, Report, authority::Own, shown};
 use crate::{
-    authority::{read_certificates, read_given_certificates},
+    authority::{Authority, Generations, read_certificates, read_given_certificates},
     certificate::Certificate,
     error::{Error, ErrorKind},
-    folder as files, inspect,
+    folder as files,
+    index::{self, Index},
+    inspect,
     path_validation::{self, FailureKind},
     revocation::is_carried,
 };
@@ -56,7 +58,7 @@ impl Check {
     /// everybody has both.
     fn trust(&self, path: &Path, own: &Own, report: &mut Report) -> Result<(), Error> {
         // A folder without it was told of.
-        if !path.join(files::ANCHOR).exists() {
+        if !files::is_there(&path.join(files::ANCHOR))? {
             return Ok(());
         }
         let trust = own.trust(path)?;
@@ -78,17 +80,31 @@ impl Check {
     }
 
     /// A folder somewhere else.
-    pub(super) fn lone_folder(&self, path: &Path, report: &mut Report) -> Result<(), Error> {
-        if self.pair(path, report)?.is_none() {
+    pub(super) fn lone_folder(
+        &self,
+        dir: &Path,
+        path: &Path,
+        report: &mut Report,
+    ) -> Result<(), Error> {
+        let Some(certificate) = self.pair(path, report)? else {
             return Err(files::FolderError::Missing(path.join(files::CERTIFICATE)).into());
+        };
+        let subject = shown(path);
+        let is_told = report
+            .findings
+            .iter()
+            .any(|finding| finding.kind == "revoked" && finding.subject == subject);
+        match is_told {
+            true => Ok(()),
+            false => revoked(dir, &[(subject, certificate)], report),
         }
-        Ok(())
     }
 
-    /// Every certificate of a file: whether it is valid.
-    pub(super) fn file(&self, path: &Path, report: &mut Report) -> Result<(), Error> {
+    /// Every certificate of a file: whether it is valid, and not revoked by the CA below `dir`.
+    pub(super) fn file(&self, dir: &Path, path: &Path, report: &mut Report) -> Result<(), Error> {
         let certificates = read_given_certificates(path)?;
         let one = certificates.len() == 1;
+        let mut checked = Vec::new();
         for certificate in certificates {
             let subject = match one {
                 true => shown(path),
@@ -97,18 +113,19 @@ impl Check {
             report.checked += 1;
             let life = (certificate.not_before(), certificate.not_after());
             self.validity(&subject, life, report);
+            checked.push((subject, certificate));
         }
-        Ok(())
+        revoked(dir, &checked, report)
     }
 
     /// Certificate and key, and whether the certificate leads to `ca.crt` and is not revoked. `None` when there is no
     /// certificate that could be read.
     fn pair(&self, path: &Path, report: &mut Report) -> Result<Option<Certificate>, Error> {
         let subject = shown(path);
-        let has_certificate = path.join(files::CERTIFICATE).exists();
-        let has_key = path.join(files::KEY).exists();
+        let has_certificate = files::is_there(&path.join(files::CERTIFICATE))?;
+        let has_key = files::is_there(&path.join(files::KEY))?;
         if !has_certificate {
-            if has_key && !path.join(files::REQUEST).exists() {
+            if has_key && !files::is_there(&path.join(files::REQUEST))? {
                 report.checked += 1;
                 report.add(
                     Level::Error,
@@ -172,4 +189,37 @@ impl Check {
         }
         Ok(())
     }
+}
+
+/// Tells which of these certificates the CA below `dir`, if there is one, has revoked.
+fn revoked(
+    dir: &Path,
+    certificates: &[(String, Certificate)],
+    report: &mut Report,
+) -> Result<(), Error> {
+    if !Authority::exists(dir) {
+        return Ok(());
+    }
+    let generations = Generations::read(dir)?;
+    let is_own = |certificate: &Certificate| {
+        generations
+            .members()
+            .any(|(_, ca)| certificate.names_as_issuer(ca))
+    };
+    // Of what other CAs issued the index knows nothing.
+    let mut own = certificates
+        .iter()
+        .filter(|(_, certificate)| is_own(certificate))
+        .peekable();
+    if own.peek().is_none() {
+        return Ok(());
+    }
+    let index = Index::open_to_read(&generations.folder().join(index::FILE))?;
+    for (subject, certificate) in own {
+        if index.is_revoked(certificate)? {
+            let message = "is revoked, as the index of its CA says; replace it";
+            report.add(Level::Error, subject, "revoked", message);
+        }
+    }
+    Ok(index.still_stands()?)
 }

@@ -120,11 +120,12 @@ impl Check {
         Ok(report)
     }
 
-    /// A file with certificates, or a folder of a certificate.
-    pub fn path(&self, path: &Path, report: &mut Report) -> Result<(), Error> {
+    /// A file with certificates, or a folder of a certificate; and whether the CA below `dir`, if it issued them, has
+    /// revoked them.
+    pub fn path(&self, dir: &Path, path: &Path, report: &mut Report) -> Result<(), Error> {
         match path.is_dir() {
-            true => self.lone_folder(path, report),
-            false => self.file(path, report),
+            true => self.lone_folder(dir, path, report),
+            false => self.file(dir, path, report),
         }
     }
 

@@ -274,8 +274,16 @@ fn log_of(path: &Path) -> PathBuf {
 }
 
 fn check_rights(path: &Path) -> Result<(), IndexError> {
-    if !path.exists() {
-        return Err(IndexError::Missing(path.to_owned()));
+    match path.try_exists() {
+        Ok(true) => {}
+        Ok(false) => return Err(IndexError::Missing(path.to_owned())),
+        Err(error) => {
+            return Err(IndexError::Io {
+                path: path.to_owned(),
+                action: "read",
+                reason: error.to_string(),
+            });
+        }
     }
     let folder = path.parent().unwrap_or_else(|| Path::new(""));
     // SQLite would open a read-only file all the same, and leave files beside it that are read-only as well.

@@ -30,7 +30,7 @@ pub struct Carried {
 pub fn carry(dir: &Path, issuers: &[Certificate], wait: &mut Wait<'_>) -> Result<Carried, Error> {
     let mut carried = Carried::default();
     let source = dir.join(authority::FOLDER).join(folder::REVOCATION_LISTS);
-    if !source.exists() {
+    if !folder::is_there(&source)? {
         return Ok(carried);
     }
     for path in folders(dir)? {

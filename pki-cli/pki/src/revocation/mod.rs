@@ -182,7 +182,7 @@ impl RevocationLists {
                 return Ok(true);
             }
         }
-        Ok(self.path().exists())
+        Ok(folder::is_there(&self.path())?)
     }
 
     /// How many certificates are revoked that would be accepted otherwise.
@@ -256,7 +256,7 @@ impl RevocationLists {
 
     /// The folders into which it would be carried. What cannot be read is left to [`Self::carry`], which says so.
     pub fn lacking(&self) -> Result<Vec<PathBuf>, Error> {
-        if !self.path().exists() {
+        if !folder::is_there(&self.path())? {
             return Ok(Vec::new());
         }
         let listed = self.listed()?;

@@ -196,7 +196,7 @@ impl RevocationLists {
 
     /// Why there can be no `crl.pem` where there is none, though one is needed.
     pub fn obstacles(&self, now: OffsetDateTime) -> Result<Vec<Error>, Error> {
-        if self.path().exists() {
+        if folder::is_there(&self.path())? {
             return Ok(Vec::new());
         }
         let lists = self.due(&Wish::default(), now)?;

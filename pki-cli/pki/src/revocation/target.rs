@@ -172,7 +172,7 @@ impl RevocationLists {
     fn find_current(&self, name: &str) -> Result<Row, Error> {
         refuse_authority(name, &self.dir)?;
         let path = self.dir.join(name).join(folder::CERTIFICATE);
-        if path.exists() {
+        if folder::is_there(&path)? {
             return self.find_in(&path, authority::read_certificates(&path)?);
         }
         let rows = self.index.select(&Filter::named(name))?;

@@ -12,7 +12,7 @@ use crate::{
     certificate::Certificate,
     distinguished_name::DistinguishedName,
     error::Error,
-    folder::{Entry, Wait, read_if_there},
+    folder::{Entry, Wait, is_there, read_if_there},
     issuer::{Issuer, Notice, Prepared as ReadyToSign, Request, date},
     key::{KeyAlgorithm, KeyError, Passphrase, PrivateKey},
     profile::Profile,
@@ -220,7 +220,7 @@ fn passphrase(
 
 fn root_key(generations: &Generations, unlock: &mut Unlock<'_>) -> Result<PrivateKey, Error> {
     let path = generations.folder().join(Role::Root.key_file());
-    if !path.exists() {
+    if !is_there(&path)? {
         return Err(RotationRefused::RootKeyElsewhere(path).into());
     }
     read_key(&path, unlock)
