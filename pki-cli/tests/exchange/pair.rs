@@ -129,6 +129,20 @@ fn a_pair_of_the_own_ca_is_trusted_without_its_root() {
 }
 
 #[test]
+fn a_root_that_only_has_the_name_of_ours_is_given_with_trust() {
+    let home = Home::with_ca();
+    home.pki("--dir other init").succeeds();
+    home.pki("--dir other issue order --dns order.dev")
+        .succeeds();
+    let import = "import order --cert other/order/tls.crt --key other/order/tls.key";
+    let run = home.pki(import);
+    assert_eq!(run.code, 3, "{run:?}");
+    assert!(run.stderr.contains("give its root with --trust"), "{run:?}");
+    home.pki(&format!("{import} --trust other/ca/root.crt"))
+        .succeeds();
+}
+
+#[test]
 fn what_is_refused_says_why_and_writes_nothing() {
     let home = with_strange_pair();
     home.pki("--dir other issue payment --dns payment.dev")

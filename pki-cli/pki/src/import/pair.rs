@@ -76,6 +76,7 @@ impl PairSource {
             .iter()
             .filter(|one| self.trusts_what_is_given && one.is_ca() && one.is_self_issued())
             .collect();
+        let mut is_by_own_root = false;
         let accepted = match validate(&trusted) {
             Err(rejected) if rejected.kind == FailureKind::NoPath => {
                 if given.is_empty() {
@@ -87,9 +88,13 @@ impl PairSource {
                 }
                 accepted
             }
-            other => other,
+            other => {
+                is_by_own_root = self.trusts_what_is_given;
+                other
+            }
         };
         let accepted = accepted.map_err(|rejected| ImportRefused::Rejected {
+            is_by_own_root: is_by_own_root && rejected.kind == FailureKind::BadSignature,
             subject: subject(),
             reason: rejected.to_string(),
         })?;

@@ -142,9 +142,12 @@ pub enum ImportRefused {
     },
     /// Path validation said no.
     #[error(
-        "The certificate {subject:?} would be refused by its peers, so it is not imported: {reason}"
+        "The certificate {subject:?} would be refused by its peers, so it is not imported: {reason}{}",
+        of_own_root(*.is_by_own_root)
     )]
     Rejected {
+        /// Whether the trust anchors were those of the CA below `--dir`, and others were not asked for.
+        is_by_own_root: bool,
         /// The end entity.
         subject: String,
         /// What path validation said.
@@ -185,5 +188,15 @@ impl ImportRefused {
             }
             _ => ErrorKind::Refused,
         }
+    }
+}
+
+/// The way out for a certificate of another CA whose root has the name of ours.
+fn of_own_root(is_by_own_root: bool) -> &'static str {
+    match is_by_own_root {
+        true => {
+            " The root asked was that of the CA below --dir, which may only have the same name; if another one issued it, give its root with --trust."
+        }
+        false => "",
     }
 }
