@@ -267,6 +267,7 @@ fn whoever_may_only_read_lists_checks_and_verifies() {
         ("list --revoked", 0, "superseded"),
         ("list --all --json", 0, "\"superseded\""),
         ("check", 102, "certs/order  is not accepted"),
+        ("ca rotate status", 0, "settled"),
         ("check certs/payment", 0, "All is well"),
         ("verify certs/order/tls.crt", 23, "superseded"),
         ("verify certs/payment/tls.crt", 0, "accepted"),
@@ -348,4 +349,21 @@ fn a_ca_that_may_not_be_looked_at_is_not_told_as_missing() {
         );
     }
     set_mode(&home.path("certs/ca"), 0o700);
+}
+
+#[test]
+fn a_ca_that_everybody_may_write_to_is_a_finding() {
+    let home = Home::with_ca();
+    home.pki("check").succeeds();
+    for (name, mode) in [("certs/ca", 0o777), ("certs/ca/index.db", 0o666)] {
+        let path = home.path(name);
+        let before = fs::metadata(&path).expect("there").permissions();
+        set_mode(&path, mode);
+        let run = home.pki("check");
+        assert_eq!(run.code, 102, "{name}: {run:?}");
+        let told = format!("{name}  can be written to by everybody (mode {mode:04o})");
+        assert!(run.stdout.contains(&told), "{run:?}");
+        fs::set_permissions(&path, before).expect("a mode");
+    }
+    home.pki("check").succeeds();
 }

@@ -6,11 +6,11 @@ use time::Duration;
 
 use super::{Check, Level, Report, WARN, shown};
 use crate::{
-    authority::{Generations, Role},
+    authority::{self, Generations, Role},
     certificate::Certificate,
     error::Error,
     folder as files,
-    index::{Compromised, Filter, Row, Status},
+    index::{self, Compromised, Filter, Row, Status},
     issuer::{Issuer, Notice, Refusal, check_fit, date},
     revocation::{Action, RevocationLists, Wish},
     rotation::{Difference, difference},
@@ -55,6 +55,9 @@ impl Own {
 impl Check {
     pub(super) fn authority(&self, dir: &Path, report: &mut Report) -> Result<Own, Error> {
         let lists = RevocationLists::open_to_read(dir)?;
+        let folder = dir.join(authority::FOLDER);
+        self.rights(&folder, report)?;
+        self.rights(&folder.join(index::FILE), report)?;
         for issuer in lists.issuers() {
             report.checked += 1;
             let certificate = issuer.certificate();
@@ -88,6 +91,19 @@ impl Check {
             self.missing_lists(&lists, report)?;
         }
         Ok(Own { generations, lists })
+    }
+
+    /// Whoever writes to the folder exchanges the CA, and whoever writes to the index takes revocations back.
+    fn rights(&self, path: &Path, report: &mut Report) -> Result<(), Error> {
+        if let Some(mode) = files::mode_of(path)?
+            && mode & 0o002 != 0
+        {
+            let message = format!(
+                "can be written to by everybody (mode {mode:04o}), who can change what the CA is and what it revoked: take the right away (chmod o-w), and look for what was changed"
+            );
+            report.add(Level::Error, shown(path), "writable", message);
+        }
+        Ok(())
     }
 
     /// Whether verifiers accept what the CA issues. What was imported for its list alone issues nothing, and files can be

@@ -109,7 +109,7 @@ impl Outlook {
     /// Looks at the CA below `dir`.
     pub fn of(dir: &Path, now: OffsetDateTime) -> Result<Self, Error> {
         let generations = Generations::read(dir)?;
-        let index = open_index(dir)?;
+        let index = Index::open_to_read(&dir.join(FOLDER).join(index::FILE))?;
         let lacking = lacking(dir, &generations, &index)?;
         let living = living(&index, &generations, now)?;
         let is_root_due = half_life(generations.root()?) <= now;
@@ -118,6 +118,7 @@ impl Outlook {
         if step != Step::Retire && index.is_revoked(generations.issuer()?)? {
             due = due.min(now);
         }
+        index.still_stands()?;
         Ok(Self {
             generations,
             step,
