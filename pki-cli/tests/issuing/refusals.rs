@@ -544,3 +544,39 @@ fn a_folder_that_cannot_be_written_to() {
     snapshot!(home.pki("issue x --dns a.dev --out file/x").fails(6), @r#"error: "file" is there and is not a folder; choose another one, or take it away."#);
     snapshot!(home.pki("init --dir file").fails(6), @r#"error: "file" is there and is not a folder; choose another one, or take it away."#);
 }
+
+#[test]
+fn the_key_identifier_that_openssl_asks_for_is_not_the_one_that_is_given() {
+    let home = Home::with_ca();
+    let command = "req -new -newkey ed25519 -nodes -subj /CN=a -keyout a.key -out a.csr -addext subjectAltName=DNS:a.dev -addext subjectKeyIdentifier=hash";
+    let Some(made) = home.openssl(command) else {
+        return;
+    };
+    assert_eq!(made.code, 0, "{made:?}");
+    let signed = home.pki("sign a.csr --json");
+    let document = signed.json();
+    assert_eq!(document["granted"], serde_json::json!(["DNS:a.dev"]));
+    let dropped = document["dropped"].to_string();
+    assert!(dropped.contains("subjectKeyIdentifier "), "{document}");
+    assert!(
+        signed.stderr.contains("asked for subjectKeyIdentifier "),
+        "{signed:?}"
+    );
+}
+
+#[test]
+fn a_thousand_names_are_the_most_for_requests_and_certificates_alike() {
+    let home = Home::with_ca();
+    let names = |count: usize| {
+        let names: Vec<_> = (0..count).map(|at| format!("h{at}.dev")).collect();
+        names.join(",")
+    };
+    for command in ["csr", "issue"] {
+        let run = home.pki(&format!("{command} many --dns {}", names(1001)));
+        assert_eq!(run.code, 3, "{command}: {run:?}");
+        assert!(run.stderr.contains("no more than 1000"), "{run:?}");
+    }
+    home.pki(&format!("csr most --dns {}", names(1000)))
+        .succeeds();
+    home.pki("sign certs/most/tls.csr").succeeds();
+}

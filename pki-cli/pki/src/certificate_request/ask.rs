@@ -22,8 +22,9 @@ pub enum Ask {
     KeyUsage(u16),
     /// Extended key usage: object identifiers.
     ExtendedKeyUsage(Vec<String>),
-    /// A subject key identifier, which the issuer computes itself.
-    SubjectKeyIdentifier,
+    /// A subject key identifier. The issuer computes its own (RFC 7093), which is the one asked for or another: openssl
+    /// asks for the SHA-1 of RFC 5280 §4.2.1.2.
+    SubjectKeyIdentifier(Vec<u8>),
     /// Any other extension, by its object identifier.
     Extension(String),
     /// An attribute that is no extension, for example a challenge password.
@@ -47,7 +48,7 @@ impl CertificateRequest {
         let mut decision = Decision::default();
         for ask in &self.asks {
             let granted = match ask {
-                Ask::SubjectKeyIdentifier => true,
+                Ask::SubjectKeyIdentifier(asked) => *asked == self.public_key.identifier(),
                 Ask::Ca => profile.is_ca(),
                 Ask::NotACa => !profile.is_ca(),
                 Ask::KeyUsage(usage) => {
@@ -116,7 +117,9 @@ impl Ask {
             ParsedExtension::BasicConstraints(_) => Self::NotACa,
             ParsedExtension::KeyUsage(usage) => Self::KeyUsage(usage.flags),
             ParsedExtension::ExtendedKeyUsage(usage) => Self::ExtendedKeyUsage(purposes(usage)),
-            ParsedExtension::SubjectKeyIdentifier(_) => Self::SubjectKeyIdentifier,
+            ParsedExtension::SubjectKeyIdentifier(asked) => {
+                Self::SubjectKeyIdentifier(asked.0.to_vec())
+            }
             _ => Self::Extension(oid),
         }
     }
@@ -143,7 +146,10 @@ impl std::fmt::Display for Ask {
                 let named: Vec<_> = purposes.iter().map(name).collect();
                 write!(f, "extendedKeyUsage {}", named.join(", "))
             }
-            Self::SubjectKeyIdentifier => f.write_str("subjectKeyIdentifier"),
+            Self::SubjectKeyIdentifier(asked) => {
+                let octets: Vec<_> = asked.iter().map(|octet| format!("{octet:02X}")).collect();
+                write!(f, "subjectKeyIdentifier {}", octets.join(":"))
+            }
             Self::Extension(oid) => write!(f, "the extension {oid}"),
             Self::Attribute(what) => f.write_str(what),
         }
