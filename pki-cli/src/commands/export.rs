@@ -117,10 +117,7 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
         (_, Some(secret)) => kubernetes(&secret, &exported)?,
         (Format::Pkcs12, _) => {
             let name = args.friendly_name.as_deref().unwrap_or(name);
-            match args.dry_run {
-                true => Zeroizing::default(),
-                false => pkcs12(name, &exported, &args.export, &args.out)?,
-            }
+            pkcs12(name, &exported, &args.export, &args.out)?
         }
         _ => Zeroizing::new(exported.to_pem().as_bytes().to_vec()),
     };

@@ -200,7 +200,9 @@ fn a_secret_holds_the_files_of_the_folder() {
 #[test]
 fn a_dry_run_tells_and_writes_nothing() {
     let home = with_pair();
-    for format in ["pkcs12", "pem", "kubernetes"] {
+    home.write("secret", "correct horse\n");
+    let pkcs12 = "pkcs12 --export-passphrase-file secret";
+    for format in [pkcs12, "pem", "kubernetes"] {
         let run = home.pki(&format!(
             "export order --format {format} --out x --dry-run --json"
         ));

@@ -146,6 +146,9 @@ fn a_dry_run_refuses_what_the_real_run_refuses_in_the_same_words() {
     home.pki("csr asks --dns a.dev").succeeds();
     home.pki("csr other --dns a.dev").succeeds();
     home.pki("csr outside --dns b.dev").succeeds();
+    home.pki("init --dir lost").succeeds();
+    std::fs::remove_file(home.path("lost/ca/root.crt")).expect("removed");
+    home.write("pki.toml", "[ca]\nsubject = \"/CN=Root\"\n");
     for command in [
         "init",
         "init --dir file",
@@ -177,6 +180,11 @@ fn a_dry_run_refuses_what_the_real_run_refuses_in_the_same_words() {
         "sign certs/asks/tls.csr --out certs/there",
         "sign certs/asks/tls.csr --out locked/ca",
         "sign certs/asks/tls.csr --profile client --days 0",
+        "export there --format pkcs12 --out x.p12",
+        "export there --format pkcs12 --out x.p12 --export-passphrase-file nofile",
+        "export there --format pkcs12 --out x.p12 --export-passphrase-file empty",
+        "export there --format pem --out file",
+        "apply pki.toml --dir lost",
     ] {
         let before = tree(&home.path(""));
         let rehearsed = home.pki(&format!("{command} --dry-run"));

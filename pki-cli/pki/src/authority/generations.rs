@@ -174,7 +174,7 @@ impl Generations {
     /// The root.
     pub fn root(&self) -> Result<&Certificate, Error> {
         self.get(Role::Root)
-            .ok_or_else(|| Error::NoAuthority(self.folder.clone()))
+            .ok_or_else(|| Error::AuthorityIncomplete(self.folder.join(super::ROOT_CERTIFICATE)))
     }
 
     /// The role of the CA that issues to end entities.

@@ -93,14 +93,23 @@ pub struct Issued {
 }
 
 impl Authority {
-    /// Whether there is a CA below this folder.
+    /// Whether there is a CA below this folder, or what is left of one: whoever reads it next says what it lacks.
     pub fn exists(dir: &Path) -> bool {
-        let root = dir.join(FOLDER).join(ROOT_CERTIFICATE);
-        match root.try_exists() {
-            Ok(exists) => exists,
-            // Where this user may not look there may be one: whoever reads it next says why it cannot be read.
-            Err(error) => error.kind() == std::io::ErrorKind::PermissionDenied,
-        }
+        let folder = dir.join(FOLDER);
+        let parts = [
+            ROOT_CERTIFICATE,
+            ISSUING_CERTIFICATE,
+            ISSUING_KEY,
+            ROOT_KEY,
+            index::FILE,
+        ];
+        parts
+            .into_iter()
+            .any(|part| match folder.join(part).try_exists() {
+                Ok(exists) => exists,
+                // Where this user may not look there may be one: whoever reads it next says why it cannot be read.
+                Err(error) => error.kind() == std::io::ErrorKind::PermissionDenied,
+            })
     }
 
     /// Opens the CA below `dir`, ready to issue.
