@@ -124,13 +124,19 @@ fn look(global: &Global, args: &RenewalArgs, known: &Known, terms: &Terms, name:
             Ok(()) => State::Due(candidate),
             Err(error) => State::Failed(error),
         },
-        Err(Error::Renewal(
-            refused @ (RenewalRefused::AnotherAuthority { .. } | RenewalRefused::Revoked(_)),
-        )) if args.all => State::Skipped(match refused {
-            RenewalRefused::Revoked(_) => "revoked".to_owned(),
-            _ => "not issued by this CA".to_owned(),
-        }),
-        Err(error) => State::Failed(error),
+        Err(error) => not_renewed(error, args.all),
+    }
+}
+
+/// What is not ours to renew is no failure when all are to be renewed, whether that was so before or has become so while
+/// this command was at work.
+fn not_renewed(error: Error, all: bool) -> State {
+    match error {
+        Error::Renewal(RenewalRefused::Revoked(_)) if all => State::Skipped("revoked".to_owned()),
+        Error::Renewal(RenewalRefused::AnotherAuthority { .. }) if all => {
+            State::Skipped("not issued by this CA".to_owned())
+        }
+        error => State::Failed(error),
     }
 }
 
@@ -208,7 +214,7 @@ fn take(
             }
             Ok(Outcome::NotDue(end)) => State::NotDue(end),
             // The others are done all the same.
-            Err(error) => State::Failed(error),
+            Err(error) => not_renewed(error, args.all),
         };
     }
     Ok(())
@@ -356,4 +362,17 @@ fn document(item: &Item, done: &str) -> Value {
         }
     }
     one
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_revoked_meanwhile_fails_only_where_it_was_named() {
+        let revoked = || Error::from(RenewalRefused::Revoked("certs/d/tls.crt".into()));
+        let all = not_renewed(revoked(), true);
+        assert!(matches!(all, State::Skipped(reason) if reason == "revoked"));
+        assert!(matches!(not_renewed(revoked(), false), State::Failed(_)));
+    }
 }
