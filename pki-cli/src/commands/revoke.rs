@@ -96,6 +96,12 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
     wish.check().map_err(Error::from)?;
     let mut passphrases = Remembered::new(&args.lists.passphrase);
     lists.unlock(&issuers, &mut |path| passphrases.unlock(path), now())?;
+    if !args.lists.dry_run {
+        // What crl.pem tells of already, and an older index does not know, was revoked before.
+        for notice in lists.catch_up(now())? {
+            output.notice(notice);
+        }
+    }
     let mut items = Vec::new();
     for row in rows {
         let marked = match (args.lists.dry_run, row.revocation) {

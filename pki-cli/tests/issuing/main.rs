@@ -30,6 +30,7 @@ mod pipes;
 mod reference;
 mod refusals;
 mod renewal;
+mod restored_index;
 mod revocation;
 mod revocation_crash;
 mod revocation_refused;

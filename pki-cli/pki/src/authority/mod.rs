@@ -116,6 +116,7 @@ impl Authority {
     pub fn open(dir: &Path, unlock: &mut Unlock<'_>) -> Result<Self, Error> {
         let (issuer, anchors) = key_of(dir, unlock)?;
         let index = Index::open(&dir.join(FOLDER).join(index::FILE))?;
+        index.refuse_foreign(issuer.chain())?;
         index.refuse_revoked(issuer.chain())?;
         Ok(Self {
             issuer,

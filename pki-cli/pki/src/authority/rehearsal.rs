@@ -39,6 +39,7 @@ impl Rehearsal {
     pub fn open(dir: &Path, unlock: &mut Unlock<'_>) -> Result<Self, Error> {
         let (issuer, _) = key_of(dir, unlock)?;
         let index = Index::open(&dir.join(FOLDER).join(index::FILE))?;
+        index.refuse_foreign(issuer.chain())?;
         index.refuse_revoked(issuer.chain())?;
         Ok(Self {
             issuer,

@@ -362,15 +362,11 @@ impl Reading<'_> {
                 let told = "its signature was made with another key";
                 return Err(self.of_another_ca(path, told).into());
             }
-            for extension in &crl.extensions {
-                if let (known::CRL_NUMBER, Ok(Content::CrlNumber(number))) =
-                    (extension.oid, extension.decode())
-                {
-                    let number = as_number(number).ok_or_else(|| {
-                        problem("its CRL number is too large to go on from".to_owned())
-                    })?;
-                    self.report.crl_number = self.report.crl_number.max(Some(number));
-                }
+            if let Some(number) = number_of(&crl) {
+                let number = as_number(number).ok_or_else(|| {
+                    problem("its CRL number is too large to go on from".to_owned())
+                })?;
+                self.report.crl_number = self.report.crl_number.max(Some(number));
             }
             for entry in &crl.revoked {
                 let serial = serial_number::text(entry.serial);
@@ -419,6 +415,18 @@ fn refused_line(path: &Path, line: usize, problem: String) -> ImportRefused {
     }
 }
 
+fn number_of<'a>(crl: &'a Crl<'_>) -> Option<&'a [u8]> {
+    match crl.extension(known::CRL_NUMBER)?.decode() {
+        Ok(Content::CrlNumber(number)) => Some(number),
+        _ => None,
+    }
+}
+
+/// The number of a CRL, as far as one can go on from it.
+pub(crate) fn crl_number(crl: &Crl<'_>) -> Option<u64> {
+    number_of(crl).and_then(as_number)
+}
+
 /// A number of whole octets, as far as CRLs can be counted on from it.
 fn as_number(octets: &[u8]) -> Option<u64> {
     let mut significant = octets.iter().skip_while(|octet| **octet == 0);
@@ -429,7 +437,8 @@ fn as_number(octets: &[u8]) -> Option<u64> {
         .filter(|number| *number <= LARGEST_CRL_NUMBER)
 }
 
-fn revocation(entry: &parse::crl::Revoked<'_>) -> Revocation {
+/// What an entry of a CRL says.
+pub(crate) fn revocation(entry: &parse::crl::Revoked<'_>) -> Revocation {
     let mut revocation = Revocation {
         at: entry.date.at,
         reason: RevocationReason::Unspecified,

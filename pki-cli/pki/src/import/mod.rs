@@ -14,6 +14,7 @@ mod refused;
 
 pub use ca::{ImportedAuthority, Source, Sources, Takeover, Told};
 pub use history::{History, Report};
+pub(crate) use history::{crl_number, revocation as revocation_of};
 pub use layout::{Named, find};
 pub use pair::{Pair, PairSource};
 pub use refused::ImportRefused;

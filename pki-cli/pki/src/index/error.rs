@@ -23,6 +23,11 @@ pub enum IndexError {
         "{0:?} is not an index of this program, or of a later version; restore it from a backup, or update pki."
     )]
     Foreign(PathBuf),
+    /// It is that of another CA.
+    #[error(
+        "The index {0:?} is that of another CA: the certificates of this one are not in it. Nothing is issued, revoked or checked with it; bring the index of this CA back from a backup."
+    )]
+    OfAnotherCa(PathBuf),
     /// Other processes did not let go.
     #[error(
         "Other processes have kept the index {0:?} busy for a minute; wait for them, or end them."
@@ -92,7 +97,7 @@ impl IndexError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Missing(_) => ErrorKind::NotFound,
-            Self::Foreign(_) | Self::Damaged { .. } => ErrorKind::Malformed,
+            Self::Foreign(_) | Self::OfAnotherCa(_) | Self::Damaged { .. } => ErrorKind::Malformed,
             Self::Busy(_) | Self::Changed(_) => ErrorKind::Busy,
             Self::Conflict { .. } => ErrorKind::Exists,
             Self::ReadOnly(_)
@@ -107,6 +112,7 @@ impl IndexError {
     pub(crate) fn named_after(mut self, made: &Path, place: &Path) -> Self {
         let (Self::Missing(path)
         | Self::Foreign(path)
+        | Self::OfAnotherCa(path)
         | Self::Busy(path)
         | Self::Changed(path)
         | Self::InLog(path)

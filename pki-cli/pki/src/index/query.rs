@@ -166,6 +166,22 @@ impl Index {
         Ok(rows.into_iter().find(|row| row.issuer == issuer))
     }
 
+    /// Refuses the index of another CA, which may have the same name. One that has any certificate of these CAs is theirs,
+    /// though it may be older than the others.
+    pub fn refuse_foreign<'c>(
+        &self,
+        authorities: impl IntoIterator<Item = &'c Certificate>,
+    ) -> Result<(), IndexError> {
+        for own in authorities {
+            let row = self.find(&own.serial(), &own.issuer().to_string())?;
+            let fingerprint = row.and_then(|row| row.fingerprint);
+            if fingerprint.is_some_and(|fingerprint| fingerprint == own.fingerprint()) {
+                return Ok(());
+            }
+        }
+        Err(IndexError::OfAnotherCa(self.path.clone()))
+    }
+
     /// The row of the certificate with this SHA-256.
     pub fn with_fingerprint(&self, fingerprint: &str) -> Result<Option<Row>, IndexError> {
         Ok(self.where_equal("fingerprint", fingerprint)?.pop())

@@ -147,6 +147,26 @@ impl Index {
             .map_err(|error| self.error("written", &error))
     }
 
+    /// Takes over a CRL that an older copy of this index does not know, unless it knows a later one.
+    pub(crate) fn adopt_crl(&self, crl: &CrlRow) -> Result<(), IndexError> {
+        self.raise_crl_number(&crl.issuer, crl.number)?;
+        let number = i64::try_from(crl.number).unwrap_or(i64::MAX);
+        self.connection
+            .execute(
+                "UPDATE crl SET signed_number = ?2, this_update = ?3, next_update = ?4, crl = ?5
+                 WHERE issuer = ?1 AND (signed_number IS NULL OR signed_number < ?2)",
+                params![
+                    crl.issuer,
+                    number,
+                    timestamp(crl.this_update),
+                    timestamp(crl.next_update),
+                    crl.der
+                ],
+            )
+            .map(drop)
+            .map_err(|error| self.error("written", &error))
+    }
+
     /// Records a CRL that was signed under a reserved number. `false` when one with a higher number was recorded in the
     /// meantime, which knows all that this one knows: then that one is the current one.
     pub fn record_crl(

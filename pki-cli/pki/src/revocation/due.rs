@@ -2,7 +2,7 @@
 
 use time::{Duration, OffsetDateTime};
 
-use super::{CrlIssuer, RevocationLists};
+use super::{CrlIssuer, RevocationLists, published::Published};
 use crate::{
     certificate_revocation_list::lacks,
     error::Error,
@@ -92,11 +92,12 @@ impl RevocationLists {
     pub fn due(&self, wish: &Wish, now: OffsetDateTime) -> Result<Vec<Due>, Error> {
         wish.check()?;
         let mut all = Vec::new();
+        let published = self.published()?;
         for issuer in &self.issuers {
             if issuer.certificate.not_after() < now {
                 continue;
             }
-            let due = self.due_of(issuer, wish, now)?;
+            let due = self.due_of(issuer, &published, wish, now)?;
             // A CA that was replaced and left neither key nor CRL has nothing that could be done.
             let is_gone = due.current.is_none() && matches!(due.action, Action::KeyMissing(_));
             if issuer.is_needed || !is_gone {
@@ -106,7 +107,13 @@ impl RevocationLists {
         Ok(all)
     }
 
-    fn due_of(&self, issuer: &CrlIssuer, wish: &Wish, now: OffsetDateTime) -> Result<Due, Error> {
+    fn due_of(
+        &self,
+        issuer: &CrlIssuer,
+        published: &[Published],
+        wish: &Wish,
+        now: OffsetDateTime,
+    ) -> Result<Due, Error> {
         let name = issuer.name();
         let current = self.index.crl(&name)?;
         let revoked = self.index.revoked(&name)?;
@@ -122,6 +129,9 @@ impl RevocationLists {
             }
         } else {
             reasons.push("there is none yet".to_owned());
+        }
+        for ahead in published.iter().filter(|one| one.crl.issuer == name) {
+            reasons.extend(ahead.reasons());
         }
         let is_urgent = !reasons.is_empty();
         if let Some(crl) = &current

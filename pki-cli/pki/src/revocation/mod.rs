@@ -9,6 +9,7 @@
 
 mod carry;
 mod due;
+mod published;
 mod recorded;
 mod refresh;
 mod target;
@@ -121,9 +122,12 @@ impl RevocationLists {
 
     fn open_with(dir: &Path, open: fn(&Path) -> Result<Index, IndexError>) -> Result<Self, Error> {
         let folder = dir.join(authority::FOLDER);
-        let issuers = issuers(&Generations::read(dir)?)?;
+        let generations = Generations::read(dir)?;
+        let issuers = issuers(&generations)?;
+        let index = open(&folder.join(index::FILE))?;
+        index.refuse_foreign(generations.members().map(|(_, certificate)| certificate))?;
         Ok(Self {
-            index: open(&folder.join(index::FILE))?,
+            index,
             dir: dir.to_owned(),
             issuers,
         })

@@ -47,7 +47,10 @@ impl RevocationLists {
         now: OffsetDateTime,
         wait: &mut Wait<'_>,
     ) -> Result<Refreshed, Error> {
-        let mut refreshed = Refreshed::default();
+        let mut refreshed = Refreshed {
+            notices: self.catch_up(now)?,
+            ..Refreshed::default()
+        };
         // Keys are opened before the lock is taken: nobody should wait for a person who types.
         let mut failures = {
             let due = self.due(wish, now)?;
