@@ -163,8 +163,8 @@ impl ToBeSigned<'_> {
         der::sequence([
             // The text in the index came from octets, so it is one.
             serial_number::encoded(&row.serial).unwrap_or_default(),
-            // Nothing in a list is later than the list.
-            der::time(readable(at.min(self.this_update))),
+            // §5.1.2.6: the date on which the CA processed it, the same in every list.
+            der::time(readable(at)),
             extensions,
         ])
     }

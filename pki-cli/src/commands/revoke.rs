@@ -68,6 +68,7 @@ pub(crate) struct Args {
 /// One certificate, and what came of it.
 struct Item {
     row: Row,
+    revocation: Revocation,
     marked: Marked,
 }
 
@@ -104,6 +105,12 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
     }
     let mut items = Vec::new();
     for row in rows {
+        let revocation = Revocation {
+            at: lists.issuer(&row.issuer).map_or(revocation.at, |issuer| {
+                issuer.revocation_date(revocation.at)
+            }),
+            ..revocation
+        };
         let marked = match (args.lists.dry_run, row.revocation) {
             (true, Some(before)) => Marked::Before(before),
             (true, None) => Marked::Now,
@@ -112,7 +119,11 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
                 .revoke(&row.serial, &row.issuer, &revocation)
                 .map_err(Error::from)?,
         };
-        items.push(Item { row, marked });
+        items.push(Item {
+            row,
+            revocation,
+            marked,
+        });
     }
     let refreshed = match args.lists.dry_run {
         // The CRLs as they are say nothing of what this would change.
@@ -173,10 +184,7 @@ fn report(
     let dry_run = args.lists.dry_run;
     if output.json() {
         let mut document = revocation::json(refreshed, lists, dry_run);
-        let revoked: Vec<_> = items
-            .iter()
-            .map(|item| item_json(item, revocation))
-            .collect();
+        let revoked: Vec<_> = items.iter().map(item_json).collect();
         document["certificates"] = json!(revoked);
         return Ok(output.document(&document)?);
     }
@@ -217,11 +225,11 @@ fn describe(row: &Row) -> String {
     format!("{name}, serial {}{end}", row.serial)
 }
 
-fn item_json(item: &Item, now: &Revocation) -> Value {
+fn item_json(item: &Item) -> Value {
     let row = &item.row;
     let (is_new, revocation) = match item.marked {
         Marked::Before(before) => (false, before),
-        _ => (true, *now),
+        _ => (true, item.revocation),
     };
     json!({
         "serial": row.serial,

@@ -49,7 +49,8 @@ impl Issuer {
     /// Signs the CRL with this number, which lists what was read when the number was taken, for `life` from now on.
     ///
     /// thisUpdate lies [`BACKDATE`] in the past, like notBefore: a verifier whose clock is a little slow would refuse a
-    /// list from its future, and with it everything that the list covers. No entry is dated later than the list.
+    /// list from its future, and with it everything that the list covers. What is revoked here is dated back as well; where another program dated a
+    /// revocation later than that, the list is issued at that moment: it is not older than what it tells of.
     pub fn sign_crl(
         &self,
         reserved: &ReservedCrl,
@@ -57,6 +58,9 @@ impl Issuer {
         now: OffsetDateTime,
     ) -> Result<CertificateRevocationList, Error> {
         self.may_sign_crls(now)?;
+        let last = reserved.revoked.iter().map(|row| row.revocation.at);
+        let last = last.filter(|at| *at <= now).max();
+        let dated_back = (now - BACKDATE).max(self.certificate.not_before());
         let content = ToBeSigned {
             issuer: self.certificate.subject(),
             authority_key_identifier: match &self.certificate.subject_key_identifier {
@@ -64,7 +68,7 @@ impl Issuer {
                 None => self.key.public().identifier(),
             },
             number: reserved.number,
-            this_update: (now - BACKDATE).max(self.certificate.not_before()),
+            this_update: last.map_or(dated_back, |last| last.max(dated_back)),
             next_update: now + life,
             revoked: &reserved.revoked,
         };

@@ -24,7 +24,7 @@ use crate::{
     error::Error,
     folder::{self, Wait},
     index::{self, Filter, Index, IndexError, Status},
-    issuer::Issuer,
+    issuer::{BACKDATE, Issuer},
 };
 
 pub use carry::{Carried, carry, is_carried};
@@ -75,6 +75,12 @@ impl CrlIssuer {
     /// Its name, as the index has it.
     pub fn name(&self) -> String {
         self.certificate.subject().to_string()
+    }
+
+    /// The date of what it revokes now. thisUpdate is dated back by as much (see [`Issuer::sign_crl`]), and a list is not
+    /// older than a revocation that it tells of; the date is dated back once, when it is recorded, and then stays.
+    pub fn revocation_date(&self, now: OffsetDateTime) -> OffsetDateTime {
+        (now - BACKDATE).max(self.certificate.not_before())
     }
 
     /// Whether verifiers of what is issued today build their path over it.
