@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Check, Level, Report, authority::Own, shown};
+use super::{Check, Level, NOT_CARRIED, Report, authority::Own, shown};
 use crate::{
     authority::{Authority, Generations, read_certificates, read_given_certificates},
     certificate::Certificate,
@@ -31,7 +31,7 @@ impl Check {
             report.add(
                 Level::Error,
                 shown(path),
-                "crl-not-carried",
+                NOT_CARRIED,
                 "has not the crl.pem of the CA; run \"pki crl\"",
             );
         }

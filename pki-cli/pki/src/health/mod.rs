@@ -13,11 +13,15 @@ use crate::{
     folder as files,
     issuer::date,
     key::{KeyError, PrivateKey, PublicKey},
+    revocation::is_carried,
     validity::in_days,
 };
 
 /// The longest time before an end at which it is told, unless somebody says otherwise.
 pub const WARN: Duration = Duration::days(20);
+
+/// The kind of finding of a folder without the CRLs of its CA.
+const NOT_CARRIED: &str = "crl-not-carried";
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -84,6 +88,23 @@ impl Report {
         self.findings.iter().filter(of_level).count()
     }
 
+    /// New CRLs are brought from folder to folder, and whoever looks meanwhile is ahead of them: asked once more at the end,
+    /// and again as long as there is one that has them by now. Whether there was one.
+    fn forget_carried(&mut self, dir: &Path, folders: &[PathBuf]) -> Result<bool, Error> {
+        let mut carried = Vec::new();
+        for finding in self.findings.iter().filter(|one| one.kind == NOT_CARRIED) {
+            let path = folders.iter().find(|path| shown(path) == finding.subject);
+            if let Some(path) = path
+                && is_carried(dir, path)?
+            {
+                carried.push(finding.subject.clone());
+            }
+        }
+        self.findings
+            .retain(|one| one.kind != NOT_CARRIED || !carried.contains(&one.subject));
+        Ok(!carried.is_empty())
+    }
+
     fn add(
         &mut self,
         level: Level,
@@ -106,17 +127,19 @@ impl Check {
         let mut report = Report::default();
         let own = self.authority(dir, &mut report)?;
         let mut present = Vec::new();
-        for path in folders(dir)? {
-            match self.folder(dir, &path, &own, &mut report) {
+        let folders = folders(dir)?;
+        for path in &folders {
+            match self.folder(dir, path, &own, &mut report) {
                 Ok(fingerprint) => present.extend(fingerprint),
                 // One folder that holds something else keeps nobody from looking at the others.
                 Err(error) if error.kind() == ErrorKind::Malformed => {
-                    report.add(Level::Error, shown(&path), "unreadable", error.to_string());
+                    report.add(Level::Error, shown(path), "unreadable", error.to_string());
                 }
                 Err(error) => return Err(error),
             }
         }
         self.index(&own, &present, &mut report)?;
+        while report.forget_carried(dir, &folders)? {}
         Ok(report)
     }
 
@@ -221,4 +244,33 @@ fn shown(path: &Path) -> String {
 /// Every folder below `dir` but the CA's and hidden ones, by name.
 fn folders(dir: &Path) -> Result<Vec<PathBuf>, Error> {
     crate::revocation::folders(dir)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_that_got_its_crl_meanwhile_is_not_told() {
+        let home = tempfile::tempdir().expect("a folder");
+        let path = |name: &str| home.path().join(name);
+        for name in ["ca", "a", "b"] {
+            std::fs::create_dir(path(name)).expect("made");
+        }
+        std::fs::write(path("ca/crl.pem"), "new").expect("written");
+        std::fs::write(path("b/crl.pem"), "old").expect("written");
+        let mut report = Report::default();
+        for name in ["a", "b"] {
+            report.add(Level::Error, shown(&path(name)), NOT_CARRIED, "lacks it");
+            report.add(Level::Error, shown(&path(name)), "revoked", "is revoked");
+        }
+        std::fs::write(path("a/crl.pem"), "new").expect("written");
+        let folders = [path("a"), path("b")];
+        let is_better = report.forget_carried(home.path(), &folders);
+        assert!(is_better.expect("looked at"));
+        let left: Vec<_> = report.findings.iter().map(|one| one.kind).collect();
+        assert_eq!(left, ["revoked", NOT_CARRIED, "revoked"]);
+        let is_better = report.forget_carried(home.path(), &folders);
+        assert!(!is_better.expect("looked at"));
+    }
 }
