@@ -67,10 +67,7 @@ pub(crate) fn certificate_lines(output: &mut Output, certificate: &Certificate) 
 }
 
 fn named_lines(output: &mut Output, certificate: &Certificate) -> io::Result<()> {
-    output.line(format_args!(
-        "  subject  {}",
-        escape(&certificate.subject().to_slashes())
-    ))?;
+    output.line(format_args!("  subject  {}", certificate.subject().shown()))?;
     if !certificate.names().is_empty() {
         let names: Vec<_> = certificate
             .names()
@@ -160,7 +157,7 @@ pub(crate) fn draft(
     }
     output.line(format_args!(
         "  issuer   {}",
-        escape(&draft.certificate.issuer().to_slashes())
+        draft.certificate.issuer().shown()
     ))?;
     draft_lines(output, &draft.certificate)?;
     output.line(format_args!(
@@ -175,7 +172,7 @@ pub(crate) fn draft(
 pub(crate) fn issued_lines(output: &mut Output, folder: &Path, issued: &Issued) -> io::Result<()> {
     output.line(format_args!(
         "  issuer   {}",
-        escape(&issued.certificate.issuer().to_slashes())
+        issued.certificate.issuer().shown()
     ))?;
     certificate_lines(output, &issued.certificate)?;
     let names = [

@@ -208,6 +208,7 @@ impl Error {
             Self::Name(_) | Self::Refused(_) | Self::Key(KeyError::Weak(_)) => ErrorKind::Refused,
             Self::KeyFile { reason, .. } => match reason {
                 KeyError::Encrypted | KeyError::WrongPassphrase => ErrorKind::Passphrase,
+                KeyError::Weak(_) => ErrorKind::Refused,
                 _ => ErrorKind::Malformed,
             },
             Self::Request { reason, .. } if !reason.is_malformed() => ErrorKind::Refused,

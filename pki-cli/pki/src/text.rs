@@ -13,7 +13,19 @@ pub fn escape(text: &str) -> String {
     out
 }
 
-/// The same behind what is there.
+/// The same where a backslash stands for what follows it already, as in a subject in openssl's slash form.
+pub(crate) fn escape_escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match is_hostile(c) {
+            true => out.extend(c.escape_unicode()),
+            false => out.push(c),
+        }
+    }
+    out
+}
+
+/// [`escape`], behind what is there.
 pub(crate) fn push_escaped(text: &str, out: &mut String) {
     // Nearly all text is like this.
     if text

@@ -114,7 +114,7 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
         "{made} a key and a request in {}",
         escape(&path.to_string_lossy())
     ))?;
-    output.line(format_args!("  subject  {}", escape(&subject.to_slashes())))?;
+    output.line(format_args!("  subject  {}", subject.shown()))?;
     if !names.is_empty() {
         let names: Vec<_> = names.iter().map(ToString::to_string).collect();
         output.line(format_args!("  names    {}", names.join(", ")))?;

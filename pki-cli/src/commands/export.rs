@@ -340,7 +340,7 @@ fn report(
     for certificate in &certificates {
         output.line(format_args!(
             "  certificate  {}",
-            escape(&certificate.subject().to_slashes())
+            certificate.subject().shown()
         ))?;
     }
     if with_crl {

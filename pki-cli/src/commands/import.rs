@@ -289,10 +289,10 @@ fn report(args: &Args, path: &Path, pair: &Pair, output: &mut Output) -> Result<
     output.line(format_args!("{verb} {}", args.name))?;
     show::certificate_lines(output, own)?;
     for intermediate in intermediates {
-        let subject = escape(&intermediate.subject().to_slashes());
+        let subject = intermediate.subject().shown();
         output.line(format_args!("  below    {subject}"))?;
     }
-    let anchor = escape(&pair.anchor.subject().to_slashes());
+    let anchor = pair.anchor.subject().shown();
     output.line(format_args!("  anchor   {anchor}"))?;
     output.line(format_args!(
         "  folder   {}",

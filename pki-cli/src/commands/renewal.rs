@@ -162,8 +162,8 @@ fn tell_of(item: &Item, terms: &Terms, known: &Known, output: &mut Output) {
     if before != after {
         output.notice(format_args!(
             "{name}: It was issued by {}, and now {} issues.",
-            escape(&before.to_slashes()),
-            escape(&after.to_slashes())
+            before.shown(),
+            after.shown()
         ));
     }
 }

@@ -165,7 +165,7 @@ impl OwnPair {
 /// “CN=order”, safe for a terminal.
 impl fmt::Display for OwnPair {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", escape(&self.certificate.subject().to_slashes()))
+        write!(f, "{}", self.certificate.subject().shown())
     }
 }
 

@@ -44,3 +44,4 @@ mod subordinate;
 mod support;
 mod together;
 mod traces;
+mod weak;

@@ -53,3 +53,21 @@ fn what_is_no_encoding_is_refused_before_anything_is_made() {
     }
     assert!(!home.path("certs/order").exists());
 }
+
+#[test]
+fn a_subject_that_is_shown_can_be_given_back() {
+    let home = Home::with_ca();
+    for subject in [r"/CN=a\/b", r"/O=back\\slash/CN=a\+b"] {
+        let run = home.run(&[
+            "issue",
+            "order",
+            "--dns",
+            "order.example.org",
+            "--subject",
+            subject,
+            "--dry-run",
+        ]);
+        let text = run.succeeds();
+        assert!(text.contains(&format!("subject  {subject}\n")), "{text}");
+    }
+}

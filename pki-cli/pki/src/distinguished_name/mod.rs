@@ -205,6 +205,11 @@ impl DistinguishedName {
         out
     }
 
+    /// The same for people: what could harm a terminal is visible. Without such characters it can be given back as it is.
+    pub fn shown(&self) -> String {
+        text::escape_escaped(&self.to_slashes())
+    }
+
     fn from_pairs(parts: Vec<Pairs>) -> Result<Self, DistinguishedNameError> {
         if parts.is_empty() {
             return Err(DistinguishedNameError::Empty);

@@ -77,7 +77,7 @@ fn proof_of_possession(request: &Request<'_>) -> (&'static str, Option<Problem>)
             Some(Problem::WrongProofOfPossession),
         ),
         SignatureVerdict::UnknownAlgorithm => (
-            "not checked: the signature algorithm is not one that is relied on",
+            "not checked: the key or the signature algorithm is not one that is relied on",
             None,
         ),
     }

@@ -273,7 +273,7 @@ fn check_key_identifiers(
     if key_identifier.is_none() && role != Role::TrustAnchor && !candidate.is_self_signed(work)? {
         return Err(Finding::profile(
             "RFC 5280 section 4.2.1.1",
-            "it has no authorityKeyIdentifier with a key identifier, though another key signed it",
+            "it has no authorityKeyIdentifier with a key identifier, and no signature that shows it to be signed with its own key",
         ));
     }
     Ok(())

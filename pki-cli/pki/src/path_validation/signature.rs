@@ -44,6 +44,17 @@ pub(super) fn verify(
             return Ok(());
         }
     }
+    // Arithmetic that is not done for such a key says nothing about who signed.
+    if let Err(unfit) = check_key(key) {
+        return Err(Finding::new(
+            FailureKind::WeakAlgorithm,
+            "RFC 5280 section 4.1.2.7",
+            format!(
+                "its signature is not checked, because of the key that is to have made it: {unfit}"
+            ),
+            "have it issued by a CA with an ECDSA P-256, P-384 or P-521, Ed25519, or RSA key of 2048 to 8192 bits",
+        ));
+    }
     Err(Finding::new(
         FailureKind::BadSignature,
         "RFC 5280 section 6.1.3 (a)(1)",

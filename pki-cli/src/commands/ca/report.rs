@@ -132,7 +132,7 @@ fn lines(outlook: &Outlook, now: OffsetDateTime, output: &mut Output) -> Result<
         output.line(format_args!(
             "{:<14} {}, until {}",
             role.name(),
-            escape(&certificate.subject().to_slashes()),
+            certificate.subject().shown(),
             date(certificate.not_after())
         ))?;
     }

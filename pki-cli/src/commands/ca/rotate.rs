@@ -186,7 +186,7 @@ fn retire(dir: &Path, force: bool, now: OffsetDateTime) -> Result<Done, Error> {
                 1 => "1 certificate".to_owned(),
                 more => format!("{more} certificates"),
             },
-            escape(&authority.subject().to_slashes()),
+            authority.subject().shown(),
             if retired.living.count == 1 {
                 "is"
             } else {
@@ -204,7 +204,7 @@ fn retire(dir: &Path, force: bool, now: OffsetDateTime) -> Result<Done, Error> {
     if let Some(gone) = &retired.gone {
         notices.push(format!(
             "The CRL of {} is not needed any more; its key and certificate were removed.",
-            escape(&gone.subject().to_slashes())
+            gone.subject().shown()
         ));
     }
     Ok(Done {

@@ -1,0 +1,67 @@
+//! Keys and algorithms that are not relied on: what they signed is not called altered, or signed by another key.
+
+use std::fs;
+
+use crate::support::Home;
+
+/// A home in which openssl made this key. `None` when a developer has no openssl.
+fn with_key(args: &[&str]) -> Option<Home> {
+    let home = Home::new();
+    let run = home.openssl_args(&[&["genpkey", "-out", "key.pem"], args].concat())?;
+    assert_eq!(run.code, 0, "{run:?}");
+    Some(home)
+}
+
+const RSA_1024: [&str; 4] = ["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:1024"];
+
+#[test]
+fn the_signature_of_a_request_with_a_weak_key_is_not_called_wrong() {
+    let secp256k1 = [
+        "-algorithm",
+        "EC",
+        "-pkeyopt",
+        "ec_paramgen_curve:secp256k1",
+    ];
+    let explicit = [
+        "-algorithm",
+        "EC",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+        "-pkeyopt",
+        "ec_param_enc:explicit",
+    ];
+    for key in [&RSA_1024[..], &secp256k1, &explicit] {
+        let Some(home) = with_key(key) else {
+            return;
+        };
+        let run = home.openssl("req -new -key key.pem -subj /CN=x -out x.csr");
+        assert_eq!(run.expect("openssl").code, 0);
+        let text = home.pki("inspect x.csr").succeeds();
+        assert!(text.contains("not checked"), "{key:?}: {text}");
+        assert!(!text.contains("WRONG"), "{key:?}: {text}");
+        // It is refused all the same.
+        home.pki("init").succeeds();
+        assert_ne!(home.pki("sign x.csr").code, 0, "{key:?}");
+    }
+}
+
+#[test]
+fn what_a_weak_root_signed_is_refused_for_its_weakness() {
+    let Some(home) = with_key(&RSA_1024) else {
+        return;
+    };
+    let openssl = |args: &str| assert_eq!(home.openssl(args).expect("openssl").code, 0, "{args}");
+    fs::write(
+        home.path("leaf.cnf"),
+        "subjectAltName=DNS:x.example.org\nsubjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n",
+    )
+    .expect("written");
+    openssl("req -x509 -new -key key.pem -subj /CN=root -days 30 -out root.pem");
+    openssl("genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out leaf.key");
+    openssl("req -new -key leaf.key -subj /CN=x -out x.csr");
+    openssl(
+        "x509 -req -in x.csr -CA root.pem -CAkey key.pem -days 10 -extfile leaf.cnf -out leaf.pem",
+    );
+    let error = home.pki("verify leaf.pem --trust root.pem").fails(11);
+    assert!(error.contains("1024 bits"), "{error}");
+}
