@@ -65,3 +65,30 @@ fn what_a_weak_root_signed_is_refused_for_its_weakness() {
     let error = home.pki("verify leaf.pem --trust root.pem").fails(11);
     assert!(error.contains("1024 bits"), "{error}");
 }
+
+#[test]
+fn a_weak_key_of_a_ca_is_refused_and_not_called_damaged() {
+    let Some(home) = with_key(&RSA_1024) else {
+        return;
+    };
+    let run = home.openssl("req -x509 -new -key key.pem -subj /CN=root -out root.pem");
+    assert_eq!(run.expect("openssl").code, 0);
+    let error = home
+        .pki("issue x --dns x.example.org --ca root.pem --ca-key key.pem")
+        .fails(3);
+    assert!(error.contains("at least 2048 bits"), "{error}");
+}
+
+#[test]
+fn inspect_says_which_encryption_of_a_key_is_not_supported() {
+    let Some(home) = with_key(&["-algorithm", "ED25519"]) else {
+        return;
+    };
+    let run =
+        home.openssl("pkcs8 -topk8 -in key.pem -v2 des3 -passout pass:secret -out locked.pem");
+    assert_eq!(run.expect("openssl").code, 0);
+    home.write("passphrase", "secret\n");
+    let run = home.pki("inspect --unlock --passphrase-file passphrase locked.pem");
+    assert_eq!(run.code, 7, "{run:?}");
+    assert!(run.stderr.contains("not supported"), "{run:?}");
+}

@@ -61,7 +61,7 @@ pub(super) fn encrypted(octets: &[u8], passphrase: Option<&Passphrase>) -> Resul
             "give the passphrase to see which key it is",
         ));
     };
-    match PrivateKey::read(octets, Some(passphrase)) {
+    match PrivateKey::decrypt(octets, Some(passphrase)) {
         Ok(key) => {
             let mut object = match PublicKey::from_der(key.public().spki()) {
                 Ok(public_key) => opened(&public_key, "PKCS#8", true),

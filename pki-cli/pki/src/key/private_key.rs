@@ -94,7 +94,8 @@ impl PrivateKey {
             .map_err(|_| KeyError::NotAKey)
     }
 
-    fn decrypt(bytes: &[u8], passphrase: Option<&Passphrase>) -> Result<Self, KeyError> {
+    /// Reads an encrypted key from DER.
+    pub(crate) fn decrypt(bytes: &[u8], passphrase: Option<&Passphrase>) -> Result<Self, KeyError> {
         let unsupported = |why: &dyn fmt::Display| KeyError::UnsupportedEncryption(why.to_string());
         let encrypted =
             EncryptedPrivateKeyInfoRef::try_from(bytes).map_err(|error| unsupported(&error))?;
@@ -272,7 +273,9 @@ static CURVES: [&EcdsaSigningAlgorithm; 3] = [
 
 fn unusable(rejected: aws_lc_rs::error::KeyRejected) -> KeyError {
     KeyError::Unusable(match rejected.to_string().as_str() {
-        "TooSmall" => "RSA keys need at least 2048 bits".to_owned(),
+        "TooSmall" => {
+            return KeyError::Weak("RSA keys need at least 2048 bits; make a new one".to_owned());
+        }
         "TooLarge" => "RSA keys may have at most 8192 bits".to_owned(),
         "InvalidEncoding" => "its encoding is damaged".to_owned(),
         "InconsistentComponents" => "its numbers contradict each other".to_owned(),
