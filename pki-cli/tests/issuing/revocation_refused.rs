@@ -95,3 +95,19 @@ fn the_date_of_a_revocation_is_the_same_in_the_index_and_in_every_list() {
         home.pki("crl --force").succeeds();
     }
 }
+
+#[test]
+fn a_spoilt_crl_pem_of_the_ca_is_not_blamed_on_the_folders() {
+    let home = home();
+    home.pki("crl").succeeds();
+    home.write("certs/ca/crl.pem", "garbage\n");
+    let run = home.pki("check");
+    assert_eq!(run.code, 102, "{run:?}");
+    assert!(
+        run.stdout.contains("holds no CRL that can be read"),
+        "{run:?}"
+    );
+    assert!(!run.stdout.contains("has not the crl.pem"), "{run:?}");
+    home.pki("crl").succeeds();
+    home.pki("check").succeeds();
+}

@@ -24,6 +24,8 @@ const ABANDONED: Duration = Duration::hours(1);
 pub(super) struct Own {
     generations: Generations,
     lists: RevocationLists,
+    /// Whether the `crl.pem` of the CA's folder cannot be read, for which no other folder is to blame.
+    pub(super) is_spoilt: bool,
 }
 
 impl Own {
@@ -90,7 +92,17 @@ impl Check {
         if !files::is_there(&lists.path())? {
             self.missing_lists(&lists, report)?;
         }
-        Ok(Own { generations, lists })
+        let is_spoilt = crate::folder::read_if_there(&lists.path())?
+            .is_some_and(|bytes| crate::inspect::crls(&bytes).map_or(true, |all| all.is_empty()));
+        if is_spoilt {
+            let message = "holds no CRL that can be read; run \"pki crl\", which writes it again";
+            report.add(Level::Error, shown(&lists.path()), "unreadable", message);
+        }
+        Ok(Own {
+            generations,
+            lists,
+            is_spoilt,
+        })
     }
 
     /// Whoever writes to the folder exchanges the CA, and whoever writes to the index takes revocations back.

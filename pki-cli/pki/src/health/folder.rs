@@ -27,7 +27,7 @@ impl Check {
         let Some(certificate) = self.pair(path, report)? else {
             return Ok(None);
         };
-        if own.issued(&certificate) && !is_carried(dir, path)? {
+        if !own.is_spoilt && own.issued(&certificate) && !is_carried(dir, path)? {
             report.add(
                 Level::Error,
                 shown(path),
