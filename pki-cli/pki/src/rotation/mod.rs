@@ -37,7 +37,7 @@ use crate::{
     certificate::Certificate,
     error::Error,
     folder::{Folder, Wait},
-    index::{self, Filter, Index, Row, Status},
+    index::{self, Filter, Index, IndexError, Row, Status},
     issuer::BACKDATE,
     profile::Profile,
 };
@@ -106,10 +106,23 @@ pub struct Outlook {
 }
 
 impl Outlook {
-    /// Looks at the CA below `dir`.
+    /// Looks at the CA below `dir`, and changes nothing.
     pub fn of(dir: &Path, now: OffsetDateTime) -> Result<Self, Error> {
+        Self::with(dir, now, Index::open_to_read)
+    }
+
+    /// The same for whoever is about to change something: where that is not possible it is said now.
+    pub fn to_change(dir: &Path, now: OffsetDateTime) -> Result<Self, Error> {
+        Self::with(dir, now, Index::open)
+    }
+
+    fn with(
+        dir: &Path,
+        now: OffsetDateTime,
+        open: fn(&Path) -> Result<Index, IndexError>,
+    ) -> Result<Self, Error> {
         let generations = Generations::read(dir)?;
-        let index = Index::open_to_read(&dir.join(FOLDER).join(index::FILE))?;
+        let index = open(&dir.join(FOLDER).join(index::FILE))?;
         let lacking = lacking(dir, &generations, &index)?;
         let living = living(&index, &generations, now)?;
         let is_root_due = half_life(generations.root()?) <= now;

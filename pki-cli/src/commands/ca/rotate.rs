@@ -90,7 +90,10 @@ pub(super) struct Done {
 pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(), CommandError> {
     let dir = &global.dir;
     let moment = now();
-    let outlook = Outlook::of(dir, moment)?;
+    let outlook = match args.dry_run || args.stage == Some(StageArg::Status) {
+        true => Outlook::of(dir, moment)?,
+        false => Outlook::to_change(dir, moment)?,
+    };
     let step = match args.stage {
         Some(StageArg::Prepare) => Some(Step::Prepare),
         Some(StageArg::Activate) => Some(Step::Activate),
