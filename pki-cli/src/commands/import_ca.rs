@@ -230,6 +230,21 @@ fn notices(report: &Report) -> Vec<String> {
     notices
 }
 
+/// A CA whose table was not given starts anew, which would bring back what it had revoked.
+fn without_history(imported: &ImportedAuthority) -> impl Iterator<Item = String> {
+    let authorities = [Some(&imported.root), imported.issuing.as_ref()];
+    authorities
+        .into_iter()
+        .flatten()
+        .map(|certificate| certificate.subject().to_string())
+        .filter(|name| !imported.histories.iter().any(|(known, _)| known == name))
+        .map(|name| {
+            format!(
+                "Nothing is known of what {name} issued and revoked before, so its CRLs begin with number 1 and list nothing; if it issued anything, import it with its table (--index, --openssl or --issuing-openssl)."
+            )
+        })
+}
+
 fn report(
     args: &Args,
     imported: &ImportedAuthority,
@@ -239,6 +254,7 @@ fn report(
     for (_, history) in &imported.histories {
         all.extend(notices(history));
     }
+    all.extend(without_history(imported));
     for notice in &all {
         output.notice(escape(notice));
     }

@@ -107,6 +107,12 @@ fn a_ca_without_crl_sign_is_taken_and_told_and_revokes_nothing() {
         run.code == 0 && run.stderr.contains("its key usage lacks cRLSign"),
         "{run:?}"
     );
+    // Nor was a table given, so what it had revoked is forgotten.
+    assert!(
+        run.stderr
+            .contains("Nothing is known of what CN=Other issued and revoked before"),
+        "{run:?}"
+    );
     home.pki("issue y --dns y.dev").succeeds();
     assert_eq!(home.openssl_accepts("certs/y", "sslserver"), Some(true));
     let told = home.pki("revoke y").fails(3);
