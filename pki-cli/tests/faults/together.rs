@@ -67,8 +67,8 @@ fn fingerprints(home: &Home) -> Vec<Option<String>> {
         .collect()
 }
 
-#[test]
-fn sixteen_processes_issue_renew_rekey_revoke_and_apply_at_once() {
+/// A CA with two pairs, a manifest and CRLs, and the certificates that it issued so far.
+fn at_work() -> (Home, Vec<String>) {
     let home = Home::in_memory();
     home.write(
         "pki.toml",
@@ -82,6 +82,12 @@ fn sixteen_processes_issue_renew_rekey_revoke_and_apply_at_once() {
         made(&document, &mut certificates);
     }
     home.pki("crl").succeeds();
+    (home, certificates)
+}
+
+#[test]
+fn sixteen_processes_issue_renew_rekey_revoke_and_apply_at_once() {
+    let (home, mut certificates) = at_work();
     let mut seen = Seen::default();
     for round in 0..3 {
         let revoke = format!("revoke y{round} --reason superseded");
@@ -178,19 +184,7 @@ fn is_overtaken(run: &Run) -> bool {
 
 #[test]
 fn a_rotation_beside_issue_renew_apply_revoke_and_crl_on_one_ca() {
-    let home = Home::in_memory();
-    home.write(
-        "pki.toml",
-        "[ca]\nsubject = \"/CN=Private Root CA\"\n
-[certificate.x]\nprofile = \"server\"\ndns = [\"a.dev\"]\n
-[certificate.z]\nprofile = \"server\"\ndns = [\"z.dev\"]\n",
-    );
-    let mut certificates = Vec::new();
-    for command in ["init", "issue x --dns a.dev", "issue y --dns b.dev"] {
-        let document = home.pki(&format!("{command} --json")).json();
-        made(&document, &mut certificates);
-    }
-    home.pki("crl").succeeds();
+    let (home, mut certificates) = at_work();
     let mut seen = Seen::default();
     let mut overtaken = 0;
     for root in ["", " --root"] {
