@@ -281,7 +281,12 @@ pub fn index_txt(octets: &[u8]) {
                 }
                 line.number
             }
-            Err((number, problem)) => {
+            Err(problem) => {
+                let told = match problem {
+                    table::Problem::Line(number, problem) => Some((number, problem)),
+                    _ => None,
+                };
+                let (number, problem) = told.expect("what is in memory can be read");
                 assert_shown(&problem);
                 assert!(!problem.is_empty());
                 number

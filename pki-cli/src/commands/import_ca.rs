@@ -115,7 +115,7 @@ fn sources(args: &Args) -> Result<Sources, CommandError> {
         crl: files.crl.clone(),
     };
     let ca = match &files.openssl {
-        Some(folder) => find(folder, named).map_err(Error::from)?,
+        Some(folder) => find(folder, named)?,
         None => by_hand(named)?,
     };
     let issuing = match (&files.issuing_openssl, &files.issuing_cert) {
@@ -125,7 +125,7 @@ fn sources(args: &Args) -> Result<Sources, CommandError> {
                 key: files.issuing_key.clone(),
                 ..Named::default()
             };
-            Some(find(folder, named).map_err(Error::from)?)
+            Some(find(folder, named)?)
         }
         (None, Some(certificate)) => Some(Source {
             certificate: certificate.clone(),

@@ -19,3 +19,4 @@ mod pkcs12;
 )]
 mod support;
 mod unfit;
+mod unreadable;

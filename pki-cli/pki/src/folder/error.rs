@@ -24,6 +24,9 @@ pub enum FolderError {
     /// There is no such file.
     #[error("There is no file {0:?}; check the path, which is taken from the current folder.")]
     Missing(PathBuf),
+    /// There is no such folder.
+    #[error("There is no folder {0:?}; check the path, which is taken from the current folder.")]
+    MissingFolder(PathBuf),
     /// The disk, or what of it this user may use, is full.
     #[error("The disk is full, so {0:?} could not be written; make room and try again.")]
     Full(PathBuf),
@@ -88,7 +91,10 @@ impl FolderError {
     /// A folder that cannot be read.
     pub(crate) fn unreadable(path: &Path) -> impl Fn(io::Error) -> Self {
         let path = path.to_owned();
-        move |reason| Self::io(&path, "read")(reason)
+        move |reason| match reason.kind() {
+            io::ErrorKind::NotFound => Self::MissingFolder(path.clone()),
+            _ => Self::io(&path, "read")(reason),
+        }
     }
 
     /// See [`crate::Error::named_after`].
@@ -107,7 +113,7 @@ impl FolderError {
     /// The kind of this failure.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Missing(_) => ErrorKind::NotFound,
+            Self::Missing(_) | Self::MissingFolder(_) => ErrorKind::NotFound,
             Self::OfAuthority(_) => ErrorKind::Usage,
             Self::Full(_) | Self::Limited(_) => ErrorKind::Io,
             Self::Io { .. } | Self::NotAFolder(_) | Self::NotAFile(_) | Self::NotOurs(_) => {

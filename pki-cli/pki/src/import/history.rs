@@ -13,13 +13,13 @@ use std::{
 
 use super::{
     ImportRefused,
-    index_txt::{self, Line},
+    index_txt::{self, Line, Problem},
 };
 use crate::{
     certificate::Certificate,
     distinguished_name::DistinguishedName,
     error::Error,
-    folder,
+    folder::{self, FolderError},
     index::{Foreign, Revocation},
     inspect,
     parse::{self, crl::Crl, extensions::Content, oid::known, public_key::AlgorithmIdentifier},
@@ -163,7 +163,10 @@ impl Reading<'_> {
         let table = folder::open(path)?;
         let mut piece = Vec::new();
         for line in index_txt::lines(BufReader::new(table)) {
-            let line = line.map_err(|(line, problem)| refused_line(path, line, problem))?;
+            let line = line.map_err(|problem| match problem {
+                Problem::Line(line, problem) => Error::from(refused_line(path, line, problem)),
+                Problem::Unreadable(reason) => FolderError::unreadable(path)(reason).into(),
+            })?;
             if !self.serials.insert(line.serial.clone()) {
                 let problem = format!("the serial number {} is there twice", line.serial);
                 return Err(refused_line(path, line.number, problem).into());
@@ -471,19 +474,20 @@ fn first(path: &Path, bytes: &[u8]) -> Result<Certificate, ImportRefused> {
 }
 
 /// The plain files of a folder, in the order of their names.
-fn files(folder: &Path) -> Result<Vec<PathBuf>, ImportRefused> {
-    let failed = |problem: String| ImportRefused::File {
-        path: folder.to_owned(),
-        problem,
-    };
+fn files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+    let failed = FolderError::unreadable(folder);
     let mut all = Vec::new();
-    for entry in fs::read_dir(folder).map_err(|error| failed(error.to_string()))? {
-        let entry = entry.map_err(|error| failed(error.to_string()))?;
+    for entry in fs::read_dir(folder).map_err(&failed)? {
+        let entry = entry.map_err(&failed)?;
         if entry.file_type().is_ok_and(|kind| kind.is_file()) {
             all.push(entry.path());
         }
         if all.len() > MOST_FILES {
-            return Err(failed(format!("it holds more than {MOST_FILES} files")));
+            return Err(ImportRefused::File {
+                path: folder.to_owned(),
+                problem: format!("it holds more than {MOST_FILES} files"),
+            }
+            .into());
         }
     }
     all.sort();

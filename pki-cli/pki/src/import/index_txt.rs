@@ -4,7 +4,7 @@
 //! documented nowhere but in openssl itself (`apps/ca.c`, `crypto/txt_db`). A tab within a column has a backslash before
 //! it. A revocation is a time, a reason and perhaps one more word, with commas between them.
 
-use std::io::{BufRead, Read};
+use std::io::{self, BufRead, Read};
 
 use time::OffsetDateTime;
 
@@ -39,8 +39,15 @@ pub struct Line {
     pub subject: String,
 }
 
-/// What is wrong with a line: its number, and half a sentence.
-pub type Problem = (usize, String);
+/// Why a table is not read on.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Problem {
+    /// What is wrong with a line: its number, and half a sentence.
+    Line(usize, String),
+    /// The operating system refused to read.
+    Unreadable(io::Error),
+}
 
 /// A longer line is no line of a table.
 const LONGEST_LINE: u64 = 64 << 10;
@@ -59,19 +66,23 @@ pub fn lines(mut table: impl BufRead) -> impl Iterator<Item = Result<Line, Probl
                 .read_until(b'\n', &mut line);
             let problem = match read {
                 Ok(0) => break,
-                Ok(_) if line.len() as u64 == LONGEST_LINE => "it is longer than 64 KiB".to_owned(),
+                Ok(_) if line.len() as u64 == LONGEST_LINE => {
+                    Problem::Line(number, "it is longer than 64 KiB".to_owned())
+                }
                 Ok(_) => {
                     let line = line.strip_suffix(b"\n").unwrap_or(&line);
                     let line = line.strip_suffix(b"\r").unwrap_or(line);
                     if line.is_empty() || line.starts_with(b"#") {
                         continue;
                     }
-                    return Some(parse(number, line).map_err(|problem| (number, problem)));
+                    return Some(
+                        parse(number, line).map_err(|problem| Problem::Line(number, problem)),
+                    );
                 }
-                Err(error) => format!("it cannot be read ({error})"),
+                Err(error) => Problem::Unreadable(error),
             };
             is_over = true;
-            return Some(Err((number, problem)));
+            return Some(Err(problem));
         }
         None
     })
@@ -211,7 +222,13 @@ mod tests {
 
     fn one(line: &str) -> Result<Line, String> {
         let mut all = lines(line.as_bytes());
-        let first = all.next().expect("a line").map_err(|(_, problem)| problem);
+        let first = all
+            .next()
+            .expect("a line")
+            .map_err(|problem| match problem {
+                Problem::Line(_, problem) => problem,
+                Problem::Unreadable(error) => error.to_string(),
+            });
         assert!(all.next().is_none());
         first
     }
@@ -324,16 +341,22 @@ mod tests {
         }
         let table = b"# a remark\n\nV\t271124110525Z\t\t01\tunknown\t/CN=a\nnonsense\n";
         let numbers: Vec<_> = lines(&table[..])
-            .map(|line| line.map_or_else(|(number, _)| number, |line| line.number))
+            .map(|line| match line {
+                Ok(line) => Some(line.number),
+                Err(Problem::Line(number, _)) => Some(number),
+                Err(Problem::Unreadable(_)) => None,
+            })
             .collect();
-        assert_eq!(numbers, [3, 4]);
+        assert_eq!(numbers, [Some(3), Some(4)]);
     }
 
     #[test]
     fn a_line_without_an_end_is_given_up() {
-        let endless = std::io::BufReader::new(std::io::repeat(b'x'));
+        let endless = io::BufReader::new(io::repeat(b'x'));
         let mut all = lines(endless);
-        assert!(matches!(all.next(), Some(Err((1, problem))) if problem.contains("64 KiB")));
+        assert!(
+            matches!(all.next(), Some(Err(Problem::Line(1, problem))) if problem.contains("64 KiB"))
+        );
         assert!(all.next().is_none());
     }
 

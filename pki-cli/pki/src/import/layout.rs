@@ -1,9 +1,13 @@
 //! Where the CAs of others keep their files: `openssl ca` with its own configuration, the folders of the many guides that
 //! followed, and easy-rsa.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use super::{History, ImportRefused, Source};
+use crate::{error::Error, folder::FolderError};
 
 /// Where the certificate is, in the order of trying.
 const CERTIFICATES: [&str; 8] = [
@@ -60,7 +64,8 @@ pub struct Named {
 }
 
 /// The files of a CA in `folder`, as far as they are not named.
-pub fn find(folder: &Path, named: Named) -> Result<Source, ImportRefused> {
+pub fn find(folder: &Path, named: Named) -> Result<Source, Error> {
+    fs::metadata(folder.join(".")).map_err(FolderError::unreadable(folder))?;
     let there = |names: &[&str]| {
         let paths = names.iter().map(|name| folder.join(name));
         paths.into_iter().find(|path| path.is_file())

@@ -178,6 +178,9 @@ impl Pkcs12 {
 
     /// Reads a file. What cannot be opened is told in its place; an error is a file whose outside is damaged.
     pub fn read(octets: &[u8], passphrase: Option<&Passphrase>) -> Result<Self, Pkcs12Error> {
+        if octets.is_empty() {
+            return Err(Pkcs12Error::Malformed("the file is empty".to_owned()));
+        }
         if Self::is_ber(octets) {
             return Err(Pkcs12Error::Ber);
         }
