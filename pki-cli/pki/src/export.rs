@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
 use crate::{
-    authority::{self, Unlock},
+    authority::Unlock,
     certificate::Certificate,
     error::{Error, ErrorKind},
     folder::{self, ANCHOR, CERTIFICATE, FolderError, KEY, REVOCATION_LISTS},
@@ -89,14 +89,7 @@ impl Files {
     /// Reads a folder, such that all files are of one moment: a change in between is noticed by the certificate. A key that
     /// is not wanted is not read: whoever wants the chain need not be its owner.
     pub fn read(path: &Path, with_key: bool) -> Result<Self, Error> {
-        if [
-            authority::ROOT_KEY,
-            authority::ISSUING_KEY,
-            crate::index::FILE,
-        ]
-        .iter()
-        .any(|name| path.join(name).exists())
-        {
+        if folder::is_of_authority(path)? {
             return Err(ExportRefused::OfAuthority(path.to_owned()).into());
         }
         let file = |name: &str| folder::read_if_there(&path.join(name));

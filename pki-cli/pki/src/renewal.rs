@@ -15,7 +15,7 @@ use crate::{
     certificate::Certificate,
     distinguished_name::DistinguishedName,
     error::{Error, ErrorKind},
-    folder::{self, Folder, Wait},
+    folder::{self, Folder, FolderError, Wait},
     index::{self, Index, Status},
     issuer::{self, Refusal, Wanted},
     key::{KeyAlgorithm, KeyError, Passphrase, PrivateKey, PublicKey},
@@ -214,16 +214,24 @@ impl Known {
         &self.issuer
     }
 
-    /// The folders below `dir` that hold a certificate, by name.
-    pub fn folders(dir: &Path) -> Vec<String> {
-        let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
-        let mut names: Vec<_> = entries
-            .filter_map(|entry| entry.file_name().into_string().ok())
-            .filter(|name| crate::manifest::check_name(name).is_ok())
-            .filter(|name| dir.join(name).join(folder::CERTIFICATE).exists())
-            .collect();
+    /// The folders below `dir` that hold a certificate, by name; also those that this user may not look into, of which
+    /// [`Standing::read`] then says so.
+    pub fn folders(dir: &Path) -> Result<Vec<String>, Error> {
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(dir).map_err(FolderError::unreadable(dir))? {
+            let name = entry.map_err(FolderError::unreadable(dir))?.file_name();
+            if let Ok(name) = name.into_string()
+                && crate::manifest::check_name(&name).is_ok()
+                && !matches!(
+                    folder::is_there(&dir.join(&name).join(folder::CERTIFICATE)),
+                    Ok(false)
+                )
+            {
+                names.push(name);
+            }
+        }
         names.sort();
-        names
+        Ok(names)
     }
 
     /// Whether this CA issued a certificate, and whether it was revoked since. `None`: it did not.

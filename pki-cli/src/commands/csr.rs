@@ -81,7 +81,7 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
             "The key that {path:?} held was encrypted, and the one in its place is not; to have encryption, repeat this with --encrypt-key."
         ));
     }
-    if path.join(folder::CERTIFICATE).exists() {
+    if folder::is_there(&path.join(folder::CERTIFICATE)).map_err(pki::Error::from)? {
         output.notice(format_args!(
             "The certificate in {} belonged to the key that was thrown away, so it was taken away as well.",
             escape(&path.to_string_lossy())
@@ -131,8 +131,8 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
 }
 
 fn refuse_existing(path: &std::path::Path, force: bool) -> Result<(), CommandError> {
-    let is_there = |name: &str| path.join(name).exists();
-    if !force && (is_there(folder::CERTIFICATE) || is_there(folder::KEY)) {
+    let pair = [folder::CERTIFICATE, folder::KEY];
+    if !force && folder::holds_any(path, &pair).map_err(pki::Error::from)? {
         return Err(pki::Error::PairExists(path.to_owned()).into());
     }
     Ok(())

@@ -213,10 +213,7 @@ fn folder_of(global: &Global, name: &Path) -> PathBuf {
 /// The file must not be there, and not be part of a pair or a CA in any case.
 fn refuse_destination(out: &Path, force: bool) -> Result<(), CommandError> {
     let parent = folder::parent(out);
-    let is_ca = ["root.key", "issuing.key", pki::index::FILE]
-        .iter()
-        .any(|name| parent.join(name).exists());
-    if is_ca {
+    if folder::is_of_authority(parent).map_err(pki::Error::from)? {
         return Err(pki::Error::from(folder::FolderError::OfAuthority(parent.to_owned())).into());
     }
     let is_ours = out.file_name().is_some_and(|name| {
@@ -224,7 +221,8 @@ fn refuse_destination(out: &Path, force: bool) -> Result<(), CommandError> {
             .iter()
             .any(|ours| name == *ours)
     });
-    if is_ours && parent.join(CERTIFICATE).exists() {
+    let pair = parent.join(CERTIFICATE);
+    if is_ours && folder::is_there(&pair).map_err(pki::Error::from)? {
         return Err(CommandError::new(
             Kind::Usage,
             format_args!(

@@ -6,7 +6,7 @@ use pki::{
     Error,
     authority::{self, Authority, Generations, pem_of, read_given_certificates},
     certificate::Certificate,
-    folder::{CERTIFICATE, Entry, Folder, KEY, REQUEST, REVOCATION_LISTS},
+    folder::{self, CERTIFICATE, Entry, Folder, KEY, REQUEST, REVOCATION_LISTS},
     import::{ImportRefused, Pair, PairSource},
     key::{KeyError, Passphrase, PrivateKey},
     pkcs12::Pkcs12,
@@ -95,8 +95,7 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
     )?;
     let path = end_entity_folder(global, &args.name, args.out.as_deref())?;
     let refuse_existing = || {
-        let is_there = path.join(CERTIFICATE).exists() || path.join(KEY).exists();
-        if is_there && !args.force {
+        if !args.force && folder::holds_any(&path, &[CERTIFICATE, KEY])? {
             Err(Error::PairExists(path.clone()))
         } else {
             Ok(())
@@ -119,7 +118,7 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
         );
     }
     if args.dry_run {
-        pki::folder::check(&path).map_err(Error::from)?;
+        folder::check(&path).map_err(Error::from)?;
     } else {
         write(global, &path, &pair, passphrase.as_ref(), refuse_existing)?;
     }
@@ -179,7 +178,7 @@ fn read(
 }
 
 fn read_key(args: &Args, path: &Path) -> Result<(PrivateKey, Option<Passphrase>), CommandError> {
-    let bytes = pki::folder::read_given(path).map_err(Error::from)?;
+    let bytes = folder::read_given(path).map_err(Error::from)?;
     let failed = |reason| Error::KeyFile {
         path: path.to_owned(),
         reason,
@@ -200,7 +199,7 @@ fn from_pkcs12(
     path: &Path,
     output: &mut Output,
 ) -> Result<(PrivateKey, Vec<Certificate>, Option<Passphrase>), CommandError> {
-    let octets = pki::folder::read_given(path).map_err(Error::from)?;
+    let octets = folder::read_given(path).map_err(Error::from)?;
     let failed = |reason| Error::Pkcs12File {
         path: path.to_owned(),
         reason,

@@ -71,8 +71,7 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
     let subject = subject_or_name(args.subject.as_deref(), &args.name, output)?;
     let names = args.names.read(output)?;
     let refuse_existing = || {
-        let is_there = path.join(CERTIFICATE).exists() || path.join(KEY).exists();
-        if is_there && !args.force {
+        if !args.force && folder::holds_any(&path, &[CERTIFICATE, KEY])? {
             Err(pki::Error::PairExists(path.clone()))
         } else {
             Ok(())

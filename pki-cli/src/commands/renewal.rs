@@ -89,14 +89,13 @@ pub(crate) fn run(
     output: &mut Output,
 ) -> Result<(), CommandError> {
     let mut names = args.names.clone();
-    if args.all {
-        names = Known::folders(&global.dir);
-    } else {
-        let mut seen = std::collections::HashSet::new();
-        names.retain(|name| seen.insert(name.clone()));
-        names.iter().try_for_each(|name| check_name(name))?;
-    }
+    let mut seen = std::collections::HashSet::new();
+    names.retain(|name| seen.insert(name.clone()));
+    names.iter().try_for_each(|name| check_name(name))?;
     let known = Known::open(&global.dir)?;
+    if args.all {
+        names = Known::folders(&global.dir)?;
+    }
     let mut items: Vec<_> = names
         .into_iter()
         .map(|name| {

@@ -244,7 +244,7 @@ fn destination(
         .file
         .file_name()
         .is_some_and(|name| name == folder::REQUEST);
-    if is_ours && parent.join(folder::KEY).exists() {
+    if is_ours && folder::is_there(&parent.join(folder::KEY)).map_err(Error::from)? {
         let name = parent
             .file_name()
             .and_then(|name| name.to_str())
@@ -278,7 +278,8 @@ fn destination(
 }
 
 fn refuse_existing(args: &Args, folder: &Path) -> Result<(), CommandError> {
-    if folder.join(folder::CERTIFICATE).exists() && !args.force {
+    let certificate = folder.join(folder::CERTIFICATE);
+    if !args.force && folder::is_there(&certificate).map_err(Error::from)? {
         return Err(Error::PairExists(folder.to_owned()).into());
     }
     Ok(())

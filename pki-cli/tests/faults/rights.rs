@@ -351,6 +351,56 @@ fn a_ca_that_may_not_be_looked_at_is_not_told_as_missing() {
     set_mode(&home.path("certs/ca"), 0o700);
 }
 
+/// What this user may not look into is not taken for something that is not there.
+#[test]
+fn a_folder_that_may_not_be_looked_into_is_not_passed_over() {
+    let home = home_of_folders();
+    home.pki("issue z --dns a.dev").succeeds();
+    hand_over(&home.path(""));
+    set_mode(&home.path("certs/z"), 0);
+    for command in ["renew --all", "rekey --all", "renew --all --dry-run"] {
+        let run = run(&home, command);
+        assert_eq!(run.code, 6, "{command}: {run:?}");
+        assert!(
+            run.stderr.contains("\"certs/z/tls.crt\" could not be read"),
+            "{command}: {run:?}"
+        );
+        assert!(run.stdout.contains("x"), "the others were done: {run:?}");
+    }
+    let planned = run(&home, "apply pki.toml --dry-run");
+    assert_eq!(planned.code, 0, "{planned:?}");
+    assert!(
+        planned
+            .stderr
+            .contains("certs/z is not in the manifest and is left alone"),
+        "{planned:?}"
+    );
+    set_mode(&home.path("certs/z"), 0o755);
+}
+
+#[test]
+fn a_key_that_may_not_be_looked_at_is_not_told_as_missing() {
+    let home = Home::with_ca();
+    fs::create_dir(home.path("vault")).expect("made");
+    let key = home.path("certs/ca/root.key");
+    fs::rename(&key, home.path("vault/root.key")).expect("moved");
+    std::os::unix::fs::symlink("../../vault/root.key", &key).expect("a link");
+    hand_over(&home.path(""));
+    set_mode(&home.path("vault"), 0);
+    // The root's list of the first day will do.
+    let first = run(&home, "crl");
+    assert_eq!(first.code, 0, "{first:?}");
+    for command in ["crl --force --dry-run", "crl --force"] {
+        let refused = run(&home, command);
+        assert_eq!(refused.code, 6, "{command}: {refused:?}");
+        assert!(
+            refused.stderr.contains("Permission denied"),
+            "{command}: {refused:?}"
+        );
+    }
+    set_mode(&home.path("vault"), 0o755);
+}
+
 #[test]
 fn a_ca_that_everybody_may_write_to_is_a_finding() {
     let home = Home::with_ca();

@@ -255,7 +255,8 @@ impl Step {
     }
 }
 
-/// Folders below `dir` that hold a pair and are not in the manifest: they are left alone.
+/// Folders below `dir` that hold a pair and are not in the manifest, or into which this user may not look: they are left
+/// alone.
 pub fn strangers(manifest: &Manifest, dir: &Path) -> Vec<PathBuf> {
     let known: HashSet<_> = manifest
         .certificates
@@ -271,7 +272,10 @@ pub fn strangers(manifest: &Manifest, dir: &Path) -> Vec<PathBuf> {
                 .is_some_and(|name| known.contains(name) || name.starts_with('.'))
         })
         .map(|entry| entry.path())
-        .filter(|path| path.join(folder::CERTIFICATE).exists())
+        .filter(|path| {
+            let certificate = folder::is_there(&path.join(folder::CERTIFICATE));
+            !matches!(certificate, Ok(false))
+        })
         .collect();
     strangers.sort();
     strangers

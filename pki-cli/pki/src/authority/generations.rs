@@ -129,7 +129,7 @@ impl Generations {
             last = again;
         }
         let root = last.root()?;
-        if last.get(Role::Issuing).is_none() && has_lost_its_issuing_authority(&folder, root) {
+        if last.get(Role::Issuing).is_none() && has_lost_its_issuing_authority(&folder, root)? {
             let issuing = folder.join(super::ISSUING_CERTIFICATE);
             return Err(Error::AuthorityIncomplete(issuing));
         }

@@ -256,7 +256,8 @@ impl Issued {
 
     /// Whether `crl.pem` is written beside it.
     pub fn has_revocation_lists(&self) -> bool {
-        self.lists.as_ref().is_some_and(|lists| lists.exists())
+        let is_absent = |lists: &PathBuf| matches!(folder::is_there(lists), Ok(false));
+        self.lists.as_ref().is_some_and(|lists| !is_absent(lists))
     }
 
     /// What `tls.crt` holds: the certificate, then the intermediates (RFC 8446 §4.4.2).
@@ -301,19 +302,19 @@ fn key_of(dir: &Path, unlock: &mut Unlock<'_>) -> Result<(Issuer, Vec<Certificat
 
 /// Without `issuing.crt` the root would issue itself, in silence. It does so only when that was meant: a root that allows
 /// for a CA below it (RFC 5280 §4.2.1.9) is taken for one of two tiers, unless the index knows of none.
-fn has_lost_its_issuing_authority(folder: &Path, root: &Certificate) -> bool {
+fn has_lost_its_issuing_authority(place: &Path, root: &Certificate) -> Result<bool, Error> {
     let has_room = root
         .basic_constraints
         .as_ref()
         .and_then(|constraints| constraints.path_length)
         .is_some_and(|length| length > 0);
     let index_says = || {
-        Index::open_to_read(&folder.join(index::FILE))
+        Index::open_to_read(&place.join(index::FILE))
             .and_then(|index| index.knows_issuing_authority())
             // Of an index that cannot be read nothing is assumed.
             .unwrap_or(true)
     };
-    folder.join(ISSUING_KEY).exists() || (has_room && index_says())
+    Ok(folder::is_there(&place.join(ISSUING_KEY))? || (has_room && index_says()))
 }
 
 /// Whether verifiers take two names for one: letter case and repeated spaces do not count (RFC 5280 §7.1).

@@ -69,11 +69,12 @@ impl Folder {
             .map(|entry| entry.name)
             .chain(remove.iter().copied())
             .collect();
-        let present: Vec<_> = names
-            .iter()
-            .copied()
-            .filter(|name| self.holds(name))
-            .collect();
+        let mut present = names.clone();
+        for at in (0..present.len()).rev() {
+            if !self.holds(present[at])? {
+                present.remove(at);
+            }
+        }
         let old = self.keep_old(&present, durable)?;
         Ok(Step::Link { old, new, names })
     }

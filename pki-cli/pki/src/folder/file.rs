@@ -129,7 +129,21 @@ pub fn read_if_there(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, FolderEr
 
 /// Whether something has this name. Where this user may not look it is not said to be absent.
 pub fn is_there(path: &Path) -> Result<bool, FolderError> {
-    path.try_exists().map_err(FolderError::io(path, "read"))
+    match path.try_exists() {
+        // Below a file there is nothing.
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => Ok(false),
+        other => other.map_err(FolderError::io(path, "read")),
+    }
+}
+
+/// Whether one of these files is in a folder.
+pub fn holds_any(folder: &Path, names: &[&str]) -> Result<bool, FolderError> {
+    for name in names {
+        if is_there(&folder.join(name))? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Who may do what with a file: the nine bits of `chmod`. `None` when it is absent.

@@ -10,8 +10,10 @@ use std::{
 use rustix::fs::OFlags;
 
 use super::{
-    CERTIFICATE, FolderError, KEY, Wait,
+    FolderError, Wait,
     create::{acquire, create_folder, is_at, parent_and_name, staging},
+    file::is_there,
+    rehearsal::is_of_authority,
 };
 use crate::{authority, index};
 
@@ -73,7 +75,7 @@ impl Folder {
             handle,
             staged: None,
         };
-        if AUTHORITY.iter().any(|name| folder.holds(name)) {
+        if is_of_authority(path)? {
             return Err(FolderError::OfAuthority(path.to_owned()));
         }
         folder.settle()?;
@@ -130,13 +132,8 @@ impl Folder {
     }
 
     /// Whether a file of this name is there.
-    pub fn holds(&self, name: &str) -> bool {
-        self.staged.is_none() && self.path.join(name).exists()
-    }
-
-    /// Whether a certificate or a key is there.
-    pub fn holds_pair(&self) -> bool {
-        self.holds(CERTIFICATE) || self.holds(KEY)
+    pub(super) fn holds(&self, name: &str) -> Result<bool, FolderError> {
+        Ok(self.staged.is_none() && is_there(&self.path.join(name))?)
     }
 }
 

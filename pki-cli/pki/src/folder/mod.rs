@@ -39,14 +39,14 @@ pub use create::{create, create_folder, name_of_staged, parent};
 pub use error::FolderError;
 pub use exchange::{Change, Durable, is_unsettled};
 pub use file::{
-    MAX_LISTS, is_there, mode_of, place_file, read, read_given, read_if_there, sync_folder,
-    write_entries,
+    MAX_LISTS, holds_any, is_there, mode_of, place_file, read, read_given, read_if_there,
+    sync_folder, write_entries,
 };
 pub use file_systems::FileSystems;
 pub use lock::Folder;
 pub(crate) use open::open;
 pub use open::{GivenFile, open_given};
-pub use rehearsal::{check, check_writable};
+pub use rehearsal::{check, check_writable, is_of_authority};
 
 /// The certificate, followed by the intermediates.
 pub const CERTIFICATE: &str = "tls.crt";

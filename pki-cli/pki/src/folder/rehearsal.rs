@@ -7,19 +7,25 @@ use rustix::fs::Access;
 use super::{
     ANCHOR, CERTIFICATE, Folder, FolderError, KEY, REQUEST, REVOCATION_LISTS,
     exchange::{DATA, leads_to_version},
+    file::{holds_any, is_there},
     lock::AUTHORITY,
 };
 
 /// What is replaced in the folder of a pair.
 const FILES: [&str; 5] = [CERTIFICATE, KEY, ANCHOR, REQUEST, REVOCATION_LISTS];
 
+/// Whether a CA lives in a folder.
+pub fn is_of_authority(path: &Path) -> Result<bool, FolderError> {
+    holds_any(path, &AUTHORITY)
+}
+
 /// What [`super::Folder::lock`] and the exchange of files would refuse, as far as it can be told before.
 pub fn check(path: &Path) -> Result<(), FolderError> {
     // Most often, of many.
-    if !path.exists() {
+    if !is_there(path)? {
         return check_writable(path);
     }
-    if AUTHORITY.iter().any(|name| path.join(name).exists()) {
+    if is_of_authority(path)? {
         return Err(FolderError::OfAuthority(path.to_owned()));
     }
     let data = path.join(DATA);

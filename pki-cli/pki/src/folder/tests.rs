@@ -200,7 +200,7 @@ fn a_name_that_is_not_there_yet_is_held_by_one() {
         true
     })
     .expect("locked");
-    assert!(second.holds_pair());
+    assert!(second.holds(CERTIFICATE).expect("looked at"));
 }
 
 #[test]

@@ -6,6 +6,7 @@ use super::{CrlIssuer, RevocationLists, published::Published};
 use crate::{
     certificate_revocation_list::lacks,
     error::Error,
+    folder,
     index::CrlRow,
     issuer::{BACKDATE, Refusal, date},
 };
@@ -143,9 +144,15 @@ impl RevocationLists {
                 date(crl.next_update)
             ));
         }
-        let has_key = issuer.opened.is_some() || issuer.key.exists();
+        // A key that this user may not look at is there: whoever opens it says why it cannot be opened.
+        let (is_at_hand, has_key) = match (&issuer.opened, folder::is_there(&issuer.key)) {
+            (Some(_), _) => (true, true),
+            (None, Ok(is_there)) => (is_there, is_there),
+            (None, Err(_)) => (false, true),
+        };
         // Whoever gets a root's first CRL should get it with its whole life before it, if that can be.
-        if reasons.is_empty() && issuer.is_root && has_key && !self.path().exists() {
+        let is_first = issuer.is_root && is_at_hand;
+        if reasons.is_empty() && is_first && !folder::is_there(&self.path())? {
             reasons.push("nobody has it yet".to_owned());
         }
         if reasons.is_empty() && wish.force {

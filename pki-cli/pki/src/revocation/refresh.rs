@@ -82,7 +82,7 @@ impl RevocationLists {
             &mut refreshed.failures,
             &mut refreshed.notices,
             now,
-        );
+        )?;
         if let Some(bundle) = bundle {
             let present = folder::read_if_there(&self.path())?;
             if present.is_none() {
@@ -135,7 +135,7 @@ impl RevocationLists {
         };
         refreshed.failures.extend(errors.into_iter().map(failure));
         // Only for what stands in its way.
-        self.bundle(&lists, &mut refreshed.failures, &mut refreshed.notices, now);
+        self.bundle(&lists, &mut refreshed.failures, &mut refreshed.notices, now)?;
         refreshed.lists = lists;
         Ok(refreshed)
     }
@@ -203,23 +203,23 @@ impl RevocationLists {
             return Ok(Vec::new());
         }
         let lists = self.due(&Wish::default(), now)?;
-        Ok(lists
-            .iter()
-            .filter_map(|due| self.obstacle(due, now))
-            .collect())
+        let obstacles = lists.iter().map(|due| self.obstacle(due, now));
+        obstacles.filter_map(Result::transpose).collect()
     }
 
     /// Why a CRL cannot be had without which nobody may be given any.
-    fn obstacle(&self, due: &Due, now: OffsetDateTime) -> Option<Error> {
-        let issuer = self.issuer(&due.issuer).filter(|one| one.is_needed)?;
-        match (&due.current, &due.action) {
+    fn obstacle(&self, due: &Due, now: OffsetDateTime) -> Result<Option<Error>, Error> {
+        let Some(issuer) = self.issuer(&due.issuer).filter(|one| one.is_needed) else {
+            return Ok(None);
+        };
+        Ok(match (&due.current, &due.action) {
             (None, Action::KeyMissing(_)) => Some(Error::CrlKeyMissing {
                 issuer: due.issuer.clone(),
                 key: issuer.key.clone(),
             }),
             // Signed when the root was made, and over before anybody needed it.
             (Some(crl), Action::KeyMissing(_))
-                if crl.next_update < now && !self.path().exists() =>
+                if crl.next_update < now && !folder::is_there(&self.path())? =>
             {
                 Some(Error::CrlEnded {
                     issuer: due.issuer.clone(),
@@ -231,7 +231,7 @@ impl RevocationLists {
                 .err()
                 .map(Error::from),
             _ => None,
-        }
+        })
     }
 
     /// What `crl.pem` holds. `None` when a CRL is missing without which nothing could be verified: services that read such
@@ -242,14 +242,14 @@ impl RevocationLists {
         failures: &mut Vec<Failure>,
         notices: &mut Vec<String>,
         now: OffsetDateTime,
-    ) -> Option<String> {
+    ) -> Result<Option<String>, Error> {
         let mut bundle = String::new();
         let mut is_complete = true;
         for due in lists {
             let Some(issuer) = self.issuer(&due.issuer) else {
                 continue;
             };
-            if let Some(error) = self.obstacle(due, now) {
+            if let Some(error) = self.obstacle(due, now)? {
                 is_complete = false;
                 failures.push(Failure {
                     folder: None,
@@ -278,6 +278,6 @@ impl RevocationLists {
                 None => {}
             }
         }
-        (is_complete && !bundle.is_empty()).then_some(bundle)
+        Ok((is_complete && !bundle.is_empty()).then_some(bundle))
     }
 }
