@@ -124,19 +124,32 @@ impl Plan {
             }
             chain.check(entry, &manifest.path)
         };
+        // All folders lie in one, so whether the first can be made says it of the others.
+        let mut is_room_known = false;
         let steps = manifest
             .certificates
             .iter()
             .map(|entry| {
                 let path = dir.join(&entry.name);
-                let action = action(entry, &path, chain.as_ref(), now)?;
+                // Most often, of many, it is not, and that is all that is asked of the file system.
+                let is_there = folder::is_there(&path)?;
+                let action = match is_there {
+                    true => action(entry, &path, chain.as_ref(), now)?,
+                    false => Action::Issue,
+                };
                 if let Some(chain) = &chain
                     && action.makes_key()
                 {
                     check(chain, entry)?;
                 }
-                if !matches!(action, Action::Keep(_)) {
-                    folder::check(&path)?;
+                match (is_there, &action) {
+                    (true, Action::Keep(_)) => {}
+                    (true, _) => folder::check(&path)?,
+                    (false, _) if is_room_known => {}
+                    (false, _) => {
+                        folder::check_writable(&path)?;
+                        is_room_known = true;
+                    }
                 }
                 Ok(Step {
                     entry: entry.clone(),

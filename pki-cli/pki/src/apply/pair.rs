@@ -60,10 +60,6 @@ pub(super) enum Pair {
 impl Pair {
     /// `None` when nothing is there.
     pub(super) fn read(path: &Path) -> Result<Option<Self>, Error> {
-        // Most often, of many.
-        if !path.exists() {
-            return Ok(None);
-        }
         let file =
             |name: &str| -> Result<_, Error> { Ok(folder::read_if_there(&path.join(name))?) };
         let (certificate, key, anchor) = (
