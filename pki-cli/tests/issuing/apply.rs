@@ -352,11 +352,11 @@ fn a_name_outside_the_cas_domains_is_refused_before_there_is_a_ca() {
 fn a_manifest_that_cannot_be_used_is_refused_before_anything_is_done() {
     let home = home();
     home.write("pki.toml", MANIFEST.replace("dns =", "dsn ="));
-    snapshot!(home.pki("apply pki.toml").fails(7), @r#"error: "pki.toml", line 7: Unknown field "dsn", expected one of "profile", "subject", "dns", "ip", "uri", "email", "key", "days"; did you mean "dns"?"#);
+    snapshot!(home.pki("apply pki.toml").fails(7), @r#"error: "pki.toml", line 7: [certificate.order] has no field "dsn", only profile, subject, dns, ip, uri, email, key and days; did you mean "dns"?"#);
     home.write("pki.toml", MANIFEST.replace("order.example.org", "*"));
     snapshot!(home.pki("apply pki.toml").fails(7), @r#"error: "pki.toml", line 7: The DNS name "*" is refused: a wildcard needs at least two labels after it, as in *.example.org."#);
     home.write("pki.toml", "[ca");
-    snapshot!(home.pki("apply pki.toml").fails(7), @r#"error: "pki.toml", line 1: Unclosed table, expected "]"."#);
+    snapshot!(home.pki("apply pki.toml").fails(7), @r#"error: "pki.toml", line 1: The name of a table is not between brackets; write it as in [ca]."#);
     snapshot!(home.pki("apply missing.toml").fails(4), @r#"
     error: There is no manifest "missing.toml".
     hint: name it: pki apply FILE. A manifest is pki.toml with [ca] and one [certificate.NAME] for each certificate

@@ -1,37 +1,36 @@
-//! What the parser of TOML says, as a sentence, with the likely meaning of a misspelt field.
+//! Words of messages: what of a file is quoted in them, and the likely meaning of a misspelt field.
 
 use crate::text::escape;
 
-/// The parser's message as a sentence, with the likely meaning of a misspelt field.
-pub(super) fn sentence(message: &str) -> String {
-    // A field may have any name in quotes, with line ends in it as well.
-    let first = if message.starts_with("unknown field") {
-        message
-    } else {
-        message.lines().next().unwrap_or_default()
+/// No more of a name than this is quoted.
+const LONGEST: usize = 64;
+
+/// A name from the file, in quotes.
+pub(super) fn quoted(name: &str) -> String {
+    let shown = match name.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", escape(&name[..end])),
+        None => escape(name),
     };
-    let first = escape(first);
-    let first = first.trim_end_matches('.');
-    let mut quoted = first.split('`').skip(1).step_by(2);
-    let unknown = first
-        .starts_with("unknown field")
-        .then(|| quoted.next())
-        .flatten();
-    let nearest = unknown.and_then(|unknown| {
-        let near = quoted.map(|known| (distance(unknown, known), known)).min();
-        near.filter(|(distance, known)| *distance <= known.len().div_ceil(2))
-            .map(|(_, known)| known)
-    });
-    let mut characters = first.chars();
-    let capital = characters
-        .next()
-        .map(|first| first.to_uppercase().to_string())
-        .unwrap_or_default();
-    let rest = characters.as_str().replace('`', "\"");
-    match nearest {
-        Some(nearest) => format!("{capital}{rest}; did you mean \"{nearest}\"?"),
-        None => format!("{capital}{rest}."),
+    format!("\"{shown}\"")
+}
+
+/// Half a sentence as a whole one.
+pub(super) fn sentence(half: &str) -> String {
+    let mut characters = half.chars();
+    let first = characters.next();
+    let capital = first.map(|first| first.to_uppercase().to_string());
+    format!("{}{}.", capital.unwrap_or_default(), characters.as_str())
+}
+
+/// What a misspelt name was likely meant to be.
+pub(super) fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+    if name.chars().count() > LONGEST {
+        return None;
     }
+    let near = known.iter().map(|known| (distance(name, known), *known));
+    near.min()
+        .filter(|(distance, known)| *distance <= known.len().div_ceil(2))
+        .map(|(_, known)| known)
 }
 
 /// The number of letters to insert, delete, exchange or swap with their neighbour to get from one word to another.

@@ -3,13 +3,17 @@
 
 mod message;
 mod raw;
+mod syntax;
+mod table;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod wrong_tests;
 
 use std::path::{Path, PathBuf};
 
-use message::sentence;
 use raw::Raw;
+use toml::de::DeTable;
 
 use crate::{
     authority::NewAuthority, distinguished_name::DistinguishedName, error::Error, folder,
@@ -93,19 +97,24 @@ impl Manifest {
             line: at(offset),
             problem,
         };
-        let raw: Raw = toml::from_str(text).map_err(|error| {
-            let offset = error.span().map_or(0, |span| span.start);
-            refuse(offset, sentence(error.message()))
+        let file = DeTable::parse(text).map_err(|error| {
+            // Of keys that are too deep the parser does not tell where they are.
+            let span = error.span().unwrap_or_else(|| {
+                let dots = |line: &&str| line.matches('.').count();
+                let longest = text.lines().max_by_key(dots).unwrap_or_default();
+                let start = text.find(longest).unwrap_or_default();
+                start..start
+            });
+            let what = text.get(span.clone()).unwrap_or_default();
+            refuse(span.start, syntax::sentence(error.message(), what))
         })?;
+        let raw = Raw::read(file.into_inner(), &refuse)?;
         let encrypt_ca_keys = raw.ca.encrypt_key;
         let authority = raw.ca.check(&refuse)?;
         let mut certificates = Vec::new();
-        for (name, entry) in raw.certificate {
+        for (name, entry) in raw.certificates {
             let start = name.span().start;
-            let mut entry =
-                entry
-                    .into_inner()
-                    .check(name, &raw.defaults, &authority.permitted_dns, &refuse)?;
+            let mut entry = entry.check(name, &raw.defaults, &authority.permitted_dns, &refuse)?;
             // So far these were offsets.
             let (own, names) = &mut entry.lines;
             names
@@ -131,7 +140,7 @@ impl Manifest {
                 .iter()
                 .filter(|byte| **byte == b'\n')
                 .count();
-            let problem = "This is not UTF-8; save the manifest as text.".to_owned();
+            let problem = "This is not UTF-8; save the manifest as UTF-8 text.".to_owned();
             ManifestError {
                 path: path.to_owned(),
                 line,

@@ -1,13 +1,12 @@
 //! The fields of the file as they stand there, and what is asked of each before anything is done with it.
 
-use std::collections::BTreeMap;
-
-use serde::Deserialize;
-use toml::Spanned;
+use toml::{Spanned, de::DeTable};
 
 use super::{
     DEFAULT_DAYS, DEFAULT_ISSUING_DAYS, DEFAULT_ROOT_DAYS, Entry, ManifestError, check_name,
-    issuing_subject, message::sentence,
+    issuing_subject,
+    message::sentence,
+    table::{Days, Refuse, Table},
 };
 use crate::{
     authority::{NewAuthority, have_one_name},
@@ -19,59 +18,96 @@ use crate::{
     subject_alt_name::{GeneralName, NameRefused, Parse, deduplicate},
 };
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(super) struct Raw {
     pub(super) ca: RawAuthority,
-    #[serde(default)]
     pub(super) defaults: Defaults,
-    #[serde(default)]
-    pub(super) certificate: BTreeMap<Spanned<String>, Spanned<RawEntry>>,
+    pub(super) certificates: Vec<(Spanned<String>, RawEntry)>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(super) struct RawAuthority {
     subject: Spanned<String>,
     issuing_subject: Option<Spanned<String>>,
-    #[serde(default)]
     single_tier: bool,
-    #[serde(default)]
     pub(super) encrypt_key: bool,
     key: Option<Spanned<String>>,
-    days: Option<Spanned<u32>>,
-    issuing_days: Option<Spanned<u32>>,
-    #[serde(default)]
+    days: Option<Spanned<Days>>,
+    issuing_days: Option<Spanned<Days>>,
     permit_dns: Vec<Spanned<String>>,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Default)]
 pub(super) struct Defaults {
     key: Option<Spanned<String>>,
-    days: Option<Spanned<u32>>,
+    days: Option<Spanned<Days>>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(super) struct RawEntry {
     profile: Spanned<String>,
     subject: Option<Spanned<String>>,
-    #[serde(default)]
     dns: Vec<Spanned<String>>,
-    #[serde(default)]
     ip: Vec<Spanned<String>>,
-    #[serde(default)]
     uri: Vec<Spanned<String>>,
-    #[serde(default)]
     email: Vec<Spanned<String>>,
     key: Option<Spanned<String>>,
-    days: Option<Spanned<u32>>,
+    days: Option<Spanned<Days>>,
 }
 
-pub(super) type Refuse<'a> = dyn Fn(usize, String) -> ManifestError + 'a;
+impl Raw {
+    pub(super) fn read(file: DeTable<'_>, refuse: &Refuse<'_>) -> Result<Self, ManifestError> {
+        let mut file = Table::whole(file, &["ca", "defaults", "certificate"], refuse)?;
+        let Some(ca) = file.table("ca", &RawAuthority::FIELDS)? else {
+            return Err(file.missing(
+                "[ca]",
+                "[ca], and below it subject = \"/CN=Example Root CA\"",
+            ));
+        };
+        let defaults = match file.table("defaults", &["key", "days"])? {
+            Some(mut table) => Defaults {
+                key: table.text("key", "p256")?,
+                days: table.days("days")?,
+            },
+            None => Defaults::default(),
+        };
+        let mut certificates = Vec::new();
+        for (name, table) in file.tables("certificate", &RawEntry::FIELDS)? {
+            certificates.push((name, RawEntry::read(table)?));
+        }
+        Ok(Self {
+            ca: RawAuthority::read(ca)?,
+            defaults,
+            certificates,
+        })
+    }
+}
 
 impl RawAuthority {
+    const FIELDS: [&str; 8] = [
+        "subject",
+        "issuing_subject",
+        "single_tier",
+        "encrypt_key",
+        "key",
+        "days",
+        "issuing_days",
+        "permit_dns",
+    ];
+
+    fn read(mut table: Table<'_>) -> Result<Self, ManifestError> {
+        let Some(subject) = table.text("subject", "/CN=Example Root CA")? else {
+            return Err(table.missing("subject", "subject = \"/CN=Example Root CA\""));
+        };
+        Ok(Self {
+            subject,
+            issuing_subject: table.text("issuing_subject", "/CN=Example Issuing CA")?,
+            single_tier: table.flag("single_tier")?,
+            encrypt_key: table.flag("encrypt_key")?,
+            key: table.text("key", "p256")?,
+            days: table.days("days")?,
+            issuing_days: table.days("issuing_days")?,
+            permit_dns: table.texts("permit_dns", "example.org")?,
+        })
+    }
+
     pub(super) fn check(self, refuse: &Refuse<'_>) -> Result<NewAuthority, ManifestError> {
         let subject = subject(&self.subject, refuse)?;
         let issuing_subject = match (&self.issuing_subject, self.single_tier) {
@@ -133,6 +169,27 @@ impl RawAuthority {
 }
 
 impl RawEntry {
+    const FIELDS: [&str; 8] = [
+        "profile", "subject", "dns", "ip", "uri", "email", "key", "days",
+    ];
+
+    fn read(mut table: Table<'_>) -> Result<Self, ManifestError> {
+        let Some(profile) = table.text("profile", "server")? else {
+            let right = "profile = \"server\", \"client\" or \"peer\"";
+            return Err(table.missing("profile", right));
+        };
+        Ok(Self {
+            profile,
+            subject: table.text("subject", "/CN=order")?,
+            dns: table.texts("dns", "order.example.org")?,
+            ip: table.texts("ip", "127.0.0.1")?,
+            uri: table.texts("uri", "spiffe://example.org/order")?,
+            email: table.texts("email", "order@example.org")?,
+            key: table.text("key", "p256")?,
+            days: table.days("days")?,
+        })
+    }
+
     pub(super) fn check(
         self,
         name: Spanned<String>,
@@ -251,20 +308,22 @@ fn key(
 }
 
 fn days(
-    given: Option<&Spanned<u32>>,
+    given: Option<&Spanned<Days>>,
     default: u32,
     refuse: &Refuse<'_>,
 ) -> Result<u32, ManifestError> {
     let Some(given) = given else {
         return Ok(default);
     };
-    match *given.get_ref() {
-        days @ 1..=MAX_DAYS => Ok(days),
-        days => Err(refuse(
-            given.span().start,
-            format!("A validity of {days} days is not possible; ask for 1 to {MAX_DAYS}."),
-        )),
-    }
+    let told = match given.get_ref() {
+        Ok(days @ 1..=MAX_DAYS) => return Ok(*days),
+        Ok(days) => days.to_string(),
+        Err(written) => written.clone(),
+    };
+    Err(refuse(
+        given.span().start,
+        format!("A validity of {told} days is not possible; ask for 1 to {MAX_DAYS}."),
+    ))
 }
 
 /// What advises an option of the command line, with the field that means the same.
