@@ -5,8 +5,9 @@ use std::{io, path::Path};
 
 use pki::{
     Error, ErrorKind,
-    authority::FOLDER,
-    index::{self, Index, IndexError},
+    authority::{FOLDER, Generations},
+    folder::is_there,
+    index::{self, Index},
     path_validation::{
         Accepted, FailureKind, Position, Rejected, Request, rustls_verdict, validate,
     },
@@ -46,10 +47,11 @@ impl Verdict {
         dir: &Path,
         output: &mut Output,
     ) -> Result<(), CommandError> {
-        let path = dir.join(FOLDER).join(index::FILE);
-        let asked = match Index::open_to_read(&path) {
-            Ok(index) => self.ask(&index),
-            Err(IndexError::Missing(_)) => Ok(()),
+        let asked = match is_there(&dir.join(FOLDER).join(index::FILE)) {
+            Ok(false) => Ok(()),
+            Ok(true) => Generations::read(dir)
+                .and_then(|generations| Ok(generations.index_to_read()?))
+                .and_then(|index| self.ask(&index)),
             Err(error) => Err(error.into()),
         };
         match asked {

@@ -16,7 +16,7 @@ use crate::{
     distinguished_name::DistinguishedName,
     error::{Error, ErrorKind},
     folder::{self, Folder, FolderError, Wait},
-    index::{self, Index, Status},
+    index::{Index, Status},
     issuer::{self, Refusal, Wanted},
     key::{KeyAlgorithm, KeyError, Passphrase, PrivateKey, PublicKey},
     parse,
@@ -201,7 +201,7 @@ impl Known {
         }
         let generations = Generations::read(dir)?;
         let issuer = generations.issuer()?.clone();
-        let index = Index::open(&folder.join(index::FILE))?;
+        let index = generations.index()?;
         Ok(Self {
             generations,
             issuer,

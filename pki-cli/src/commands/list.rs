@@ -4,8 +4,8 @@
 use std::cell::RefCell;
 
 use pki::{
-    Error,
-    authority::{Authority, FOLDER},
+    Error, ErrorKind,
+    authority::{Authority, FOLDER, Generations},
     index::{self, Filter, Index, IndexError, Row, Status, timestamp},
     text::escape,
     validity,
@@ -55,7 +55,13 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
     if !Authority::exists(&global.dir) {
         return Err(Error::NoAuthority(folder).into());
     }
-    let index = Index::open_to_read(&folder.join(index::FILE)).map_err(Error::from)?;
+    let index = match Generations::read(&global.dir) {
+        Ok(generations) => generations.index_to_read(),
+        Err(error) if error.kind() == ErrorKind::Io => return Err(error.into()),
+        // Whatever has become of the certificates: what was issued may be what brings them back.
+        Err(_) => Index::open_to_read(&folder.join(index::FILE)),
+    }
+    .map_err(Error::from)?;
     let now = OffsetDateTime::now_utc();
     let filter = args.filter(now);
     if output.json() {

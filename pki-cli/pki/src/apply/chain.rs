@@ -7,14 +7,14 @@ use time::OffsetDateTime;
 
 use super::action::compare;
 use crate::{
-    authority::{self, NewAuthority, is_generation_of},
+    authority::{self, NewAuthority, is_generation_of, open_index},
     certificate::Certificate,
     certificate_revocation_list::serials,
     distinguished_name::DistinguishedName,
     error::Error,
     folder::{self},
-    index::{self, Index},
-    issuer::{self, Issuer},
+    index::Index,
+    issuer::{self, Issuer, Refusal},
     manifest::{Entry, ManifestError},
     path_validation::{self, Series},
     subject_alt_name::GeneralName,
@@ -32,6 +32,8 @@ pub(crate) struct Chain<'a> {
     pub(super) revoked: HashSet<String>,
     /// The keys that are in other hands.
     pub(super) compromised: HashSet<String>,
+    /// The CA of it that is revoked.
+    pub(super) revoked_authority: Option<String>,
     /// The question whether verifiers would accept a certificate.
     pub(super) series: Series<'a>,
 }
@@ -53,6 +55,7 @@ impl<'a> Chain<'a> {
             previous: None,
             revoked: HashSet::new(),
             compromised: HashSet::new(),
+            revoked_authority: None,
             series: Series::new(question),
         }
     }
@@ -74,11 +77,13 @@ impl<'a> Chain<'a> {
 
     /// The same, which knows what the index below `dir` says: revocations of which no CRL tells yet, and keys.
     pub(crate) fn with_index(mut self, dir: &Path) -> Result<Self, Error> {
-        let index = Index::open_to_read(&dir.join(authority::FOLDER).join(index::FILE))?;
+        let folder = dir.join(authority::FOLDER);
+        let index = open_index(&folder, self.certificates(), Index::open_to_read)?;
         let revoked = index.revoked(&self.issuer().subject().to_string())?;
         self.revoked
             .extend(revoked.into_iter().map(|row| row.serial));
         self.compromised = index.compromised_keys()?;
+        self.revoked_authority = index.first_revoked(self.certificates())?;
         index.still_stands()?;
         Ok(self)
     }
@@ -190,6 +195,14 @@ impl Chain<'_> {
             .chain(removed.map(|one| format!("-{}", name(one))))
             .collect();
         (!changes.is_empty()).then(|| format!("trust: {}", changes.join(" ")))
+    }
+
+    /// Refuses to issue by a CA that the index has as revoked, or one below such a one.
+    pub(super) fn refuse_revoked(&self) -> Result<(), Refusal> {
+        match &self.revoked_authority {
+            Some(subject) => Err(Refusal::RevokedCa(subject.clone())),
+            None => Ok(()),
+        }
     }
 
     /// The issuer first, the trust anchor last.

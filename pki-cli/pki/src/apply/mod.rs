@@ -15,10 +15,9 @@ use std::{
 use time::OffsetDateTime;
 
 use crate::{
-    authority::{self, Authority, Generations, Role},
+    authority::{Authority, Generations, Role},
     error::Error,
     folder::{self, Entry as File, Folder, FolderError, Wait},
-    index::{self, Index},
     issuer::{self},
     manifest::{Entry, Manifest},
 };
@@ -114,9 +113,7 @@ impl Plan {
         let mut fit = Vec::new();
         let mut check = |chain: &Chain<'_>, entry: &Entry| {
             if fit.is_empty() {
-                let index = Index::open_to_read(&dir.join(authority::FOLDER).join(index::FILE))?;
-                index.refuse_revoked(chain.certificates())?;
-                index.still_stands()?;
+                chain.refuse_revoked()?;
             }
             if !fit.contains(&entry.profile) {
                 issuer::check_above(&chain.certificates(), entry.profile, now)?;

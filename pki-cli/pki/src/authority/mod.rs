@@ -8,6 +8,7 @@
 mod create;
 mod files;
 mod generations;
+mod own_index;
 mod rehearsal;
 mod subordinate;
 
@@ -19,6 +20,7 @@ pub use create::{Created, NewAuthority};
 pub(crate) use files::certificates_from;
 pub use files::{pem_of, read_certificates, read_given_certificates, read_given_key, read_key};
 pub use generations::{Generations, Role, Stage, is_generation_of, successor};
+pub(crate) use own_index::open_index;
 pub use rehearsal::{Draft, Rehearsal};
 pub use subordinate::Subordinate;
 
@@ -114,13 +116,12 @@ impl Authority {
 
     /// Opens the CA below `dir`, ready to issue.
     pub fn open(dir: &Path, unlock: &mut Unlock<'_>) -> Result<Self, Error> {
-        let (issuer, anchors) = key_of(dir, unlock)?;
-        let index = Index::open(&dir.join(FOLDER).join(index::FILE))?;
-        index.refuse_foreign(issuer.chain())?;
+        let (issuer, generations) = key_of(dir, unlock)?;
+        let index = generations.index()?;
         index.refuse_revoked(issuer.chain())?;
         Ok(Self {
             issuer,
-            anchors,
+            anchors: generations.anchors().into_iter().cloned().collect(),
             others: Vec::new(),
             index: Some(index),
             dir: Some(dir.to_owned()),
@@ -274,8 +275,8 @@ impl Issued {
     }
 }
 
-/// The CA below `dir` that issues, with its key.
-fn key_of(dir: &Path, unlock: &mut Unlock<'_>) -> Result<(Issuer, Vec<Certificate>), Error> {
+/// The CA below `dir` that issues, with its key, and the generations that are there with it.
+fn key_of(dir: &Path, unlock: &mut Unlock<'_>) -> Result<(Issuer, Generations), Error> {
     let mut generations = Generations::read(dir)?;
     loop {
         let role = generations.issuing_role();
@@ -295,8 +296,7 @@ fn key_of(dir: &Path, unlock: &mut Unlock<'_>) -> Result<(Issuer, Vec<Certificat
             Role::Issuing => vec![again.root()?.clone()],
             _ => Vec::new(),
         };
-        let anchors = again.anchors().into_iter().cloned().collect();
-        return Ok((Issuer::new(certificate, key, above)?, anchors));
+        return Ok((Issuer::new(certificate, key, above)?, again));
     }
 }
 

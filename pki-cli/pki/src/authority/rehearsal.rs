@@ -11,7 +11,7 @@ use crate::{
     distinguished_name::DistinguishedName,
     error::Error,
     folder,
-    index::{self, Index},
+    index::Index,
     issuer::{Issuer, Notice, Request},
     key::Passphrase,
     serial_number::{Reserved, SerialNumber},
@@ -37,9 +37,8 @@ pub struct Draft {
 impl Rehearsal {
     /// The CA below `dir`: its key is opened and its index looked at, as when it issues.
     pub fn open(dir: &Path, unlock: &mut Unlock<'_>) -> Result<Self, Error> {
-        let (issuer, _) = key_of(dir, unlock)?;
-        let index = Index::open(&dir.join(FOLDER).join(index::FILE))?;
-        index.refuse_foreign(issuer.chain())?;
+        let (issuer, generations) = key_of(dir, unlock)?;
+        let index = generations.index()?;
         index.refuse_revoked(issuer.chain())?;
         Ok(Self {
             issuer,

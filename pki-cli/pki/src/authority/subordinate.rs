@@ -6,15 +6,13 @@ use std::path::Path;
 use time::OffsetDateTime;
 
 use super::{
-    Authority, Draft, FOLDER, Generations, Issued, Order, Rehearsal, Role, Unlock, have_one_name,
-    read_key,
+    Authority, Draft, Generations, Issued, Order, Rehearsal, Role, Unlock, have_one_name, read_key,
 };
 use crate::{
     certificate::Certificate,
     distinguished_name::DistinguishedName,
     error::Error,
     folder,
-    index::{self, Index},
     issuer::{Issuer, Refusal, Request, check_common_name, check_names},
     profile::Profile,
     subject_alt_name::GeneralName,
@@ -34,12 +32,12 @@ pub struct Subordinate<'a> {
 impl Authority {
     /// Opens the root below `dir`, which signs CAs also when it does not issue to end entities.
     pub fn open_root(dir: &Path, unlock: &mut Unlock<'_>) -> Result<Self, Error> {
-        let (issuer, anchors, others) = root_of(dir, unlock)?;
-        let index = Index::open(&dir.join(FOLDER).join(index::FILE))?;
+        let (issuer, generations) = root_of(dir, unlock)?;
+        let index = generations.index()?;
         Ok(Self {
             issuer,
-            anchors,
-            others,
+            anchors: generations.anchors().into_iter().cloned().collect(),
+            others: names_of(&generations),
             index: Some(index),
             dir: Some(dir.to_owned()),
         })
@@ -59,11 +57,11 @@ impl Authority {
 impl Rehearsal {
     /// The root below `dir`.
     pub fn open_root(dir: &Path, unlock: &mut Unlock<'_>) -> Result<Self, Error> {
-        let (issuer, _, others) = root_of(dir, unlock)?;
+        let (issuer, generations) = root_of(dir, unlock)?;
         Ok(Self {
             issuer,
-            others,
-            index: Some(Index::open(&dir.join(FOLDER).join(index::FILE))?),
+            others: names_of(&generations),
+            index: Some(generations.index()?),
         })
     }
 
@@ -86,11 +84,8 @@ fn request<'a>(wanted: &Subordinate<'a>, domains: &'a [String]) -> Request<'a> {
     }
 }
 
-/// The root, the trust anchors, and the names of the CAs that are there beside it.
-fn root_of(
-    dir: &Path,
-    unlock: &mut Unlock<'_>,
-) -> Result<(Issuer, Vec<Certificate>, Vec<DistinguishedName>), Error> {
+/// The root with its key, and the CAs that are there beside it.
+fn root_of(dir: &Path, unlock: &mut Unlock<'_>) -> Result<(Issuer, Generations), Error> {
     let mut generations = Generations::read(dir)?;
     let key = loop {
         let key = generations.folder().join(Role::Root.key_file());
@@ -106,12 +101,14 @@ fn root_of(
         generations = again;
     };
     let issuer = Issuer::new(generations.root()?.clone(), key, [])?;
-    let others = generations
-        .members()
+    Ok((issuer, generations))
+}
+
+fn names_of(generations: &Generations) -> Vec<DistinguishedName> {
+    let members = generations.members();
+    members
         .map(|(_, certificate)| certificate.subject().clone())
-        .collect();
-    let anchors = generations.anchors().into_iter().cloned().collect();
-    Ok((issuer, anchors, others))
+        .collect()
 }
 
 /// What is asked of a CA beside what is asked of every certificate. Returns the domains that it is bound to.

@@ -7,9 +7,7 @@ use crate::{
     authority::{Authority, Generations, read_certificates, read_given_certificates},
     certificate::Certificate,
     error::{Error, ErrorKind},
-    folder as files,
-    index::{self, Index},
-    inspect,
+    folder as files, inspect,
     path_validation::{self, FailureKind},
     revocation::is_carried,
 };
@@ -214,7 +212,7 @@ fn revoked(
     if own.peek().is_none() {
         return Ok(());
     }
-    let index = Index::open_to_read(&generations.folder().join(index::FILE))?;
+    let index = generations.index_to_read()?;
     for (subject, certificate) in own {
         if index.is_revoked(certificate)? {
             let message = "is revoked, as the index of its CA says; replace it";

@@ -6,11 +6,10 @@ use time::OffsetDateTime;
 
 use super::ImportRefused;
 use crate::{
-    authority::{self, Authority, Generations},
+    authority::{Authority, Generations},
     certificate::Certificate,
     error::Error,
     folder::{self, Entry},
-    index::{self, Index},
     key::PrivateKey,
     path_validation::{self, FailureKind},
     revocation::RevocationLists,
@@ -132,7 +131,7 @@ impl Pair {
         if !Authority::exists(dir) {
             return Ok(());
         }
-        let index = Index::open_to_read(&dir.join(authority::FOLDER).join(index::FILE))?;
+        let index = Generations::read(dir)?.index_to_read()?;
         let known = index.compromised(self.key.public())?;
         let own = self.certificates.first();
         let revoked = own.map_or(Ok(false), |own| index.is_revoked(own))?;

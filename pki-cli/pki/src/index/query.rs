@@ -205,12 +205,23 @@ impl Index {
         &self,
         chain: impl IntoIterator<Item = &'c Certificate>,
     ) -> Result<(), Error> {
+        match self.first_revoked(chain)? {
+            Some(subject) => Err(Refusal::RevokedCa(subject).into()),
+            None => Ok(()),
+        }
+    }
+
+    /// The first of these certificates that is revoked, by its subject.
+    pub(crate) fn first_revoked<'c>(
+        &self,
+        chain: impl IntoIterator<Item = &'c Certificate>,
+    ) -> Result<Option<String>, IndexError> {
         for certificate in chain {
             if self.is_revoked(certificate)? {
-                return Err(Refusal::RevokedCa(certificate.subject().to_string()).into());
+                return Ok(Some(certificate.subject().to_string()));
             }
         }
-        Ok(())
+        Ok(None)
     }
 
     fn where_equal(&self, column: &str, value: &str) -> Result<Vec<Row>, IndexError> {

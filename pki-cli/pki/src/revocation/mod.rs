@@ -23,7 +23,7 @@ use crate::{
     certificate::Certificate,
     error::Error,
     folder::{self, Wait},
-    index::{self, Filter, Index, IndexError, Status},
+    index::{Filter, Index, IndexError, Status},
     issuer::{BACKDATE, Issuer},
 };
 
@@ -127,11 +127,9 @@ impl RevocationLists {
     }
 
     fn open_with(dir: &Path, open: fn(&Path) -> Result<Index, IndexError>) -> Result<Self, Error> {
-        let folder = dir.join(authority::FOLDER);
         let generations = Generations::read(dir)?;
         let issuers = issuers(&generations)?;
-        let index = open(&folder.join(index::FILE))?;
-        index.refuse_foreign(generations.members().map(|(_, certificate)| certificate))?;
+        let index = generations.open_with(open)?;
         Ok(Self {
             index,
             dir: dir.to_owned(),

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use time::OffsetDateTime;
 
-use super::{Lacking, RotationRefused, lacking, lock, open_index};
+use super::{Lacking, RotationRefused, lacking, lock};
 use crate::{
     authority::{Generations, Role, Stage},
     certificate::Certificate,
@@ -48,7 +48,7 @@ pub fn activate(
         }
         .into());
     }
-    let lacking = lacking(dir, &generations, &open_index(dir)?)?;
+    let lacking = lacking(dir, &generations, &generations.index()?)?;
     if !lacking.is_empty() && !force {
         return Err(not_trusted(&lacking).into());
     }

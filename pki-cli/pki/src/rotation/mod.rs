@@ -37,7 +37,7 @@ use crate::{
     certificate::Certificate,
     error::Error,
     folder::{Folder, Wait},
-    index::{self, Filter, Index, IndexError, Row, Status},
+    index::{Filter, Index, IndexError, Row, Status},
     issuer::BACKDATE,
     profile::Profile,
 };
@@ -122,7 +122,7 @@ impl Outlook {
         open: fn(&Path) -> Result<Index, IndexError>,
     ) -> Result<Self, Error> {
         let generations = Generations::read(dir)?;
-        let index = open(&dir.join(FOLDER).join(index::FILE))?;
+        let index = generations.open_with(open)?;
         let lacking = lacking(dir, &generations, &index)?;
         let living = living(&index, &generations, now)?;
         let is_root_due = half_life(generations.root()?) <= now;
@@ -178,10 +178,6 @@ fn made_at(certificate: &Certificate) -> OffsetDateTime {
 /// A lifetime in whole days, the nearest.
 pub(crate) fn days_of(certificate: &Certificate) -> u32 {
     crate::renewal::days(certificate.not_after() - certificate.not_before())
-}
-
-pub(super) fn open_index(dir: &Path) -> Result<Index, Error> {
-    Ok(Index::open(&dir.join(FOLDER).join(index::FILE))?)
 }
 
 pub(super) fn lock(dir: &Path, wait: &mut Wait<'_>) -> Result<Folder, Error> {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use time::OffsetDateTime;
 
-use super::{RotationRefused, days_of, half_life, lock, open_index};
+use super::{RotationRefused, days_of, half_life, lock};
 use crate::{
     authority::{
         Generations, Role, Stage, Unlock, issue_recorded, pem_of, read_key, successor, validate,
@@ -71,7 +71,7 @@ pub fn prepare(
 ) -> Result<Prepared, Error> {
     let done = Prepared { made: Vec::new() };
     let before = Generations::read(dir)?;
-    let index = open_index(dir)?;
+    let index = before.index()?;
     // One that is revoked issues nothing any more, so nothing is waited for.
     let is_revoked = index.is_revoked(before.issuer()?)?;
     let begin = Wish {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use time::OffsetDateTime;
 
-use super::{Living, RotationRefused, activate::take_place, living, lock, open_index};
+use super::{Living, RotationRefused, activate::take_place, living, lock};
 use crate::{
     authority::{Generations, Role, Stage},
     certificate::Certificate,
@@ -38,7 +38,7 @@ pub fn retire(
 ) -> Result<Retired, Error> {
     let folder = lock(dir, wait)?;
     let generations = Generations::read(dir)?;
-    let index = open_index(dir)?;
+    let index = generations.index()?;
     let mut done = Retired {
         authority: None,
         with_root: generations.get(Role::PreviousRoot).is_some(),

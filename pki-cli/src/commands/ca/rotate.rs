@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use pki::{
     Error,
-    authority::{FOLDER, Role, Stage},
-    index::{self, Index},
+    authority::{Role, Stage},
+    index,
     key::KeyAlgorithm,
     revocation::{self, Failure, RevocationLists},
     rotation::{self, Made, Outlook, RotationRefused, Step, Wish},
@@ -224,11 +224,10 @@ fn spread(
     unlock: &mut pki::authority::Unlock<'_>,
     done: &mut Done,
 ) -> Result<(), Error> {
-    let index = Index::open(&dir.join(FOLDER).join(index::FILE))?;
-    let spread = rotation::spread(dir, &index, &mut patience())?;
+    let mut lists = RevocationLists::open(dir)?;
+    let spread = rotation::spread(dir, lists.index(), &mut patience())?;
     done.folders.extend(spread.folders);
     done.failures.extend(spread.failures);
-    let mut lists = RevocationLists::open(dir)?;
     if lists.are_there()? {
         let refreshed =
             lists.refresh(&revocation::Wish::default(), unlock, now, &mut patience())?;
