@@ -193,7 +193,7 @@ pub enum Outcome {
 }
 
 impl Known {
-    /// Opens the index of the CA below `dir`.
+    /// Opens the index of the CA below `dir`, where it could be written to; what is written goes through [`Authority`].
     pub fn open(dir: &Path) -> Result<Self, Error> {
         let folder = dir.join(authority::FOLDER);
         if !Authority::exists(dir) {
@@ -201,7 +201,7 @@ impl Known {
         }
         let generations = Generations::read(dir)?;
         let issuer = generations.issuer()?.clone();
-        let index = generations.index()?;
+        let index = generations.index_to_rehearse()?;
         Ok(Self {
             generations,
             issuer,

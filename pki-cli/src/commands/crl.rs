@@ -1,7 +1,5 @@
 //! `pki crl`: CRLs that are due are signed again, and carried to everybody who reads them.
 
-use pki::revocation::RevocationLists;
-
 use crate::{
     Global,
     command_error::CommandError,
@@ -28,7 +26,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(), CommandError> {
-    let mut lists = RevocationLists::open(&global.dir)?;
+    let mut lists = args.lists.open(&global.dir)?;
     let wish = args.lists.wish(args.force);
     let mut passphrases = Remembered::new(&args.lists.passphrase);
     let refreshed = args.lists.refresh(&mut lists, &wish, &mut passphrases)?;

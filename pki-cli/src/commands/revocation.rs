@@ -46,6 +46,14 @@ impl ListArgs {
         }
     }
 
+    /// Reads the CA below `dir`.
+    pub(crate) fn open(&self, dir: &Path) -> Result<RevocationLists, CommandError> {
+        Ok(match self.dry_run {
+            true => RevocationLists::open_to_rehearse(dir)?,
+            false => RevocationLists::open(dir)?,
+        })
+    }
+
     /// Signs what is due, or says what would be.
     pub(crate) fn refresh(
         &self,

@@ -78,7 +78,7 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
         reason: args.reason,
         invalid_since: invalidity_date(args.invalidity_date.as_deref())?,
     };
-    let mut lists = RevocationLists::open(&global.dir)?;
+    let mut lists = args.lists.open(&global.dir)?;
     let rows = lists.find(&target(global, args, &lists)?, revocation.at)?;
     let mut issuers = Vec::new();
     for row in &rows {

@@ -1,7 +1,7 @@
 //! `--dry-run`: says what would be made, refuses what would be refused, and changes nothing.
 
 use crate::{
-    state::{assert_same, tree},
+    state::{assert_same, make_older, tree},
     support::{Home, snapshot},
     writing::WRITING,
 };
@@ -28,6 +28,41 @@ fn a_dry_run_of_any_command_changes_no_file_and_takes_no_serial_number() {
         // What it promised works.
         home.pki(writing.command).succeeds();
         writing.assert_made(&home, "after a dry run");
+    }
+}
+
+#[test]
+fn a_dry_run_on_an_index_of_an_older_version_leaves_it_one() {
+    for writing in WRITING {
+        let home = writing.prepare();
+        let index = home.path("certs/ca/index.db");
+        if !index.exists() {
+            continue;
+        }
+        make_older(&index);
+        let before = tree(&home.path(""));
+        let command = format!("{} --dry-run", writing.command);
+        home.pki(&command).succeeds();
+        assert_same(&before, &tree(&home.path("")), &command);
+        // The real run brings it to the present version.
+        home.pki(writing.command).succeeds();
+        writing.assert_made(&home, "with an older index");
+    }
+    // What the older version does not know is known all the same.
+    let home = Home::with_ca();
+    for name in ["x", "y"] {
+        home.pki(&format!("issue {name} --dns a.dev")).succeeds();
+    }
+    home.pki("renew x").succeeds();
+    let before = home.certificate("certs/x/tls.crt");
+    home.pki("renew x").succeeds();
+    let serial = before.serial();
+    home.pki(&format!("revoke --serial {serial} --reason keyCompromise"))
+        .succeeds();
+    make_older(&home.path("certs/ca/index.db"));
+    for command in ["renew x --dry-run", "renew x"] {
+        let refused = home.pki(command).fails(3);
+        assert!(refused.contains("pki rekey"), "{command}: {refused}");
     }
 }
 

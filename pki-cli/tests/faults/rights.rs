@@ -17,7 +17,7 @@ use std::{
 use tempfile::TempDir;
 
 use crate::{
-    state::{assert_same, tree},
+    state::{assert_same, make_older, tree},
     support::{Home, Run, note},
     writing::{WRITING, Writing},
 };
@@ -273,6 +273,8 @@ fn whoever_may_only_read_lists_checks_and_verifies() {
         ("verify certs/payment/tls.crt", 0, "accepted"),
         ("inspect certs/payment/tls.crt", 0, "CN=payment"),
     ];
+    // An older one is not brought to the present version by who may only read it.
+    make_older(&home.path("certs/ca/index.db"));
     // Everything may be read by everybody but the keys, which only the owner of the folder has.
     for_each(&home.path(""), &mut |path| {
         let is_key = path.extension().is_some_and(|end| end == "key");

@@ -15,6 +15,14 @@ use x509_parser::{pem::Pem, prelude::*};
 
 use crate::{support::Home, writing::copy};
 
+/// Lets an index be one of version 2, which knew no keys.
+pub(crate) fn make_older(index: &Path) {
+    let connection = Connection::open(index).expect("the index");
+    connection
+        .execute_batch("DROP TABLE compromised_key; PRAGMA user_version = 2;")
+        .expect("as version 2 had it");
+}
+
 /// What was seen of one home over time.
 #[derive(Default)]
 pub(crate) struct Seen {

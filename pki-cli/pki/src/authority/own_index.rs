@@ -15,6 +15,11 @@ impl Generations {
         self.open_with(Index::open)
     }
 
+    /// Opens it to be asked what could be done, and refuses what [`Self::index`] refuses. The file stays as it is.
+    pub fn index_to_rehearse(&self) -> Result<Index, IndexError> {
+        self.open_with(Index::open_to_rehearse)
+    }
+
     /// Opens it for questions alone, where nothing may be written, either.
     pub fn index_to_read(&self) -> Result<Index, IndexError> {
         self.open_with(Index::open_to_read)

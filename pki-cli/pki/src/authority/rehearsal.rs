@@ -38,7 +38,7 @@ impl Rehearsal {
     /// The CA below `dir`: its key is opened and its index looked at, as when it issues.
     pub fn open(dir: &Path, unlock: &mut Unlock<'_>) -> Result<Self, Error> {
         let (issuer, generations) = key_of(dir, unlock)?;
-        let index = generations.index()?;
+        let index = generations.index_to_rehearse()?;
         index.refuse_revoked(issuer.chain())?;
         Ok(Self {
             issuer,

@@ -61,7 +61,7 @@ impl Rehearsal {
         Ok(Self {
             issuer,
             others: names_of(&generations),
-            index: Some(generations.index()?),
+            index: Some(generations.index_to_rehearse()?),
         })
     }
 

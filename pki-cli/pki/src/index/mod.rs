@@ -115,36 +115,49 @@ impl Index {
 
     /// Opens an index that is there, and brings it to the present version.
     pub fn open(path: &Path) -> Result<Self, IndexError> {
-        check_rights(path)?;
-        let index = Self::connect(
-            path,
-            OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
-        )?;
-        let version = |index: &Self| {
-            schema::version(&index.connection).map_err(|error| index.error("read", &error))
-        };
-        if matches!(version(&index)?, Some(1..schema::VERSION)) {
+        let index = Self::open_as_it_is(path)?;
+        if matches!(index.version()?, Some(1..schema::VERSION)) {
             schema::upgrade(&index.connection).map_err(|error| index.error("written", &error))?;
         }
-        match version(&index)? {
+        match index.version()? {
             Some(schema::VERSION) => Ok(index),
             _ => Err(IndexError::Foreign(path.to_owned())),
         }
     }
 
+    /// Opens an index to be asked what [`Self::open`] would allow, and refuses what that refuses. The file stays as it is:
+    /// what an older version lacks is made up for in memory.
+    pub fn open_to_rehearse(path: &Path) -> Result<Self, IndexError> {
+        let index = Self::open_as_it_is(path)?;
+        let is_ours = schema::read_as_present(&index.connection);
+        match is_ours.map_err(|error| index.error("read", &error))? {
+            true => Ok(index),
+            false => Err(IndexError::Foreign(path.to_owned())),
+        }
+    }
+
+    fn open_as_it_is(path: &Path) -> Result<Self, IndexError> {
+        check_rights(path)?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        Self::connect(path, flags)
+    }
+
+    fn version(&self) -> Result<Option<i64>, IndexError> {
+        schema::version(&self.connection).map_err(|error| self.error("read", &error))
+    }
+
     /// Opens an index that is there for questions alone: where this user may not write, nothing is written. Whoever may
-    /// write opens it as [`Self::open`] does, since readers in WAL mode take part in its locks.
+    /// write opens it as [`Self::open`] does, since readers in WAL mode take part in its locks. An older version stays one,
+    /// as in [`Self::open_to_rehearse`].
     pub fn open_to_read(path: &Path) -> Result<Self, IndexError> {
         match check_rights(path) {
             Err(IndexError::ReadOnly(_)) => {}
             Err(error) => return Err(error),
-            Ok(()) => return Self::open(path),
+            Ok(()) => return Self::open_to_rehearse(path),
         }
-        let is_ours = |index: &Self| match schema::version(&index.connection) {
-            Ok(Some(schema::VERSION)) => Ok(Ok(())),
-            // To bring it to the present version it would have to be written.
-            Ok(Some(1..schema::VERSION)) => Ok(Err(IndexError::ReadOnly(path.to_owned()))),
-            Ok(_) => Ok(Err(IndexError::Foreign(path.to_owned()))),
+        let is_ours = |index: &Self| match schema::read_as_present(&index.connection) {
+            Ok(true) => Ok(Ok(())),
+            Ok(false) => Ok(Err(IndexError::Foreign(path.to_owned()))),
             Err(error) => Err(error),
         };
         // With the files that a process at work has beside it, SQLite reads it under the same locks.

@@ -89,16 +89,14 @@ CREATE INDEX certificate_by_fingerprint ON certificate (fingerprint);
 CREATE INDEX certificate_revoked ON certificate (issuer, last_crl) WHERE status = 'revoked';
 ";
 
-/// Version 1 had one CA's rows, whose numbers had 40 digits each, and no CRLs.
+/// Version 1 had one CA's rows, whose numbers had 40 digits each, and no CRLs. They are in the table whose name follows.
 const FROM_VERSION_1: &str = "
 INSERT INTO certificate (serial, issuer, status, name, profile, subject, names, reserved_at, not_before, not_after,
     fingerprint, certificate, revoked_at, revocation_reason)
 SELECT CASE length(ltrim(serial, '0')) % 2 WHEN 1 THEN '0' ELSE '' END || ltrim(serial, '0'),
     issuer, status, name, profile, subject, names, reserved_at, not_before, not_after,
     fingerprint, certificate, revoked_at, CASE status WHEN 'revoked' THEN coalesce(revocation_reason, 'unspecified') END
-FROM certificate_1 ORDER BY rowid;
-DROP TABLE certificate_1;
-";
+FROM ";
 
 /// Makes the tables in an empty database.
 pub(super) fn create(connection: &Connection) -> rusqlite::Result<()> {
@@ -127,7 +125,9 @@ pub(super) fn upgrade(connection: &Connection) -> rusqlite::Result<()> {
     if before == Some(1) {
         transaction.execute_batch("ALTER TABLE certificate RENAME TO certificate_1;")?;
         transaction.execute_batch(SCHEMA)?;
-        transaction.execute_batch(FROM_VERSION_1)?;
+        transaction.execute_batch(&format!(
+            "{FROM_VERSION_1} certificate_1 ORDER BY rowid; DROP TABLE certificate_1;"
+        ))?;
         transaction.execute_batch(INDEXES)?;
     }
     if matches!(before, Some(1 | 2)) {
@@ -136,6 +136,41 @@ pub(super) fn upgrade(connection: &Connection) -> rusqlite::Result<()> {
         transaction.pragma_update(None, "user_version", VERSION)?;
     }
     transaction.commit()
+}
+
+/// Lets an index of an earlier version be asked like one of the present version, without a change of the file: what it
+/// lacks stands in temporary tables, in memory, which SQLite finds before those of the file. `false` when the database is
+/// none of ours, or of a later version.
+pub(super) fn read_as_present(connection: &Connection) -> rusqlite::Result<bool> {
+    let is_older = match version(connection)? {
+        Some(VERSION) => return Ok(true),
+        before => matches!(before, Some(1..VERSION)),
+    };
+    if !is_older {
+        return Ok(false);
+    }
+    connection.execute_batch("PRAGMA temp_store = MEMORY;")?;
+    let in_memory = |tables: &str| {
+        tables
+            .replace("CREATE TABLE ", "CREATE TEMP TABLE ")
+            .replace("CREATE INDEX ", "CREATE INDEX temp.")
+    };
+    // All of it from one state of the file.
+    let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Deferred)?;
+    let before = version(&transaction)?;
+    if before == Some(1) {
+        transaction.execute_batch(&in_memory(SCHEMA))?;
+        transaction.execute_batch(&format!(
+            "{FROM_VERSION_1} main.certificate ORDER BY rowid;"
+        ))?;
+        transaction.execute_batch(&in_memory(INDEXES))?;
+    }
+    if matches!(before, Some(1 | 2)) {
+        transaction.execute_batch(&in_memory(COMPROMISED_KEYS))?;
+        compromised::note_all(&transaction)?;
+    }
+    transaction.commit()?;
+    Ok(true)
 }
 
 #[cfg(test)]
@@ -189,6 +224,16 @@ INSERT INTO certificate VALUES
 PRAGMA application_id = 1347111169; PRAGMA user_version = 1; COMMIT;
 ";
 
+    type Open = fn(&Path) -> Result<Index, IndexError>;
+
+    /// As it is asked without a change, twice, and as it is brought to the present version, which then stays.
+    const ALL_WAYS: [Open; 4] = [
+        Index::open_to_rehearse,
+        Index::open_to_read,
+        Index::open,
+        Index::open,
+    ];
+
     fn version_1(path: &Path) {
         let connection = Connection::open(path).expect("a database");
         connection.execute_batch(VERSION_1).expect("version 1");
@@ -199,8 +244,8 @@ PRAGMA application_id = 1347111169; PRAGMA user_version = 1; COMMIT;
         let home = tempfile::tempdir().expect("a temporary folder");
         let path = home.path().join(FILE);
         version_1(&path);
-        for _ in 0..2 {
-            let index = Index::open(&path).expect("opened");
+        for open in ALL_WAYS {
+            let index = open(&path).expect("opened");
             let rows = index.rows().expect("rows");
             let seen: Vec<_> = rows
                 .iter()
@@ -294,9 +339,8 @@ PRAGMA application_id = 1347111169; PRAGMA user_version = 1; COMMIT;
             )
             .expect("a row of version 2");
         drop(connection);
-        for _ in 0..2 {
-            let index = Index::open(&path).expect("opened");
-            assert_eq!(version(&index.connection), Ok(Some(VERSION)));
+        for open in ALL_WAYS {
+            let index = open(&path).expect("opened");
             let found = |certificate: &Certificate| {
                 let found = index.compromised(certificate.public_key()).expect("read");
                 found.map(|one| one.serial)
@@ -304,6 +348,8 @@ PRAGMA application_id = 1347111169; PRAGMA user_version = 1; COMMIT;
             assert_eq!(found(&known), Some(known.serial()));
             assert_eq!((found(&superseded), found(&valid)), (None, None));
         }
+        let index = Index::open(&path).expect("opened");
+        assert_eq!(version(&index.connection), Ok(Some(VERSION)));
     }
 
     #[test]

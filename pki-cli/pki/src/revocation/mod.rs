@@ -121,6 +121,11 @@ impl RevocationLists {
         Self::open_with(dir, Index::open)
     }
 
+    /// The same for whoever asks what could be done, and does nothing.
+    pub fn open_to_rehearse(dir: &Path) -> Result<Self, Error> {
+        Self::open_with(dir, Index::open_to_rehearse)
+    }
+
     /// The same for questions alone, where nothing may be written, either.
     pub fn open_to_read(dir: &Path) -> Result<Self, Error> {
         Self::open_with(dir, Index::open_to_read)
