@@ -94,6 +94,13 @@ impl Output {
     }
 
     /// Tells the person something that they did not ask for and should know. Never fails: a closed stderr must not stop
+    /// Several of them.
+    pub(crate) fn notices(&mut self, notices: impl IntoIterator<Item = impl std::fmt::Display>) {
+        for notice in notices {
+            self.notice(notice);
+        }
+    }
+
     /// a certificate from being written.
     pub fn notice(&mut self, notice: impl std::fmt::Display) {
         self.end_progress();

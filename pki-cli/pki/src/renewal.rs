@@ -201,7 +201,7 @@ impl Known {
         }
         let generations = Generations::read(dir)?;
         let issuer = generations.issuer()?.clone();
-        let index = generations.index_to_rehearse()?;
+        let (index, _) = generations.index_to_rehearse_issuing()?;
         Ok(Self {
             generations,
             issuer,

@@ -269,6 +269,7 @@ fn carry_out(
         Some(chosen) => Ok(chosen.clone()),
         None => unlock.unlock(path),
     })?;
+    output.notices(authority.taken_over());
     let passphrase = |step: &Step| {
         passphrases
             .key

@@ -81,7 +81,7 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
     if args.dry_run {
         return rehearse(global, args, (&path, &subject, &names), output);
     }
-    let authority = args.authority.open(global)?;
+    let authority = args.authority.open(global, output)?;
     let passphrase = args.passphrase.choose(output)?;
     // The key first: it may take seconds, and nobody should wait for the folder meanwhile.
     let key = PrivateKey::generate(args.key).map_err(pki::Error::from)?;
@@ -140,7 +140,7 @@ fn rehearse(
     (path, subject, names): (&Path, &DistinguishedName, &[GeneralName]),
     output: &mut Output,
 ) -> Result<(), CommandError> {
-    let authority = args.authority.rehearse(global)?;
+    let authority = args.authority.rehearse(global, output)?;
     let passphrase = args.passphrase.choose(output)?;
     folder::check(path).map_err(pki::Error::from)?;
     tell_of_clear_key(path, passphrase.is_some(), output)?;

@@ -196,6 +196,7 @@ fn take(
         }
     }
     let authority = Authority::open(&global.dir, &mut |path| args.passphrase.unlock(path))?;
+    output.notices(authority.taken_over());
     for item in items {
         let encrypted = is_encrypted(item) == Some(true);
         let passphrase = passphrase.as_ref().filter(|_| encrypted);

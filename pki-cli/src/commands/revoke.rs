@@ -79,6 +79,10 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
         invalid_since: invalidity_date(args.invalidity_date.as_deref())?,
     };
     let mut lists = args.lists.open(&global.dir)?;
+    // What crl.pem tells of already, and an older index does not know, was revoked before.
+    if !args.lists.dry_run {
+        output.notices(lists.catch_up()?);
+    }
     let rows = lists.find(&target(global, args, &lists)?, revocation.at)?;
     let mut issuers = Vec::new();
     for row in &rows {
@@ -97,12 +101,6 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
     wish.check().map_err(Error::from)?;
     let mut passphrases = Remembered::new(&args.lists.passphrase);
     lists.unlock(&issuers, &mut |path| passphrases.unlock(path), now())?;
-    if !args.lists.dry_run {
-        // What crl.pem tells of already, and an older index does not know, was revoked before.
-        for notice in lists.catch_up(now())? {
-            output.notice(notice);
-        }
-    }
     let mut items = Vec::new();
     for row in rows {
         let revocation = Revocation {

@@ -115,41 +115,63 @@ pub(crate) struct AuthorityArgs {
 
 impl AuthorityArgs {
     /// Opens the CA.
-    pub(crate) fn open(&self, global: &Global) -> Result<Authority, CommandError> {
+    pub(crate) fn open(
+        &self,
+        global: &Global,
+        output: &mut Output,
+    ) -> Result<Authority, CommandError> {
         let mut unlock = |path: &Path| self.passphrase.unlock(path);
-        Ok(match (&self.ca, &self.ca_key) {
+        let authority = match (&self.ca, &self.ca_key) {
             (Some(certificate), Some(key)) => Authority::elsewhere(certificate, key, &mut unlock)?,
             _ => Authority::open(&global.dir, &mut unlock)?,
-        })
+        };
+        output.notices(authority.taken_over());
+        Ok(authority)
     }
 
     /// Opens the CA that signs CAs: the root, unless it is one that lives elsewhere.
-    pub(crate) fn open_root(&self, global: &Global) -> Result<Authority, CommandError> {
+    pub(crate) fn open_root(
+        &self,
+        global: &Global,
+        output: &mut Output,
+    ) -> Result<Authority, CommandError> {
         if self.ca.is_some() {
-            return self.open(global);
+            return self.open(global, output);
         }
-        Ok(Authority::open_root(&global.dir, &mut |path: &Path| {
-            self.passphrase.unlock(path)
-        })?)
+        let authority =
+            Authority::open_root(&global.dir, &mut |path: &Path| self.passphrase.unlock(path))?;
+        output.notices(authority.taken_over());
+        Ok(authority)
     }
 
     /// The same for a dry run.
-    pub(crate) fn rehearse_root(&self, global: &Global) -> Result<Rehearsal, CommandError> {
+    pub(crate) fn rehearse_root(
+        &self,
+        global: &Global,
+        output: &mut Output,
+    ) -> Result<Rehearsal, CommandError> {
         if self.ca.is_some() {
-            return self.rehearse(global);
+            return self.rehearse(global, output);
         }
-        Ok(Rehearsal::open_root(&global.dir, &mut |path: &Path| {
-            self.passphrase.unlock(path)
-        })?)
+        let authority =
+            Rehearsal::open_root(&global.dir, &mut |path: &Path| self.passphrase.unlock(path))?;
+        output.notices(authority.taken_over());
+        Ok(authority)
     }
 
     /// Opens the CA for a dry run.
-    pub(crate) fn rehearse(&self, global: &Global) -> Result<Rehearsal, CommandError> {
+    pub(crate) fn rehearse(
+        &self,
+        global: &Global,
+        output: &mut Output,
+    ) -> Result<Rehearsal, CommandError> {
         let mut unlock = |path: &Path| self.passphrase.unlock(path);
-        Ok(match (&self.ca, &self.ca_key) {
+        let authority = match (&self.ca, &self.ca_key) {
             (Some(certificate), Some(key)) => Rehearsal::elsewhere(certificate, key, &mut unlock)?,
             _ => Rehearsal::open(&global.dir, &mut unlock)?,
-        })
+        };
+        output.notices(authority.taken_over());
+        Ok(authority)
     }
 }
 

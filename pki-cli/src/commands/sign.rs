@@ -111,8 +111,8 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
     });
     if args.dry_run {
         let authority = match wanted {
-            Some(_) => args.authority.rehearse_root(global)?,
-            None => args.authority.rehearse(global)?,
+            Some(_) => args.authority.rehearse_root(global, output)?,
+            None => args.authority.rehearse(global, output)?,
         };
         folder::check(&path).map_err(Error::from)?;
         refuse_existing(args, &path)?;
@@ -124,8 +124,8 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
         return rehearsed(args, &path, &draft, &decision, output);
     }
     let authority = match wanted {
-        Some(_) => args.authority.open_root(global)?,
-        None => args.authority.open(global)?,
+        Some(_) => args.authority.open_root(global, output)?,
+        None => args.authority.open(global, output)?,
     };
 
     let folder = Folder::lock(&path, &mut patience()).map_err(Error::from)?;

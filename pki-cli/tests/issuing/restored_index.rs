@@ -23,6 +23,110 @@ fn put(home: &Home, from: &str, to: &str) {
     fs::copy(home.path(from), home.path(to)).expect("copied");
 }
 
+/// A home whose key of `order` is in other hands, as `crl.pem` says; the index is an older copy, and has both certificates
+/// for the key as good. The request for it lies in `order.csr`, the pair in `order.crt` and `order.key`.
+fn home_with_a_forgotten_compromise() -> Home {
+    let home = Home::with_ca();
+    home.pki("csr order --dns a.dev").succeeds();
+    let keep = |from: &str, to: &str| {
+        fs::copy(home.path(from), home.path(to)).expect("copied");
+    };
+    keep("certs/order/tls.csr", "order.csr");
+    home.pki("sign certs/order/tls.csr").succeeds();
+    let first = home.certificate("certs/order/tls.crt").serial();
+    home.pki("renew order").succeeds();
+    keep("certs/order/tls.crt", "order.crt");
+    keep("certs/order/tls.key", "order.key");
+    home.write(
+        "pki.toml",
+        "[ca]\nsubject = \"/CN=Private Root CA\"\nissuing_subject = \"/CN=Private Issuing CA\"\n[certificate.order]\nprofile = \"server\"\ndns = [\"a.dev\"]\n",
+    );
+    put(&home, INDEX, "backup.db");
+    home.pki(&format!("revoke --serial {first} --reason keyCompromise"))
+        .succeeds();
+    put(&home, "backup.db", INDEX);
+    home
+}
+
+const BEHIND: &str = "The index was behind crl.pem (CN=Private Issuing CA: 1 revocation of crl.pem is not in the index";
+
+#[test]
+fn a_key_that_crl_pem_gave_up_is_refused_before_crl_was_run() {
+    for (command, said) in [
+        ("sign order.csr --out other", "The key is in other hands"),
+        (
+            "sign order.csr --profile client --out other",
+            "The key is in other hands",
+        ),
+        ("renew order", "make a new key with \"pki rekey\""),
+        (
+            "import y --cert order.crt --key order.key",
+            "The key is in other hands",
+        ),
+    ] {
+        let home = home_with_a_forgotten_compromise();
+        let index = fs::read(home.path(INDEX)).expect("the index");
+        let rehearsed = home.pki(&format!("{command} --dry-run"));
+        assert_eq!(rehearsed.code, 3, "{command}: {rehearsed:?}");
+        assert!(rehearsed.stderr.contains(said), "{command}: {rehearsed:?}");
+        assert!(
+            fs::read(home.path(INDEX)).expect("the index") == index,
+            "{command} --dry-run changed the index"
+        );
+        let real = home.pki(command);
+        assert_eq!(
+            (rehearsed.code, rehearsed.stderr),
+            (real.code, real.stderr),
+            "{command}"
+        );
+    }
+    let home = home_with_a_forgotten_compromise();
+    let plan = home.pki("apply pki.toml --dry-run").succeeds();
+    assert!(
+        plan.contains("~ order  its key is in other hands"),
+        "{plan}"
+    );
+    let done = home.pki("apply pki.toml");
+    assert_eq!(done.code, 0, "{done:?}");
+    assert!(done.stderr.contains(BEHIND), "{done:?}");
+    home.pki("check").succeeds();
+}
+
+#[test]
+fn whoever_issues_with_an_older_index_is_told_once() {
+    let home = home_with_a_forgotten_compromise();
+    for command in ["issue x --dns a.dev --dry-run", "issue x --dns a.dev"] {
+        let run = home.pki(command);
+        assert_eq!(run.code, 0, "{command}: {run:?}");
+        assert!(run.stderr.contains(BEHIND), "{command}: {run:?}");
+    }
+    assert_eq!(revoked(&home), 1);
+    let run = home.pki("issue y --dns a.dev");
+    assert_eq!((run.code, run.stderr.as_str()), (0, ""));
+    // It is the list that was there, and nothing is due.
+    let lists = home.read("certs/ca/crl.pem");
+    home.pki("crl").succeeds();
+    assert_eq!(home.read("certs/ca/crl.pem"), lists);
+}
+
+#[test]
+fn a_ca_that_crl_pem_tells_as_revoked_issues_nothing_with_an_older_index() {
+    let home = home();
+    put(&home, INDEX, "backup.db");
+    home.pki("revoke certs/ca/issuing.crt --reason cACompromise")
+        .succeeds();
+    for command in [
+        "issue x --dns a.dev --dry-run",
+        "renew order --dry-run",
+        "issue x --dns a.dev",
+    ] {
+        put(&home, "backup.db", INDEX);
+        let run = home.pki(command);
+        assert_eq!(run.code, 3, "{command}: {run:?}");
+        assert!(run.stderr.contains("is revoked"), "{command}: {run:?}");
+    }
+}
+
 fn revoked(home: &Home) -> u64 {
     let index = Index::open(&home.path(INDEX)).expect("the index");
     let revoked = index.count(&Filter::status(Status::Revoked));

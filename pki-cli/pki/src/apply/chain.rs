@@ -17,6 +17,7 @@ use crate::{
     issuer::{self, Issuer, Refusal},
     manifest::{Entry, ManifestError},
     path_validation::{self, Series},
+    revocation::catch_up_supposedly,
     subject_alt_name::GeneralName,
 };
 
@@ -78,7 +79,9 @@ impl<'a> Chain<'a> {
     /// The same, which knows what the index below `dir` says: revocations of which no CRL tells yet, and keys.
     pub(crate) fn with_index(mut self, dir: &Path) -> Result<Self, Error> {
         let folder = dir.join(authority::FOLDER);
-        let index = open_index(&folder, self.certificates(), Index::open_to_read)?;
+        let mut index = open_index(&folder, self.certificates(), Index::open_to_read)?;
+        // An older copy that was brought back does not know all that crl.pem tells of.
+        catch_up_supposedly(&mut index, &folder, self.certificates().into_iter())?;
         let revoked = index.revoked(&self.issuer().subject().to_string())?;
         self.revoked
             .extend(revoked.into_iter().map(|row| row.serial));

@@ -165,7 +165,7 @@ impl Generations {
     }
 
     /// Every CA with its role.
-    pub fn members(&self) -> impl Iterator<Item = (Role, &Certificate)> {
+    pub fn members(&self) -> impl Iterator<Item = (Role, &Certificate)> + Clone {
         self.members
             .iter()
             .map(|(role, certificate)| (*role, certificate))

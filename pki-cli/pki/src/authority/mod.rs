@@ -60,6 +60,7 @@ pub struct Authority {
     index: Option<Index>,
     /// The folder that it lies in, unless it lies elsewhere.
     dir: Option<PathBuf>,
+    taken_over: Vec<String>,
 }
 
 /// What is to be issued to an end entity.
@@ -117,7 +118,7 @@ impl Authority {
     /// Opens the CA below `dir`, ready to issue.
     pub fn open(dir: &Path, unlock: &mut Unlock<'_>) -> Result<Self, Error> {
         let (issuer, generations) = key_of(dir, unlock)?;
-        let index = generations.index()?;
+        let (index, taken_over) = generations.index_to_issue()?;
         index.refuse_revoked(issuer.chain())?;
         Ok(Self {
             issuer,
@@ -125,6 +126,7 @@ impl Authority {
             others: Vec::new(),
             index: Some(index),
             dir: Some(dir.to_owned()),
+            taken_over,
         })
     }
 
@@ -154,6 +156,7 @@ impl Authority {
             others: Vec::new(),
             index: None,
             dir: None,
+            taken_over: Vec::new(),
         })
     }
 
@@ -170,6 +173,12 @@ impl Authority {
     /// What `ca.crt` holds: the trust anchors of everybody who may call, the own one first.
     pub fn anchors(&self) -> &[Certificate] {
         &self.anchors
+    }
+
+    /// What the index lacked when it was opened, and was taken over from `crl.pem`, in sentences: an older copy of it was
+    /// brought back.
+    pub fn taken_over(&self) -> &[String] {
+        &self.taken_over
     }
 
     /// Whether an index is kept.

@@ -6,7 +6,9 @@ use std::path::Path;
 use super::Generations;
 use crate::{
     certificate::Certificate,
+    error::Error,
     index::{self, Index, IndexError},
+    revocation,
 };
 
 impl Generations {
@@ -25,12 +27,37 @@ impl Generations {
         self.open_with(Index::open_to_read)
     }
 
+    /// Opens it to issue: what the `crl.pem` beside it knows beyond it is taken over into it first. What was taken over, in
+    /// sentences.
+    pub(super) fn index_to_issue(&self) -> Result<(Index, Vec<String>), Error> {
+        let index = self.index()?;
+        let told = revocation::catch_up(&index, self.folder(), self.certificates())?;
+        Ok((index, told))
+    }
+
+    /// Opens it to be asked what could be issued, with what would be taken over.
+    pub(crate) fn index_to_rehearse_issuing(&self) -> Result<(Index, Vec<String>), Error> {
+        let mut index = self.index_to_rehearse()?;
+        let told = revocation::catch_up_supposedly(&mut index, self.folder(), self.certificates())?;
+        Ok((index, told))
+    }
+
+    /// Opens it for questions alone, with what the `crl.pem` beside it knows beyond it.
+    pub(crate) fn index_to_read_all(&self) -> Result<Index, Error> {
+        let mut index = self.index_to_read()?;
+        revocation::catch_up_supposedly(&mut index, self.folder(), self.certificates())?;
+        Ok(index)
+    }
+
+    fn certificates(&self) -> impl Iterator<Item = &Certificate> + Clone {
+        self.members().map(|(_, certificate)| certificate)
+    }
+
     pub(crate) fn open_with(
         &self,
         open: fn(&Path) -> Result<Index, IndexError>,
     ) -> Result<Index, IndexError> {
-        let certificates = self.members().map(|(_, certificate)| certificate);
-        open_index(self.folder(), certificates, open)
+        open_index(self.folder(), self.certificates(), open)
     }
 }
 

@@ -23,6 +23,7 @@ pub struct Rehearsal {
     pub(super) issuer: Issuer,
     pub(super) others: Vec<DistinguishedName>,
     pub(super) index: Option<Index>,
+    pub(super) taken_over: Vec<String>,
 }
 
 /// What a certificate would be. Its serial number and its signature are placeholders.
@@ -38,12 +39,13 @@ impl Rehearsal {
     /// The CA below `dir`: its key is opened and its index looked at, as when it issues.
     pub fn open(dir: &Path, unlock: &mut Unlock<'_>) -> Result<Self, Error> {
         let (issuer, generations) = key_of(dir, unlock)?;
-        let index = generations.index_to_rehearse()?;
+        let (index, taken_over) = generations.index_to_rehearse_issuing()?;
         index.refuse_revoked(issuer.chain())?;
         Ok(Self {
             issuer,
             others: Vec::new(),
             index: Some(index),
+            taken_over,
         })
     }
 
@@ -58,7 +60,13 @@ impl Rehearsal {
             issuer,
             others: Vec::new(),
             index: None,
+            taken_over: Vec::new(),
         })
+    }
+
+    /// What the index lacks and would be taken over from `crl.pem`, in the sentences of [`Authority::taken_over`].
+    pub fn taken_over(&self) -> &[String] {
+        &self.taken_over
     }
 
     /// What [`Authority::issue`] would issue.

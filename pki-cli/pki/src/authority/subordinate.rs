@@ -33,13 +33,14 @@ impl Authority {
     /// Opens the root below `dir`, which signs CAs also when it does not issue to end entities.
     pub fn open_root(dir: &Path, unlock: &mut Unlock<'_>) -> Result<Self, Error> {
         let (issuer, generations) = root_of(dir, unlock)?;
-        let index = generations.index()?;
+        let (index, taken_over) = generations.index_to_issue()?;
         Ok(Self {
             issuer,
             anchors: generations.anchors().into_iter().cloned().collect(),
             others: names_of(&generations),
             index: Some(index),
             dir: Some(dir.to_owned()),
+            taken_over,
         })
     }
 
@@ -58,10 +59,12 @@ impl Rehearsal {
     /// The root below `dir`.
     pub fn open_root(dir: &Path, unlock: &mut Unlock<'_>) -> Result<Self, Error> {
         let (issuer, generations) = root_of(dir, unlock)?;
+        let (index, taken_over) = generations.index_to_rehearse_issuing()?;
         Ok(Self {
             issuer,
             others: names_of(&generations),
-            index: Some(generations.index_to_rehearse()?),
+            index: Some(index),
+            taken_over,
         })
     }
 

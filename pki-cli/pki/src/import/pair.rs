@@ -131,7 +131,7 @@ impl Pair {
         if !Authority::exists(dir) {
             return Ok(());
         }
-        let index = Generations::read(dir)?.index_to_read()?;
+        let index = Generations::read(dir)?.index_to_read_all()?;
         let known = index.compromised(self.key.public())?;
         let own = self.certificates.first();
         let revoked = own.map_or(Ok(false), |own| index.is_revoked(own))?;

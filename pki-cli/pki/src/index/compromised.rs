@@ -26,7 +26,9 @@ pub struct Compromised {
 impl Index {
     /// The certificate that was revoked because this key is in other hands; the first one.
     pub fn compromised(&self, key: &PublicKey) -> Result<Option<Compromised>, IndexError> {
-        find(&self.connection, &key.fingerprint()).map_err(|error| self.error("read", &error))
+        let key = key.fingerprint();
+        let found = find(&self.connection, &key).map_err(|error| self.error("read", &error))?;
+        Ok(found.or_else(|| self.supposed.keys.get(&key).cloned()))
     }
 
     /// The fingerprints of all of them.
@@ -37,7 +39,9 @@ impl Index {
             .prepare("SELECT key FROM compromised_key")
             .map_err(read)?;
         let keys = statement.query_map([], |row| row.get(0)).map_err(read)?;
-        keys.collect::<Result<_, _>>().map_err(read)
+        let mut keys: HashSet<_> = keys.collect::<Result<_, _>>().map_err(read)?;
+        keys.extend(self.supposed.keys.keys().cloned());
+        Ok(keys)
     }
 
     /// Refuses to certify a key that is in other hands.

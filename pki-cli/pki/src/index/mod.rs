@@ -14,6 +14,7 @@ mod query;
 mod revocation;
 mod row;
 mod schema;
+mod supposed;
 
 use std::{
     path::{Path, PathBuf},
@@ -49,6 +50,7 @@ pub struct Index {
     connection: Connection,
     /// The state of the file, when it is read without locks.
     unlocked: Option<Stamp>,
+    supposed: supposed::Supposed,
 }
 
 /// By which a file that was written to is told.
@@ -212,6 +214,7 @@ impl Index {
             path: path.to_owned(),
             connection,
             unlocked: None,
+            supposed: supposed::Supposed::default(),
         })
     }
 

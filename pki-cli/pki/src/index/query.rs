@@ -233,7 +233,10 @@ impl Index {
             ))
             .map_err(read)?;
         let rows = statement.query_map([value], Row::from_sql).map_err(read)?;
-        rows.collect::<Result<_, _>>().map_err(read)
+        let mut rows = rows.collect::<Result<_, _>>().map_err(read)?;
+        let serial = (column == "serial").then_some(value);
+        self.supposed.apply(&mut rows, serial);
+        Ok(rows)
     }
 
     /// The DER of a certificate; `None` when the number is unknown or only reserved, or the certificate lost.

@@ -109,7 +109,10 @@ impl Index {
     /// What the next CRL of an issuer has to list, by serial number: everything that was revoked, but for what a CRL told
     /// of already after its validity was over (RFC 5280 §3.3).
     pub fn revoked(&self, issuer: &str) -> Result<Vec<RevokedRow>, IndexError> {
-        revoked(&self.connection, issuer).map_err(|error| self.error("read", &error))
+        let mut rows =
+            revoked(&self.connection, issuer).map_err(|error| self.error("read", &error))?;
+        self.supposed.list(&mut rows, issuer);
+        Ok(rows)
     }
 
     /// Takes the next CRL number of an issuer, and reads what the CRL has to list.
@@ -214,6 +217,9 @@ impl Index {
 
     /// The current CRL of an issuer.
     pub fn crl(&self, issuer: &str) -> Result<Option<CrlRow>, IndexError> {
+        if let Some(crl) = self.supposed.crl(issuer) {
+            return Ok(Some(crl.clone()));
+        }
         self.connection
             .prepare_cached(
                 "SELECT issuer, signed_number, this_update, next_update, crl FROM crl

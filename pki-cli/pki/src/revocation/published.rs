@@ -3,14 +3,16 @@
 //! Whoever was told that a certificate is revoked must not be told otherwise (RFC 5280 §5.3.1: only a hold ends), nor find
 //! a smaller CRL number than before (§5.2.3). A list that the CA signed is as good a witness as its index.
 
-use time::OffsetDateTime;
+use std::path::Path;
 
 use super::{CrlIssuer, RevocationLists};
 use crate::{
+    authority,
+    certificate::Certificate,
     error::Error,
     folder,
     import::{crl_number, revocation_of},
-    index::{CrlRow, Foreign, Revocation},
+    index::{CrlRow, Foreign, Index, Revocation},
     inspect,
     parse::{self, crl::Crl},
     path_validation::{SignatureVerdict, verify_signature},
@@ -48,102 +50,159 @@ impl Published {
     }
 }
 
-impl RevocationLists {
-    /// The CRLs in the `crl.pem` of the CA's folder that know more than the index. What cannot be read, or was not signed
-    /// by one of the CAs, says nothing.
-    pub(super) fn published(&self) -> Result<Vec<Published>, Error> {
-        // The file is read before the index, which is always written first: in this order it is never behind.
-        let Some(bytes) = folder::read_if_there(&self.path())? else {
-            return Ok(Vec::new());
-        };
-        let mut all = Vec::new();
-        for der in inspect::crls(&bytes).unwrap_or_default() {
-            all.extend(self.ahead(der)?);
+impl Published {
+    /// Takes it over into the index.
+    fn take_over(&self, index: &Index) -> Result<(), Error> {
+        let issuer = &self.crl.issuer;
+        let rows = self.missing.iter().map(|(serial, revocation)| Foreign {
+            serial: serial.clone(),
+            issuer: issuer.clone(),
+            name: None,
+            profile: None,
+            subject: String::new(),
+            names: Vec::new(),
+            not_before: None,
+            not_after: None,
+            certificate: None,
+            revocation: Some(*revocation),
+        });
+        // Known at the latest when the list was issued that tells of it.
+        index.import(rows, self.crl.this_update)?;
+        if self.is_newer {
+            index.adopt_crl(&self.crl)?;
         }
-        Ok(all)
+        Ok(())
     }
 
-    fn ahead(&self, der: Vec<u8>) -> Result<Option<Published>, Error> {
-        let Ok(crl) = Crl::from_der(&der) else {
-            return Ok(None);
-        };
-        let named = |issuer: &&CrlIssuer| issuer.certificate.subject().der() == crl.issuer.raw;
-        let Some(issuer) = self.issuers.iter().find(named) else {
-            return Ok(None);
-        };
-        let name = issuer.name();
-        let current = self.index.crl(&name)?;
-        // As a rule the file is a copy.
-        if current.as_ref().is_some_and(|current| current.der == der) {
-            return Ok(None);
+    fn told(&self) -> String {
+        format!(
+            "The index was behind crl.pem ({}: {}), as an older copy is that was brought back; what it lacks is taken over from there. What was issued since then and is not revoked it does not know: bring a newer copy back if there is one.",
+            self.crl.issuer,
+            self.reasons().join(", and ")
+        )
+    }
+}
+
+/// Takes over into the index of a CA what the `crl.pem` beside it knows beyond it. What was taken over, a sentence for each CA.
+fn take_over(index: &Index, published: &[Published]) -> Result<Vec<String>, Error> {
+    for one in published {
+        one.take_over(index)?;
+    }
+    Ok(published.iter().map(Published::told).collect())
+}
+
+/// Lets it count while the index is asked, which stays as it is. What would be taken over, in the same sentences.
+fn suppose(index: &mut Index, published: &[Published]) -> Result<Vec<String>, Error> {
+    for one in published {
+        index.suppose(&one.crl, &one.missing)?;
+    }
+    Ok(published.iter().map(Published::told).collect())
+}
+
+/// Takes over into the index of CAs what the `crl.pem` in their folder knows beyond it, before anything is issued. What was
+/// taken over, a sentence for each CA.
+pub(crate) fn catch_up<'c>(
+    index: &Index,
+    folder: &Path,
+    issuers: impl Iterator<Item = &'c Certificate> + Clone,
+) -> Result<Vec<String>, Error> {
+    take_over(index, &read(index, folder, issuers)?)
+}
+
+/// The same for whoever asks what could be issued: it counts, and the index stays as it is.
+pub(crate) fn catch_up_supposedly<'c>(
+    index: &mut Index,
+    folder: &Path,
+    issuers: impl Iterator<Item = &'c Certificate> + Clone,
+) -> Result<Vec<String>, Error> {
+    let published = read(index, folder, issuers)?;
+    suppose(index, &published)
+}
+
+/// The CRLs in the `crl.pem` of a CA's folder that know more than the index. What cannot be read says
+/// nothing.
+fn read<'c>(
+    index: &Index,
+    folder: &Path,
+    issuers: impl Iterator<Item = &'c Certificate> + Clone,
+) -> Result<Vec<Published>, Error> {
+    let path = folder.join(folder::REVOCATION_LISTS);
+    // The file is read before the index, which is always written first: in this order it is never behind.
+    let Some(bytes) = folder::read_if_there(&path)? else {
+        return Ok(Vec::new());
+    };
+    let lists = inspect::crls(&bytes).unwrap_or_default();
+    let ahead = lists
+        .into_iter()
+        .map(|der| ahead(index, der, issuers.clone()));
+    ahead.filter_map(Result::transpose).collect()
+}
+
+/// What is not signed by one of the CAs says nothing.
+fn ahead<'c>(
+    index: &Index,
+    der: Vec<u8>,
+    mut issuers: impl Iterator<Item = &'c Certificate>,
+) -> Result<Option<Published>, Error> {
+    let Ok(crl) = Crl::from_der(&der) else {
+        return Ok(None);
+    };
+    let Some(issuer) = issuers.find(|issuer| issuer.subject().der() == crl.issuer.raw) else {
+        return Ok(None);
+    };
+    let name = issuer.subject().to_string();
+    let current = index.crl(&name)?;
+    // As a rule the file is a copy.
+    if current.as_ref().is_some_and(|current| current.der == der) {
+        return Ok(None);
+    }
+    let Some(next_update) = crl.next_update.filter(|_| is_signed_by(&crl, issuer)) else {
+        return Ok(None);
+    };
+    let mut missing = Vec::new();
+    for entry in &crl.revoked {
+        let serial = serial_number::text(entry.serial);
+        let row = index.find(&serial, &name)?;
+        if row.is_none_or(|row| row.revocation.is_none()) {
+            missing.push((serial, revocation_of(entry)));
         }
-        let Some(next_update) = crl.next_update.filter(|_| is_signed_by(&crl, issuer)) else {
-            return Ok(None);
-        };
-        let mut missing = Vec::new();
-        for entry in &crl.revoked {
-            let serial = serial_number::text(entry.serial);
-            let row = self.index.find(&serial, &name)?;
-            if row.is_none_or(|row| row.revocation.is_none()) {
-                missing.push((serial, revocation_of(entry)));
-            }
-        }
-        let number = crl_number(&crl).unwrap_or_default();
-        let is_newer = current.is_none_or(|current| current.number < number);
-        if missing.is_empty() && !is_newer {
-            return Ok(None);
-        }
-        let this_update = crl.this_update.at;
-        let crl = CrlRow {
-            issuer: name,
-            number,
-            this_update,
-            next_update: next_update.at,
-            der,
-        };
-        Ok(Some(Published {
-            crl,
-            is_newer,
-            missing,
-        }))
+    }
+    let number = crl_number(&crl).unwrap_or_default();
+    let is_newer = current.is_none_or(|current| current.number < number);
+    if missing.is_empty() && !is_newer {
+        return Ok(None);
+    }
+    let this_update = crl.this_update.at;
+    let crl = CrlRow {
+        issuer: name,
+        number,
+        this_update,
+        next_update: next_update.at,
+        der,
+    };
+    Ok(Some(Published {
+        crl,
+        is_newer,
+        missing,
+    }))
+}
+
+impl RevocationLists {
+    /// The CRLs in the `crl.pem` of the CA's folder that know more than the index.
+    pub(super) fn published(&self) -> Result<Vec<Published>, Error> {
+        let issuers = self.issuers.iter().map(CrlIssuer::certificate);
+        read(&self.index, &self.dir.join(authority::FOLDER), issuers)
     }
 
     /// Takes over into the index what the `crl.pem` of the CA's folder knows beyond it. What was taken over, a sentence for
     /// each CA.
-    pub fn catch_up(&self, now: OffsetDateTime) -> Result<Vec<String>, Error> {
-        let mut told = Vec::new();
-        for published in self.published()? {
-            let issuer = &published.crl.issuer;
-            let rows = published
-                .missing
-                .iter()
-                .map(|(serial, revocation)| Foreign {
-                    serial: serial.clone(),
-                    issuer: issuer.clone(),
-                    name: None,
-                    profile: None,
-                    subject: String::new(),
-                    names: Vec::new(),
-                    not_before: None,
-                    not_after: None,
-                    certificate: None,
-                    revocation: Some(*revocation),
-                });
-            self.index.import(rows, now)?;
-            if published.is_newer {
-                self.index.adopt_crl(&published.crl)?;
-            }
-            told.push(format!(
-                "The index was behind crl.pem ({issuer}: {}), as an older copy is that was brought back; that was taken over into it. What was issued since then and is not revoked it does not know: bring a newer copy back if there is one.",
-                published.reasons().join(", and ")
-            ));
-        }
-        Ok(told)
+    pub fn catch_up(&self) -> Result<Vec<String>, Error> {
+        take_over(&self.index, &self.published()?)
     }
 }
 
-fn is_signed_by(crl: &Crl<'_>, issuer: &CrlIssuer) -> bool {
-    let spki = issuer.certificate.public_key().spki();
+fn is_signed_by(crl: &Crl<'_>, issuer: &Certificate) -> bool {
+    let spki = issuer.public_key().spki();
     parse::public_key::PublicKey::from_der(spki).is_ok_and(|key| {
         let algorithm = &crl.signature_algorithm;
         verify_signature(&key, algorithm, crl.tbs, crl.signature) == SignatureVerdict::Right

@@ -48,7 +48,7 @@ impl RevocationLists {
         wait: &mut Wait<'_>,
     ) -> Result<Refreshed, Error> {
         let mut refreshed = Refreshed {
-            notices: self.catch_up(now)?,
+            notices: self.catch_up()?,
             ..Refreshed::default()
         };
         // Keys are opened before the lock is taken: nobody should wait for a person who types.
