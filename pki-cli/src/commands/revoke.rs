@@ -80,8 +80,12 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
     };
     let mut lists = args.lists.open(&global.dir)?;
     // What crl.pem tells of already, and an older index does not know, was revoked before.
-    if !args.lists.dry_run {
-        output.notices(lists.catch_up()?);
+    let behind = match args.lists.dry_run {
+        true => lists.catch_up_supposedly(),
+        false => lists.catch_up(),
+    };
+    for notice in behind? {
+        output.notice(notice);
     }
     let rows = lists.find(&target(global, args, &lists)?, revocation.at)?;
     let mut issuers = Vec::new();

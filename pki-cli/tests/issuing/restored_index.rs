@@ -127,6 +127,36 @@ fn a_ca_that_crl_pem_tells_as_revoked_issues_nothing_with_an_older_index() {
     }
 }
 
+#[test]
+fn a_dry_run_of_crl_and_revoke_takes_over_what_the_real_run_does() {
+    for command in ["crl", "crl --force", "revoke payment", "revoke order"] {
+        let home = home();
+        put(&home, INDEX, "backup.db");
+        home.pki("revoke order --reason keyCompromise").succeeds();
+        put(&home, "backup.db", INDEX);
+        fs::remove_file(home.path("certs/ca/issuing.key")).expect("removed");
+        let index = fs::read(home.path(INDEX)).expect("the index");
+        let rehearsed = home.pki(&format!("{command} --dry-run"));
+        assert!(
+            fs::read(home.path(INDEX)).expect("the index") == index,
+            "{command} --dry-run changed the index"
+        );
+        let real = home.pki(command);
+        assert_eq!(
+            (rehearsed.code, &rehearsed.stderr),
+            (real.code, &real.stderr),
+            "{command}"
+        );
+        assert!(real.stderr.contains(BEHIND), "{command}: {real:?}");
+        let is_done = matches!(command, "crl" | "revoke order");
+        assert_eq!(
+            real.code,
+            if is_done { 0 } else { 4 },
+            "{command}: {real:?}"
+        );
+    }
+}
+
 fn revoked(home: &Home) -> u64 {
     let index = Index::open(&home.path(INDEX)).expect("the index");
     let revoked = index.count(&Filter::status(Status::Revoked));

@@ -117,6 +117,7 @@ impl RevocationLists {
         unlock: &mut Unlock<'_>,
         now: OffsetDateTime,
     ) -> Result<Refreshed, Error> {
+        let notices = self.catch_up_supposedly()?;
         let lists = self.due(wish, now)?;
         let mut errors = self.open_due(&lists, unlock);
         for due in &lists {
@@ -128,7 +129,10 @@ impl RevocationLists {
                 errors.push(refusal.into());
             }
         }
-        let mut refreshed = Refreshed::default();
+        let mut refreshed = Refreshed {
+            notices,
+            ..Refreshed::default()
+        };
         let failure = |error| Failure {
             folder: None,
             error,
