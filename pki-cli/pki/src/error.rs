@@ -155,6 +155,11 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// The CRLs of the CA are damaged.
+    #[error(
+        "{0:?} holds no CRL that can be read, and would go beside what is issued, where services would refuse everybody with it; run \"pki crl\", which writes it again, and then this command."
+    )]
+    ListsUnreadable(PathBuf),
     /// Another CA took the place of the one with which a command had begun.
     #[error(
         "The CA in {0:?} was rotated by another command meanwhile, so nothing more was written with what was known of it before; run this command again."
@@ -212,9 +217,10 @@ impl Error {
                 _ => ErrorKind::Malformed,
             },
             Self::Request { reason, .. } if !reason.is_malformed() => ErrorKind::Refused,
-            Self::CertificateFile { .. } | Self::Request { .. } | Self::Manifest(_) => {
-                ErrorKind::Malformed
-            }
+            Self::ListsUnreadable(_)
+            | Self::CertificateFile { .. }
+            | Self::Request { .. }
+            | Self::Manifest(_) => ErrorKind::Malformed,
             Self::Renewal(error) => error.kind(),
             Self::Export(error) => error.kind(),
             Self::Import(error) => error.kind(),

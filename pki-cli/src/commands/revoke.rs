@@ -84,9 +84,7 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
         true => lists.catch_up_supposedly(),
         false => lists.catch_up(),
     };
-    for notice in behind? {
-        output.notice(notice);
-    }
+    output.notices(behind?);
     let rows = lists.find(&target(global, args, &lists)?, revocation.at)?;
     let mut issuers = Vec::new();
     for row in &rows {

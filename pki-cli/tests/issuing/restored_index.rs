@@ -157,6 +157,53 @@ fn a_dry_run_of_crl_and_revoke_takes_over_what_the_real_run_does() {
     }
 }
 
+#[test]
+fn a_crl_pem_that_cannot_be_read_is_put_beside_no_certificate() {
+    let home = home();
+    home.pki("csr asks --dns a.dev").succeeds();
+    home.pki("csr branch --subject /CN=Branch --out branch")
+        .succeeds();
+    home.pki("crl").succeeds();
+    home.write(
+        "pki.toml",
+        "[ca]\nsubject = \"/CN=Private Root CA\"\nissuing_subject = \"/CN=Private Issuing CA\"\n[certificate.x]\nprofile = \"server\"\ndns = [\"a.dev\"]\n",
+    );
+    for end in ["crt", "key"] {
+        let from = home.path(&format!("certs/payment/tls.{end}"));
+        fs::copy(from, home.path(&format!("payment.{end}"))).expect("copied");
+    }
+    let rows = |home: &Home| home.pki("list --all --json").json()["certificates"].clone();
+    let before = rows(&home);
+    for garbage in ["", "garbage\n"] {
+        home.write("certs/ca/crl.pem", garbage);
+        for command in [
+            "issue x --dns a.dev",
+            "sign certs/asks/tls.csr",
+            "sign branch/tls.csr --profile intermediate",
+            "renew order",
+            "rekey order",
+            "renew --all",
+            "import y --cert payment.crt --key payment.key",
+            "apply pki.toml",
+        ] {
+            for dry_run in [" --dry-run", ""] {
+                let command = format!("{command}{dry_run}");
+                let run = home.pki(&command);
+                assert_eq!(run.code, 7, "{command}: {run:?}");
+                assert!(
+                    run.stderr
+                        .contains("\"certs/ca/crl.pem\" holds no CRL that can be read"),
+                    "{command}: {run:?}"
+                );
+            }
+        }
+        assert_eq!(rows(&home), before, "no serial number was taken");
+        home.pki("crl").succeeds();
+        home.pki("check").succeeds();
+    }
+    home.pki("issue x --dns a.dev").succeeds();
+}
+
 fn revoked(home: &Home) -> u64 {
     let index = Index::open(&home.path(INDEX)).expect("the index");
     let revoked = index.count(&Filter::status(Status::Revoked));

@@ -1,7 +1,10 @@
 //! The CA that is there, as a plan sees it: what it may issue, what it differs in from what is wanted, and what it would say
 //! of a certificate.
 
-use std::{collections::HashSet, path::Path};
+use std::{
+    collections::HashSet,
+    path::{Path, PathBuf},
+};
 
 use time::OffsetDateTime;
 
@@ -35,6 +38,8 @@ pub(crate) struct Chain<'a> {
     pub(super) compromised: HashSet<String>,
     /// The CA of it that is revoked.
     pub(super) revoked_authority: Option<String>,
+    /// A `crl.pem` that would go beside every certificate, and in which nothing can be read.
+    pub(super) unreadable_lists: Option<PathBuf>,
     /// The question whether verifiers would accept a certificate.
     pub(super) series: Series<'a>,
 }
@@ -57,6 +62,7 @@ impl<'a> Chain<'a> {
             revoked: HashSet::new(),
             compromised: HashSet::new(),
             revoked_authority: None,
+            unreadable_lists: None,
             series: Series::new(question),
         }
     }
@@ -81,7 +87,10 @@ impl<'a> Chain<'a> {
         let folder = dir.join(authority::FOLDER);
         let mut index = open_index(&folder, self.certificates(), Index::open_to_read)?;
         // An older copy that was brought back does not know all that crl.pem tells of.
-        catch_up_supposedly(&mut index, &folder, self.certificates().into_iter())?;
+        match catch_up_supposedly(&mut index, &folder, self.certificates().into_iter()) {
+            Err(Error::ListsUnreadable(path)) => self.unreadable_lists = Some(path),
+            other => drop(other?),
+        }
         let revoked = index.revoked(&self.issuer().subject().to_string())?;
         self.revoked
             .extend(revoked.into_iter().map(|row| row.serial));
@@ -200,11 +209,13 @@ impl Chain<'_> {
         (!changes.is_empty()).then(|| format!("trust: {}", changes.join(" ")))
     }
 
-    /// Refuses to issue by a CA that the index has as revoked, or one below such a one.
-    pub(super) fn refuse_revoked(&self) -> Result<(), Refusal> {
-        match &self.revoked_authority {
-            Some(subject) => Err(Refusal::RevokedCa(subject.clone())),
-            None => Ok(()),
+    /// Refuses to issue by a CA that the index has as revoked, or one below such a one, and where what goes beside every
+    /// certificate is damaged.
+    pub(super) fn check_authority(&self) -> Result<(), Error> {
+        match (&self.unreadable_lists, &self.revoked_authority) {
+            (Some(path), _) => Err(Error::ListsUnreadable(path.clone())),
+            (None, Some(subject)) => Err(Refusal::RevokedCa(subject.clone()).into()),
+            (None, None) => Ok(()),
         }
     }
 

@@ -113,7 +113,7 @@ impl Plan {
         let mut fit = Vec::new();
         let mut check = |chain: &Chain<'_>, entry: &Entry| {
             if fit.is_empty() {
-                chain.refuse_revoked()?;
+                chain.check_authority()?;
             }
             if !fit.contains(&entry.profile) {
                 issuer::check_above(&chain.certificates(), entry.profile, now)?;

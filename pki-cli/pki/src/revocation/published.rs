@@ -119,8 +119,8 @@ pub(crate) fn catch_up_supposedly<'c>(
     suppose(index, &published)
 }
 
-/// The CRLs in the `crl.pem` of a CA's folder that know more than the index. What cannot be read says
-/// nothing.
+/// The CRLs in the `crl.pem` of a CA's folder that know more than the index. One in which nothing can be read is refused:
+/// whoever issues would put it into folders, and services that read it there would refuse everybody.
 fn read<'c>(
     index: &Index,
     folder: &Path,
@@ -132,6 +132,9 @@ fn read<'c>(
         return Ok(Vec::new());
     };
     let lists = inspect::crls(&bytes).unwrap_or_default();
+    if lists.is_empty() {
+        return Err(Error::ListsUnreadable(path));
+    }
     let ahead = lists
         .into_iter()
         .map(|der| ahead(index, der, issuers.clone()));
@@ -188,10 +191,14 @@ fn ahead<'c>(
 }
 
 impl RevocationLists {
-    /// The CRLs in the `crl.pem` of the CA's folder that know more than the index.
+    /// The CRLs in the `crl.pem` of the CA's folder that know more than the index. What cannot be read says nothing: it is
+    /// written again.
     pub(super) fn published(&self) -> Result<Vec<Published>, Error> {
         let issuers = self.issuers.iter().map(CrlIssuer::certificate);
-        read(&self.index, &self.dir.join(authority::FOLDER), issuers)
+        match read(&self.index, &self.dir.join(authority::FOLDER), issuers) {
+            Err(Error::ListsUnreadable(_)) => Ok(Vec::new()),
+            other => other,
+        }
     }
 
     /// Takes over into the index what the `crl.pem` of the CA's folder knows beyond it. What was taken over, a sentence for
