@@ -45,7 +45,7 @@ pub(crate) struct Args {
         required_unless_present = "serial",
         conflicts_with = "serial"
     )]
-    certificate: Option<String>,
+    certificate: Option<PathBuf>,
     /// The certificate with this serial number, in hexadecimal
     #[arg(long, value_name = "HEX", allow_hyphen_values = true)]
     serial: Option<String>,
@@ -249,29 +249,33 @@ fn target(global: &Global, args: &Args, lists: &RevocationLists) -> Result<Targe
     if let Some(serial) = &args.serial {
         return Ok(Target::Serial(serial.clone(), args.issuer.clone()));
     }
-    let given = args.certificate.clone().unwrap_or_default();
-    let is_name = given == FOLDER || check_name(&given).is_ok();
-    let is_known = is_name
-        && (global.dir.join(&given).is_dir()
-            || lists.index().has_name(&given).map_err(Error::from)?);
-    let path = PathBuf::from(&given);
+    let path = args.certificate.clone().unwrap_or_default();
+    let name = path
+        .to_str()
+        .filter(|name| *name == FOLDER || check_name(name).is_ok());
     if args.all {
-        return match is_name {
-            true => Ok(Target::AllOf(given)),
-            false => Err(CommandError::new(
-                Kind::Usage,
-                format_args!(
-                    "--all takes the name of a folder below --dir, and {given:?} is none."
-                ),
-            )),
-        };
+        return name
+            .map(|name| Target::AllOf(name.to_owned()))
+            .ok_or_else(|| {
+                CommandError::new(
+                    Kind::Usage,
+                    format_args!(
+                        "--all takes the name of a folder below --dir, and {path:?} is none."
+                    ),
+                )
+            });
     }
-    Ok(match (is_known, path.is_dir(), path.exists()) {
-        (true, ..) => Target::Name(given),
-        (false, true, _) => Target::File(path.join(pki::folder::CERTIFICATE)),
-        (false, false, true) => Target::File(path),
-        (false, false, false) if is_name => Target::Name(given),
-        (false, false, false) => Target::File(path),
+    let is_known = match name {
+        Some(name) => {
+            global.dir.join(name).is_dir() || lists.index().has_name(name).map_err(Error::from)?
+        }
+        None => false,
+    };
+    Ok(match (name, path.is_dir(), path.exists()) {
+        (Some(name), ..) if is_known => Target::Name(name.to_owned()),
+        (_, true, _) => Target::File(path.join(pki::folder::CERTIFICATE)),
+        (Some(name), false, false) => Target::Name(name.to_owned()),
+        _ => Target::File(path),
     })
 }
 
