@@ -13,6 +13,10 @@ use x509_parser::extensions::GeneralName as Parsed;
 
 use crate::der;
 
+/// How many names a certificate may have, and a request ask for. What a stranger sends must not cost more than it is
+/// worth, and a certificate travels in every handshake.
+pub const MOST_NAMES: usize = 1_000;
+
 /// One name of a subject.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]

@@ -8,7 +8,7 @@ use std::{
 use pki::{
     Error,
     authority::{Authority, Issued, Rehearsal},
-    certificate_request::MOST_NAMES,
+    issuer::check_count,
     manifest::check_name,
     subject_alt_name::{GeneralName, Parse, deduplicate},
 };
@@ -82,15 +82,7 @@ impl NamesArgs {
             }
         }
         let (kept, repeated) = deduplicate(names);
-        if kept.len() > MOST_NAMES {
-            return Err(CommandError::new(
-                Kind::Refused,
-                format_args!(
-                    "{} names are given, and a certificate here has no more than {MOST_NAMES}; share them out to several certificates, or use a wildcard.",
-                    kept.len()
-                ),
-            ));
-        }
+        check_count(&kept).map_err(Error::from)?;
         for name in repeated {
             output.notice(format_args!(
                 "{name} was given more than once; it stands in the certificate once."

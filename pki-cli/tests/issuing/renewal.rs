@@ -381,7 +381,7 @@ fn a_revoked_certificate_is_rekeyed_and_not_renewed() {
 }
 
 /// A certificate of our CA that we would never make: openssl signs it with the CA's key.
-fn signed_by_openssl(home: &Home, name: &str, extensions: &str) -> Option<()> {
+pub(crate) fn signed_by_openssl(home: &Home, name: &str, extensions: &str) -> Option<()> {
     home.pki(&format!("issue {name} --dns a.dev")).succeeds();
     home.write("extensions.cnf", extensions);
     let request = format!("req -new -key certs/{name}/tls.key -subj /CN={name} -out request.pem");

@@ -10,12 +10,11 @@ use crate::{
         extensions::Extension,
         oid::{Oid, known},
     },
+    subject_alt_name::MOST_NAMES,
 };
 
 /// More than any honest request has. What a stranger sends must not cost more than it is worth.
 pub(super) const MOST_OCTETS: usize = 256 << 10;
-/// How many names a request, and so a certificate, may have.
-pub const MOST_NAMES: usize = 1_000;
 pub(super) const MOST_EXTENSIONS: usize = 100;
 
 /// Whether these octets are DER of another object, or no DER at all.

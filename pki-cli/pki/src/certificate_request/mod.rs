@@ -32,7 +32,6 @@ use crate::{
     subject_alt_name::GeneralName,
 };
 pub use ask::{Ask, Decision};
-pub use form::MOST_NAMES;
 use form::{EXTENSION_REQUEST, MOST_OCTETS, check_form, is_something_else};
 use proof_of_possession::verification_algorithm;
 

@@ -1,10 +1,10 @@
 //! Requests of our own and of strangers: what is read, granted, dropped, told and refused.
 
-use super::{
-    form::{MOST_EXTENSIONS, MOST_NAMES},
-    *,
+use super::{form::MOST_EXTENSIONS, *};
+use crate::{
+    key::{self, KeyAlgorithm},
+    subject_alt_name::MOST_NAMES,
 };
-use crate::key::{self, KeyAlgorithm};
 use proptest::prelude::*;
 
 fn create(names: &[GeneralName], profile: Option<Profile>) -> String {

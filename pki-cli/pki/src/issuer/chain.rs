@@ -2,7 +2,7 @@
 
 use time::OffsetDateTime;
 
-use super::{Issuer, Refusal, date};
+use super::{Issuer, Refusal, check_count, date};
 use crate::{
     certificate::Certificate,
     distinguished_name::DistinguishedName,
@@ -19,13 +19,14 @@ pub(crate) struct Wanted<'a> {
     pub(crate) names: &'a [GeneralName],
 }
 
-/// Whether a CA with those above it may issue this now: [`check_above`], [`check_names`] and
+/// Whether a CA with those above it may issue this now: [`check_count`], [`check_above`], [`check_names`] and
 /// [`check_common_name`] in one.
 pub(crate) fn check_chain(
     chain: &[&Certificate],
     wanted: &Wanted<'_>,
     now: OffsetDateTime,
 ) -> Result<(), Refusal> {
+    check_count(wanted.names)?;
     check_above(chain, wanted.profile, now)?;
     check_names(chain.iter().copied(), wanted.subject, wanted.names)?;
     if wanted.profile.is_ca() {

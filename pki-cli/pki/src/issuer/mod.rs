@@ -22,7 +22,7 @@ use crate::{
     lint,
     profile::{Facts, Profile},
     serial_number::Reserved,
-    subject_alt_name::GeneralName,
+    subject_alt_name::{GeneralName, MOST_NAMES},
 };
 
 pub(crate) use chain::{
@@ -269,6 +269,7 @@ fn check_request(request: &Request<'_>) -> Result<(), Error> {
     if request.profile.is_server() && request.names.is_empty() {
         return Err(Refusal::NoNames(request.profile).into());
     }
+    check_count(request.names)?;
     if request.subject.is_empty() && (request.names.is_empty() || request.profile.is_ca()) {
         return Err(Refusal::Nameless.into());
     }
@@ -297,6 +298,15 @@ fn check_request(request: &Request<'_>) -> Result<(), Error> {
         .iter()
         .try_for_each(|name| name.checked().map(drop))?;
     Ok(())
+}
+
+/// Whether a certificate may have so many names: asked of every one before it is signed or its signing is rehearsed, and
+/// already where names are read.
+pub fn check_count(names: &[GeneralName]) -> Result<(), Refusal> {
+    match names.len() {
+        ..=MOST_NAMES => Ok(()),
+        many => Err(Refusal::TooManyNames(many)),
+    }
 }
 
 fn to_be_signed(

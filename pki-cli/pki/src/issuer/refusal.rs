@@ -1,6 +1,6 @@
 //! Why a certificate is not issued: every refusal with its sentence.
 
-use crate::profile::Profile;
+use crate::{profile::Profile, subject_alt_name::MOST_NAMES};
 
 /// Why a certificate is not issued: one sentence with the reason and the fix.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -145,6 +145,11 @@ pub enum Refusal {
         "A {0} certificate needs a name that its callers can check, and none was asked for; add --dns, --ip or --uri."
     )]
     NoNames(Profile),
+    /// A certificate with more names than one may have.
+    #[error(
+        "The certificate would have {0} names, and one has no more than {MOST_NAMES} here; share them out to several certificates, or use a wildcard."
+    )]
+    TooManyNames(usize),
     /// A certificate without subject and names.
     #[error(
         "The certificate would have neither a subject nor a name; add --subject, --dns, --ip, --uri or --email."

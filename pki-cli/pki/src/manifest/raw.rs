@@ -1,5 +1,7 @@
 //! The fields of the file as they stand there, and what is asked of each before anything is done with it.
 
+use std::collections::HashSet;
+
 use toml::{Spanned, de::DeTable};
 
 use super::{
@@ -11,7 +13,7 @@ use super::{
 use crate::{
     authority::{NewAuthority, have_one_name},
     distinguished_name::DistinguishedName,
-    issuer::{MAX_DAYS, Refusal},
+    issuer::{MAX_DAYS, Refusal, check_count},
     key::{KeyAlgorithm, KeyError},
     name_constraints::hosts_in,
     profile::Profile,
@@ -210,6 +212,7 @@ impl RawEntry {
             (&self.email, GeneralName::email),
         ];
         let mut names = Vec::new();
+        let mut seen = HashSet::new();
         let mut offsets = Vec::new();
         for (given, parse) in kinds {
             for text in given {
@@ -225,13 +228,14 @@ impl RawEntry {
                         ),
                     ));
                 }
-                if !names.contains(&name) {
+                if seen.insert(name.clone()) {
                     offsets.push(text.span().start);
                 }
                 names.push(name);
             }
         }
         let (names, repeated) = deduplicate(names);
+        check_count(&names).map_err(|error| refuse(name.span().start, error.to_string()))?;
         if profile != Profile::Client && names.is_empty() {
             return Err(refuse(
                 name.span().start,

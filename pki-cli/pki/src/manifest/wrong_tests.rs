@@ -341,6 +341,21 @@ fn what_is_wrong_is_said_in_one_sentence_with_its_line_and_the_way_out() {
 }
 
 #[test]
+fn more_names_than_a_certificate_has_are_refused_however_many_they_are() {
+    let names = |count: usize| -> String { (0..count).map(|at| format!("'h{at}.dev',")).collect() };
+    for (count, is_refused) in [(1_000, false), (1_001, true), (200_000, true)] {
+        let text = format!(
+            "[ca]\nsubject = '/CN=Root'\n[certificate.many]\nprofile = 'server'\ndns = [{}]",
+            names(count)
+        );
+        let told = problem(&text).map(|error| (error.line, error.problem));
+        let expected = format!("The certificate would have {count} names, and one has no more");
+        assert_eq!(told.is_some(), is_refused, "{count}");
+        assert!(told.is_none_or(|(line, told)| line == 3 && told.starts_with(&expected)));
+    }
+}
+
+#[test]
 fn a_manifest_that_is_not_utf_8_is_told_with_its_line() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("pki.toml");
