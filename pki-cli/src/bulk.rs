@@ -212,10 +212,15 @@ fn work<'a>(shared: &Shared<'a>, tell: &mut dyn FnMut(Brought<'a>)) {
 fn run<'a>(shared: &Shared<'a>, steps: &'a [Step]) -> Result<Outcome<'a>, Error> {
     let mut outcome = round(shared, steps)?;
     while outcome.failure.is_none() && !outcome.left.is_empty() {
-        let next = round(shared, outcome.left)?;
-        outcome.made.extend(next.made);
-        outcome.left = next.left;
-        outcome.failure = next.failure;
+        match round(shared, outcome.left) {
+            Ok(next) => {
+                outcome.made.extend(next.made);
+                outcome.left = next.left;
+                outcome.failure = next.failure;
+            }
+            // What the rounds before it made is in place.
+            Err(error) => outcome.failure = Some(error),
+        }
     }
     Ok(outcome)
 }

@@ -104,6 +104,8 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
     let mut refreshed = Refreshed::default();
     let mut unlock = Remembered::new(&args.passphrase);
     let mut issued = Done::default();
+    // From the first step on a failure does not hide what was done.
+    let mut outcome = Ok(());
     let mut is_made = false;
     if !args.dry_run {
         plan.settle(&global.dir)?;
@@ -158,24 +160,41 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
             authority: chosen,
             key: key_passphrase,
         };
-        issued = carry_out(
+        outcome = carry_out(
             &plan,
             global,
             args,
             (&passphrases, &mut unlock),
             &keys,
-            output,
-        )?;
+            (&mut issued, output),
+        );
     }
-    if let (Some(crls), false) = (crls, args.dry_run) {
-        refreshed = crls.take(&mut |path| unlock.unlock(path), output)?;
+    if let (Some(crls), false, true) = (crls, args.dry_run, outcome.is_ok()) {
+        outcome = match crls.take(&mut |path| unlock.unlock(path), output) {
+            Ok(done) => {
+                refreshed = done;
+                Ok(())
+            }
+            Err(error) => Err(error),
+        };
     }
+    let outcome = outcome.and_then(|()| revocation::failure(&refreshed, output));
     if output.json() {
         let mut document = document(&path, &plan, args, &issued);
         document["crls"] = json!(crls_json);
+        if let Err(error) = &outcome {
+            document["error"] = error.to_json();
+        }
         output.document(&document)?;
-        return revocation::failure(&refreshed, output);
+        return outcome.map_err(CommandError::told_in_json);
     }
+    if outcome.is_err() && issued.count > 0 {
+        output.line(format_args!(
+            "Done before the failure: {} issued.",
+            issued.count
+        ))?;
+    }
+    outcome?;
     match (is_empty, args.dry_run) {
         (true, _) => output.line("Nothing to do.")?,
         (false, true) => output.line("Nothing was done: this was a dry run.")?,
@@ -197,7 +216,7 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
             ))?;
         }
     }
-    revocation::failure(&refreshed, output)
+    Ok(())
 }
 
 /// One line, however many there are: it is said on every run.
@@ -256,14 +275,13 @@ fn carry_out(
     args: &Args,
     (passphrases, unlock): (&Passphrases, &mut Remembered<'_>),
     keys: &ReadyKeys,
-    output: &mut Output,
-) -> Result<Done, CommandError> {
-    let mut done = Done::default();
+    (done, output): (&mut Done, &mut Output),
+) -> Result<(), CommandError> {
     for step in &plan.steps {
         done.trusts += usize::from(step.trust(&global.dir, now(), &mut patience())?);
     }
     if !plan.steps.iter().any(Step::makes_key) {
-        return Ok(done);
+        return Ok(());
     }
     let mut authority = Authority::open(&global.dir, &mut |path| match &passphrases.authority {
         Some(chosen) => Ok(chosen.clone()),
@@ -297,8 +315,7 @@ fn carry_out(
         },
     );
     output.end_progress();
-    outcome?;
-    Ok(done)
+    Ok(outcome?)
 }
 
 fn print_plan(

@@ -25,6 +25,7 @@ mod malformed_pkcs12;
 mod manual;
 mod odd_paths;
 mod offline_root;
+mod overtaken;
 mod passphrases;
 mod pipes;
 mod reference;

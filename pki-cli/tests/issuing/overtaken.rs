@@ -1,0 +1,89 @@
+//! `apply` that another command overtakes midway: what it had done until then is told, as well as why it ended.
+
+use std::{
+    process::{Child, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use pki::{folder::Folder, rotation};
+use time::OffsetDateTime;
+
+use crate::support::{Home, Run};
+
+const MANIFEST: &str =
+    "[ca]\nsubject = \"/CN=Private Root CA\"\nissuing_subject = \"/CN=Private Issuing CA\"\n
+[certificate.a]\nprofile = \"server\"\ndns = [\"a.dev\"]\n
+[certificate.b]\nprofile = \"server\"\ndns = [\"b.dev\"]\n";
+
+fn start(home: &Home, args: &[&str]) -> Child {
+    let mut command = home.command(args);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.spawn().expect("the binary starts")
+}
+
+/// Runs `apply`, and rotates the CA when it has written the first of two pairs and waits for the folder of the second.
+fn overtake(home: &Home, args: &[&str]) -> Run {
+    home.write("pki.toml", MANIFEST);
+    let second = Folder::lock(&home.path("certs/b"), &mut || false).expect("locked");
+    let apply = start(home, args);
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !home.path("certs/a/tls.crt").exists() {
+        assert!(Instant::now() < deadline, "the first pair never came");
+        thread::yield_now();
+    }
+    let (dir, now) = (home.path("certs"), OffsetDateTime::now_utc());
+    let wish = rotation::Wish {
+        early: true,
+        ..rotation::Wish::default()
+    };
+    let mut locked = |_: &std::path::Path| panic!("no key is encrypted");
+    rotation::prepare(&dir, &wish, &mut locked, now, &mut || false).expect("prepared");
+    rotation::activate(&dir, true, now, &mut || false).expect("activated");
+    drop(second);
+    Run::from(apply.wait_with_output().expect("it ends"))
+}
+
+#[test]
+fn apply_that_a_rotation_overtakes_tells_in_json_what_it_had_done() {
+    let home = Home::with_ca();
+    let run = overtake(&home, &["apply", "pki.toml", "--json"]);
+    assert_eq!(run.code, 9, "{run:?}");
+    let document = run.json();
+    assert_eq!(document["error"]["exit_code"], 9, "{document}");
+    assert!(run.stderr.contains("was rotated by another command"));
+    let serial = home.certificate("certs/a/tls.crt").serial();
+    assert_eq!(document["steps"][0]["certificate"]["serial"], serial);
+    assert!(document["steps"][1]["certificate"].is_null(), "{document}");
+    assert!(!home.path("certs/b").exists());
+    home.pki("apply pki.toml").succeeds();
+    home.assert_pair("certs/b");
+}
+
+#[test]
+fn apply_that_a_rotation_overtakes_tells_people_how_much_it_had_done() {
+    let home = Home::with_ca();
+    let run = overtake(&home, &["apply", "pki.toml"]);
+    assert_eq!(run.code, 9, "{run:?}");
+    assert!(
+        run.stdout.ends_with("Done before the failure: 1 issued.\n"),
+        "{run:?}"
+    );
+}
+
+#[test]
+fn apply_that_fails_midway_tells_in_json_what_it_had_done() {
+    let home = Home::with_ca();
+    home.write("pki.toml", MANIFEST);
+    // A link that leads nowhere: the plan finds nothing there, and nothing can be made there.
+    std::os::unix::fs::symlink("nowhere", home.path("certs/b")).expect("a link");
+    let run = home.pki("apply pki.toml --json");
+    let document = run.json();
+    assert_eq!(run.code, 6, "{run:?}");
+    assert_eq!(document["error"]["exit_code"], 6, "{document}");
+    assert!(
+        document["steps"][0]["certificate"].is_object(),
+        "{document}"
+    );
+    assert!(document["steps"][1]["certificate"].is_null(), "{document}");
+}
