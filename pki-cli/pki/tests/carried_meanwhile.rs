@@ -6,12 +6,15 @@ use std::path::Path;
 use pki::{
     Error,
     authority::{Authority, Issued, NewAuthority, Order},
+    certificate::Certificate,
     distinguished_name::DistinguishedName,
     folder::{self, Durable, Entry, Folder},
-    index::Index,
+    health::Check,
+    index::{Index, Revocation},
     key::{KeyAlgorithm, PrivateKey},
     profile::Profile,
     revocation::{RevocationLists, Wish},
+    revocation_reason::RevocationReason,
     rotation,
     subject_alt_name::GeneralName,
 };
@@ -96,6 +99,75 @@ fn crls_are_carried_into_a_folder_that_was_somebody_elses_a_moment_ago() {
     });
     let read = |name: &str| std::fs::read(home.path().join(name)).expect(name);
     assert_eq!(read("x/crl.pem"), read("ca/crl.pem"));
+}
+
+/// What a check tells of CRLs, with somebody at work who does `work` when he is waited for.
+fn told_of_crls(dir: &Path, mut work: impl FnMut() -> bool) -> Vec<&'static str> {
+    let check = Check {
+        now: NOW,
+        warn: None,
+    };
+    let report = check.everything(dir, &mut work).expect("checked");
+    let kinds = report.findings.into_iter().map(|finding| finding.kind);
+    kinds.filter(|kind| kind.starts_with("crl")).collect()
+}
+
+#[test]
+fn a_check_beside_a_revocation_does_not_tell_of_what_is_under_way() {
+    let home = tempfile::tempdir().expect("a folder");
+    let dir = home.path();
+    let authority = authority(dir, "Root");
+    for name in ["x", "y"] {
+        let folder = Folder::lock(&dir.join(name), &mut || false).expect("nobody is there");
+        let pair = files(&issue(&authority));
+        folder.replace(&pair, &[]).expect("written");
+    }
+    let refresh = || {
+        let mut lists = RevocationLists::open(dir).expect("opened");
+        let done = lists.refresh(&Wish::default(), &mut locked, NOW, &mut || false);
+        done.expect("refreshed");
+    };
+    refresh();
+    assert_eq!(told_of_crls(dir, || false), [""; 0]);
+    // It is marked, and neither signed nor carried.
+    let own = std::fs::read(dir.join("x/tls.crt")).expect("there");
+    let own = Certificate::read_all(&own)
+        .expect("a certificate")
+        .remove(0);
+    let revocation = Revocation {
+        at: NOW,
+        reason: RevocationReason::Superseded,
+        invalid_since: None,
+    };
+    let index = Index::open(&dir.join("ca/index.db")).expect("the index");
+    let issuer = own.issuer().to_string();
+    let marked = index.revoke(&own.serial(), &issuer, &revocation);
+    marked.expect("marked");
+    assert_eq!(told_of_crls(dir, || false), ["crl"]);
+    let carried = std::fs::read(dir.join("y/crl.pem")).expect("there");
+    let mut waits = 0;
+    let told = told_of_crls(dir, || {
+        waits += 1;
+        if waits == 3 {
+            refresh();
+        }
+        true
+    });
+    assert_eq!(told, [""; 0]);
+    // It is signed, and carried into every folder but the last.
+    let newer = std::fs::read(dir.join("y/crl.pem")).expect("there");
+    std::fs::write(dir.join("y/crl.pem"), carried).expect("written");
+    assert_eq!(told_of_crls(dir, || false), ["crl-not-carried"]);
+    assert_eq!(told_of_crls(dir, || true), ["crl-not-carried"]);
+    let mut waits = 0;
+    let told = told_of_crls(dir, || {
+        waits += 1;
+        if waits == 3 {
+            std::fs::write(dir.join("y/crl.pem"), &newer).expect("written");
+        }
+        true
+    });
+    assert_eq!(told, [""; 0]);
 }
 
 #[test]

@@ -12,6 +12,7 @@ use time::OffsetDateTime;
 use crate::{
     Global,
     command_error::{CommandError, Kind},
+    commands::patience,
     output::{ERROR, GOOD, NOTICE, Output},
     period::Period,
 };
@@ -43,7 +44,7 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
         warn: args.warn.map(|Period(warn)| warn),
     };
     let report = match args.paths.is_empty() {
-        true => check.everything(&global.dir)?,
+        true => check.everything(&global.dir, &mut patience())?,
         false => {
             let mut report = Report::default();
             for path in &args.paths {

@@ -4,12 +4,12 @@ use std::path::Path;
 
 use time::Duration;
 
-use super::{Check, Level, Report, WARN, shown};
+use super::{Check, Level, ROUNDS, Report, WARN, shown};
 use crate::{
     authority::{self, Generations, Role},
     certificate::Certificate,
     error::Error,
-    folder as files,
+    folder::{self as files, Wait},
     index::{self, Compromised, Filter, Row, Status},
     issuer::{Issuer, Notice, Refusal, check_fit, date},
     revocation::{Action, RevocationLists, Wish},
@@ -26,6 +26,14 @@ pub(super) struct Own {
     lists: RevocationLists,
     /// Whether the `crl.pem` of the CA's folder cannot be read, for which no other folder is to blame.
     pub(super) is_spoilt: bool,
+}
+
+/// What there is to be told of CRLs.
+#[derive(Default)]
+struct Told {
+    report: Report,
+    /// Whether somebody may be about to put it right.
+    may_pass: bool,
 }
 
 impl Own {
@@ -55,7 +63,12 @@ impl Own {
 }
 
 impl Check {
-    pub(super) fn authority(&self, dir: &Path, report: &mut Report) -> Result<Own, Error> {
+    pub(super) fn authority(
+        &self,
+        dir: &Path,
+        report: &mut Report,
+        wait: &mut Wait<'_>,
+    ) -> Result<Own, Error> {
         let lists = RevocationLists::open_to_read(dir)?;
         let folder = dir.join(authority::FOLDER);
         self.rights(&folder, report)?;
@@ -86,12 +99,16 @@ impl Check {
         }
         let generations = Generations::read(dir)?;
         self.fitness(&generations, report)?;
-        if lists.are_needed()? {
-            self.lists(&lists, report)?;
+        let mut told = self.crls(&lists)?;
+        // Whoever revokes marks first and signs then; what that leaves open is told only where it stays so.
+        for _ in 0..ROUNDS {
+            if !told.may_pass || !wait() {
+                break;
+            }
+            told = self.crls(&lists)?;
         }
-        if !files::is_there(&lists.path())? {
-            self.missing_lists(&lists, report)?;
-        }
+        report.checked += told.report.checked;
+        report.findings.extend(told.report.findings);
         let is_spoilt = crate::folder::read_if_there(&lists.path())?
             .is_some_and(|bytes| crate::inspect::crls(&bytes).map_or(true, |all| all.is_empty()));
         if is_spoilt {
@@ -137,7 +154,19 @@ impl Check {
         Ok(())
     }
 
-    fn lists(&self, lists: &RevocationLists, report: &mut Report) -> Result<(), Error> {
+    fn crls(&self, lists: &RevocationLists) -> Result<Told, Error> {
+        let mut told = Told::default();
+        if lists.are_needed()? {
+            self.lists(lists, &mut told)?;
+        }
+        if !files::is_there(&lists.path())? {
+            self.missing_lists(lists, &mut told)?;
+        }
+        Ok(told)
+    }
+
+    fn lists(&self, lists: &RevocationLists, told: &mut Told) -> Result<(), Error> {
+        let Told { report, may_pass } = told;
         for due in lists.due(&Wish::default(), self.now)? {
             report.checked += 1;
             let (Action::Sign(reasons) | Action::KeyMissing(reasons)) = &due.action else {
@@ -145,6 +174,8 @@ impl Check {
             };
             let subject = format!("CRL of {}", due.issuer);
             if due.is_urgent {
+                // Without the key nobody here is about to sign.
+                *may_pass |= matches!(due.action, Action::Sign(_));
                 let message = format!("is not as it should be: {}", reasons.join(", and "));
                 report.add(Level::Error, subject, "crl", message);
                 continue;
@@ -166,7 +197,7 @@ impl Check {
     }
 
     /// Without `crl.pem` nobody can know what is revoked.
-    fn missing_lists(&self, lists: &RevocationLists, report: &mut Report) -> Result<(), Error> {
+    fn missing_lists(&self, lists: &RevocationLists, told: &mut Told) -> Result<(), Error> {
         let message = match lists.revoked(self.now)? {
             0 if lists.are_there()? => "is missing; run \"pki crl\"".to_owned(),
             0 => return Ok(()),
@@ -176,7 +207,9 @@ impl Check {
                 "is missing, and {many} certificates are revoked, which nobody can know; run \"pki crl\""
             ),
         };
-        report.add(Level::Error, shown(&lists.path()), "crl", message);
+        told.may_pass = true;
+        let path = shown(&lists.path());
+        told.report.add(Level::Error, path, "crl", message);
         Ok(())
     }
 

@@ -10,7 +10,7 @@ use time::{Duration, OffsetDateTime};
 
 use crate::{
     error::{Error, ErrorKind},
-    folder as files,
+    folder::{self as files, Wait},
     issuer::date,
     key::{KeyError, PrivateKey, PublicKey},
     revocation::is_carried,
@@ -19,6 +19,9 @@ use crate::{
 
 /// The longest time before an end at which it is told, unless somebody says otherwise.
 pub const WARN: Duration = Duration::days(20);
+
+/// How often something is looked at again that somebody else may be putting right, before it is told.
+const ROUNDS: usize = 100;
 
 /// The kind of finding of a folder without the CRLs of its CA.
 const NOT_CARRIED: &str = "crl-not-carried";
@@ -89,7 +92,45 @@ impl Report {
     }
 
     /// New CRLs are brought from folder to folder, and whoever looks meanwhile is ahead of them: asked once more at the end,
-    /// and again as long as there is one that has them by now. Whether there was one.
+    /// and again until for a while no folder got them.
+    fn settle(
+        &mut self,
+        dir: &Path,
+        folders: &[PathBuf],
+        wait: &mut Wait<'_>,
+    ) -> Result<(), Error> {
+        while self.forget_carried(dir, folders)? || self.is_at_work(dir, folders, wait)? {}
+        Ok(())
+    }
+
+    /// Waits until somebody who brings CRLs gets on with it. They come by name, so the first and the last of the folders
+    /// tell, however many there are.
+    fn is_at_work(
+        &self,
+        dir: &Path,
+        folders: &[PathBuf],
+        wait: &mut Wait<'_>,
+    ) -> Result<bool, Error> {
+        let lack = |path: &&PathBuf| {
+            let mut findings = self.findings.iter();
+            findings.any(|one| one.kind == NOT_CARRIED && one.subject == shown(path))
+        };
+        let lacking: Vec<_> = folders.iter().filter(lack).collect();
+        let (Some(first), Some(last)) = (lacking.first(), lacking.last()) else {
+            return Ok(false);
+        };
+        for _ in 0..ROUNDS {
+            if !wait() {
+                break;
+            }
+            if is_carried(dir, first)? || is_carried(dir, last)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Leaves out the folders that have the CRLs by now. Whether there was one.
     fn forget_carried(&mut self, dir: &Path, folders: &[PathBuf]) -> Result<bool, Error> {
         let mut carried = Vec::new();
         for finding in self.findings.iter().filter(|one| one.kind == NOT_CARRIED) {
@@ -122,10 +163,11 @@ impl Report {
 }
 
 impl Check {
-    /// The CA below `dir`, its CRLs and its index, and every folder of a certificate beside it.
-    pub fn everything(&self, dir: &Path) -> Result<Report, Error> {
+    /// The CA below `dir`, its CRLs and its index, and every folder of a certificate beside it. A CRL that is not signed or
+    /// not carried yet may be about to be; so it is looked at again, after `wait`, before it is told.
+    pub fn everything(&self, dir: &Path, wait: &mut Wait<'_>) -> Result<Report, Error> {
         let mut report = Report::default();
-        let own = self.authority(dir, &mut report)?;
+        let own = self.authority(dir, &mut report, wait)?;
         let mut present = Vec::new();
         let folders = folders(dir)?;
         for path in &folders {
@@ -139,7 +181,7 @@ impl Check {
             }
         }
         self.index(&own, &present, &mut report)?;
-        while report.forget_carried(dir, &folders)? {}
+        report.settle(dir, &folders, wait)?;
         Ok(report)
     }
 
