@@ -178,24 +178,22 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
             Err(error) => Err(error),
         };
     }
-    let outcome = outcome.and_then(|()| revocation::failure(&refreshed, output));
+    let is_cut_short = outcome.is_err();
+    let failure = match outcome {
+        Ok(()) => revocation::failure(&refreshed, output),
+        Err(error) => Some(error),
+    };
     if output.json() {
         let mut document = document(&path, &plan, args, &issued);
         document["crls"] = json!(crls_json);
-        if let Err(error) = &outcome {
-            document["error"] = error.to_json();
-        }
-        output.document(&document)?;
-        return outcome.map_err(CommandError::told_in_json);
+        return revocation::document(document, failure, output);
     }
-    if outcome.is_err() && issued.count > 0 {
-        output.line(format_args!(
+    match (is_empty, args.dry_run) {
+        _ if is_cut_short && issued.count == 0 => {}
+        _ if is_cut_short => output.line(format_args!(
             "Done before the failure: {} issued.",
             issued.count
-        ))?;
-    }
-    outcome?;
-    match (is_empty, args.dry_run) {
+        ))?,
         (true, _) => output.line("Nothing to do.")?,
         (false, true) => output.line("Nothing was done: this was a dry run.")?,
         (false, false) => {
@@ -216,7 +214,7 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
             ))?;
         }
     }
-    Ok(())
+    failure.map_or(Ok(()), Err)
 }
 
 /// One line, however many there are: it is said on every run.

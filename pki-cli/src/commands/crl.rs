@@ -31,10 +31,11 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
     let mut passphrases = Remembered::new(&args.lists.passphrase);
     let refreshed = args.lists.refresh(&mut lists, &wish, &mut passphrases)?;
     revocation::notices(output, &refreshed);
+    let failure = revocation::failure(&refreshed, output);
     if output.json() {
-        output.document(&revocation::json(&refreshed, &lists, args.lists.dry_run))?;
-    } else {
-        revocation::lines(output, &refreshed, &lists, args.lists.dry_run)?;
+        let document = revocation::json(&refreshed, &lists, args.lists.dry_run);
+        return revocation::document(document, failure, output);
     }
-    revocation::failure(&refreshed, output)
+    revocation::lines(output, &refreshed, &lists, args.lists.dry_run)?;
+    failure.map_or(Ok(()), Err)
 }

@@ -260,10 +260,8 @@ pub(crate) fn notices(output: &mut Output, refreshed: &Refreshed) {
 }
 
 /// One failure for all that could not be done, which was told in full before; the exit code is that of the first.
-pub(crate) fn failure(refreshed: &Refreshed, output: &mut Output) -> Result<(), CommandError> {
-    let Some((first, rest)) = refreshed.failures.split_first() else {
-        return Ok(());
-    };
+pub(crate) fn failure(refreshed: &Refreshed, output: &mut Output) -> Option<CommandError> {
+    let (first, rest) = refreshed.failures.split_first()?;
     let told = |failure: &Failure| match &failure.folder {
         Some(folder) => format!(
             "The CRL could not be carried into {}: {}",
@@ -275,11 +273,21 @@ pub(crate) fn failure(refreshed: &Refreshed, output: &mut Output) -> Result<(), 
     for failure in rest {
         output.notice(told(failure));
     }
-    let error = CommandError::new(Kind::from(first.error.kind()), told(first)).hint(
+    let error = CommandError::new(Kind::from(first.error.kind()), told(first));
+    Some(error.hint(
         "What else could be done was done; put this right, and run \"pki crl\" to do what is left.",
-    );
-    Err(match output.json() {
-        true => error.told_in_json(),
-        false => error,
-    })
+    ))
+}
+
+/// Prints the one document of a command, with the failure in it that may have ended its work.
+pub(crate) fn document(
+    mut document: Value,
+    failure: Option<CommandError>,
+    output: &mut Output,
+) -> Result<(), CommandError> {
+    if let Some(error) = &failure {
+        document["error"] = error.to_json();
+    }
+    output.document(&document)?;
+    failure.map_or(Ok(()), |error| Err(error.told_in_json()))
 }

@@ -147,8 +147,14 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
         output.notice(sentence);
     }
     revocation::notices(output, &refreshed);
+    let failure = revocation::failure(&refreshed, output);
+    if output.json() {
+        let mut document = revocation::json(&refreshed, &lists, args.lists.dry_run);
+        document["certificates"] = items.iter().map(item_json).collect();
+        return revocation::document(document, failure, output);
+    }
     report(args, &items, &refreshed, &lists, (&revocation, output))?;
-    revocation::failure(&refreshed, output)
+    failure.map_or(Ok(()), Err)
 }
 
 /// What a CA issued is not accepted any more, either.
@@ -182,12 +188,6 @@ fn report(
     (revocation, output): (&Revocation, &mut Output),
 ) -> Result<(), CommandError> {
     let dry_run = args.lists.dry_run;
-    if output.json() {
-        let mut document = revocation::json(refreshed, lists, dry_run);
-        let revoked: Vec<_> = items.iter().map(item_json).collect();
-        document["certificates"] = json!(revoked);
-        return Ok(output.document(&document)?);
-    }
     for item in items {
         let what = describe(&item.row);
         match item.marked {

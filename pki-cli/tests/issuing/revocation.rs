@@ -291,11 +291,13 @@ fn a_folder_that_cannot_be_written_does_not_keep_the_others_from_it() {
         home.read("certs/payment/crl.pem"),
         home.read("certs/ca/crl.pem")
     );
-    let run = home.pki("crl --json");
-    assert_eq!(
-        (run.code, run.json()["failures"].as_array().map(Vec::len)),
-        (6, Some(1))
-    );
+    for command in ["crl --json", "revoke payment --json"] {
+        let run = home.pki(command);
+        let document = run.json();
+        let failures = document["failures"].as_array().map(Vec::len);
+        assert_eq!((run.code, failures), (6, Some(1)), "{command}");
+        assert_eq!(document["error"]["exit_code"], 6, "{command}");
+    }
     fs::remove_dir(home.path("certs/order/crl.pem")).expect("taken away");
     home.pki("crl").succeeds();
     assert_eq!(
