@@ -30,15 +30,40 @@ fn the_signature_of_a_request_with_a_weak_key_is_not_called_wrong() {
         "-pkeyopt",
         "ec_param_enc:explicit",
     ];
-    for key in [&RSA_1024[..], &secp256k1, &explicit] {
+    let rsa_2048 = ["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"];
+    let few_bits = "its RSA key has 1024 bits, fewer than 2048 (RFC 5280 section 4.1.2.7)";
+    let sha1 = "its signature algorithm sha1WithRSAEncryption (1.2.840.113549.1.1.5) is not one that is relied on (RFC 5280 section 4.1.1.2)";
+    for (key, hash, weakness) in [
+        (&RSA_1024[..], "-sha256", few_bits.to_owned()),
+        (&rsa_2048, "-sha1", sha1.to_owned()),
+        (&RSA_1024, "-sha1", format!("{sha1}, and {few_bits}")),
+        (
+            &secp256k1,
+            "-sha256",
+            "its key is on the curve secp256k1 (1.3.132.0.10) (RFC 5280 section 4.1.2.7)".to_owned(),
+        ),
+        (
+            &explicit,
+            "-sha256",
+            "its key writes out the parameters of a curve instead of naming it (RFC 5480 section 2.1.1)".to_owned(),
+        ),
+    ] {
         let Some(home) = with_key(key) else {
             return;
         };
-        let run = home.openssl("req -new -key key.pem -subj /CN=x -out x.csr");
+        let run = home.openssl(&format!("req -new {hash} -key key.pem -subj /CN=x -out x.csr"));
         assert_eq!(run.expect("openssl").code, 0);
-        let text = home.pki("inspect x.csr").succeeds();
-        assert!(text.contains("not checked"), "{key:?}: {text}");
-        assert!(!text.contains("WRONG"), "{key:?}: {text}");
+        let shown = home.pki("inspect x.csr --json").json();
+        assert_eq!(
+            shown["files"][0]["objects"][0]["proof_of_possession"],
+            format!("not checked: {weakness}"),
+            "{key:?}"
+        );
+        for option in ["", " --short"] {
+            let text = home.pki(&format!("inspect x.csr{option}")).succeeds();
+            assert!(text.contains(&weakness), "{key:?}: {text}");
+            assert!(!text.contains("WRONG"), "{key:?}: {text}");
+        }
         // It is refused all the same.
         home.pki("init").succeeds();
         assert_ne!(home.pki("sign x.csr").code, 0, "{key:?}");

@@ -1,5 +1,7 @@
 //! Certificate requests, shown, with their proof of possession checked.
 
+use std::borrow::Cow;
+
 use super::{
     Held, Object, Problem, extensions, fingerprints,
     node::Node,
@@ -44,7 +46,7 @@ pub(super) fn object(request: &Request<'_>) -> Object {
         signature_algorithm(&request.signature_algorithm),
     ));
     fields.push(("signature", Node::Octets(request.signature.octets.to_vec())));
-    fields.push(("proof_of_possession", Node::safe(proof)));
+    fields.push(("proof_of_possession", Node::safe(proof.clone())));
     fields.push(("fingerprints", fingerprints(request.raw)));
     let name = request.subject.short().map_or_else(
         || "without a name".to_owned(),
@@ -63,22 +65,23 @@ pub(super) fn object(request: &Request<'_>) -> Object {
     }
 }
 
-fn proof_of_possession(request: &Request<'_>) -> (&'static str, Option<Problem>) {
-    use crate::path_validation::{SignatureVerdict, verify_signature};
+fn proof_of_possession(request: &Request<'_>) -> (Cow<'static, str>, Option<Problem>) {
+    use crate::path_validation::{SignatureVerdict, unfit, verify_signature};
     match verify_signature(
         &request.public_key,
         &request.signature_algorithm,
         request.info,
         request.signature,
     ) {
-        SignatureVerdict::Right => ("the signature is right", None),
+        SignatureVerdict::Right => ("the signature is right".into(), None),
         SignatureVerdict::Wrong => (
-            "THE SIGNATURE IS WRONG: the request was altered, or its key is not the requester's",
+            "THE SIGNATURE IS WRONG: the request was altered, or its key is not the requester's"
+                .into(),
             Some(Problem::WrongProofOfPossession),
         ),
-        SignatureVerdict::UnknownAlgorithm => (
-            "not checked: the key or the signature algorithm is not one that is relied on",
-            None,
-        ),
+        SignatureVerdict::UnknownAlgorithm => {
+            let why = unfit(&request.public_key, &request.signature_algorithm);
+            (format!("not checked: {}", why.join(", and ")).into(), None)
+        }
     }
 }

@@ -32,7 +32,7 @@ pub(crate) use revocation::judge as judge_crl;
 pub(crate) use rustls::read_crl;
 pub use rustls::rustls_verdict;
 pub(crate) use series::Series;
-pub(crate) use signature::{SignatureVerdict, verify_signature};
+pub(crate) use signature::{SignatureVerdict, unfit, verify_signature};
 
 use build::{Pool, Search, Signatures, Work};
 use candidate::Candidate;

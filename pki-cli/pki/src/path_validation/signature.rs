@@ -26,15 +26,7 @@ pub(super) fn verify(
         .filter(|offered| *offered.signature_alg_id() == *algorithm.content)
         .peekable();
     if fits.peek().is_none() {
-        return Err(Finding::new(
-            FailureKind::WeakAlgorithm,
-            "RFC 5280 section 4.1.1.2",
-            format!(
-                "its signature algorithm {} is not one that is relied on",
-                algorithm.oid.name_and_numbers()
-            ),
-            "have it signed with ECDSA, Ed25519 or RSA over SHA-256, SHA-384 or SHA-512",
-        ));
+        return Err(not_relied_on(algorithm));
     }
     for offered in fits {
         if *offered.public_key_alg_id() != *key.algorithm.content {
@@ -61,6 +53,18 @@ pub(super) fn verify(
         "its signature was not made by the key of the issuer that bears the name it gives",
         "give the issuer's current certificate, or have the certificate issued again if it was altered",
     ))
+}
+
+fn not_relied_on(algorithm: &AlgorithmIdentifier<'_>) -> Finding {
+    Finding::new(
+        FailureKind::WeakAlgorithm,
+        "RFC 5280 section 4.1.1.2",
+        format!(
+            "its signature algorithm {} is not one that is relied on",
+            algorithm.oid.name_and_numbers()
+        ),
+        "have it signed with ECDSA, Ed25519 or RSA over SHA-256, SHA-384 or SHA-512",
+    )
 }
 
 /// Whether a key is of a kind and size that is relied on.
@@ -125,6 +129,19 @@ pub(crate) enum SignatureVerdict {
     Right,
     Wrong,
     UnknownAlgorithm,
+}
+
+/// What keeps a signature from being checked, each half a sentence: its algorithm, the key, or both.
+pub(crate) fn unfit(key: &PublicKey<'_>, algorithm: &AlgorithmIdentifier<'_>) -> Vec<String> {
+    let is_known = webpki::ALL_VERIFICATION_ALGS
+        .iter()
+        .any(|offered| *offered.signature_alg_id() == *algorithm.content);
+    let algorithm = (!is_known).then(|| not_relied_on(algorithm));
+    algorithm
+        .into_iter()
+        .chain(check_key(key).err())
+        .map(|finding| finding.to_string())
+        .collect()
 }
 
 /// The same question for those who only show objects.
