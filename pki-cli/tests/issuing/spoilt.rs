@@ -39,6 +39,55 @@ fn a_spoilt_first_certificate_is_told_and_the_next_is_not_taken_for_it() {
 }
 
 #[test]
+fn a_block_in_small_letters_is_told_by_whoever_reads_it() {
+    let home = home();
+    home.pki("csr payment --dns payment.example.org").succeeds();
+    home.pki("crl").succeeds();
+    for (file, small) in [
+        ("certs/order/tls.crt", "leaf.pem"),
+        ("certs/order/tls.key", "key.pem"),
+        ("certs/ca/root.crt", "root.pem"),
+        ("certs/ca/root.key", "root-key.pem"),
+        ("certs/payment/tls.csr", "request.pem"),
+        ("certs/ca/crl.pem", "lists.pem"),
+    ] {
+        let text: Vec<_> = home
+            .read(file)
+            .lines()
+            .map(|line| match line.starts_with('-') {
+                true => line.to_ascii_lowercase(),
+                false => line.to_owned(),
+            })
+            .collect();
+        home.write(small, text.join("\n"));
+        let shown = home.pki(&format!("inspect {small}"));
+        assert_eq!(shown.code, 7, "{small}: {shown:?}");
+        assert!(shown.stderr.contains("not in capital letters"), "{shown:?}");
+    }
+    for command in [
+        "verify leaf.pem",
+        "verify certs/order/tls.crt --trust root.pem",
+        "verify certs/order/tls.crt --crl lists.pem",
+        "verify certs/order/tls.crt --intermediates root.pem",
+        "check leaf.pem",
+        "revoke leaf.pem",
+        "sign request.pem",
+        "issue x --dns x.dev --ca root.pem --ca-key certs/ca/root.key",
+        "issue x --dns x.dev --ca certs/ca/root.crt --ca-key root-key.pem",
+        "import x --cert leaf.pem --key certs/order/tls.key",
+        "import x --cert certs/order/tls.crt --key key.pem",
+        "import ca --dir y --cert root.pem --key certs/ca/root.key",
+    ] {
+        let run = home.pki(command);
+        assert_ne!(run.code, 0, "{command}: {run:?}");
+        assert!(
+            format!("{run}").contains("is not in capital letters"),
+            "{command}: {run:?}"
+        );
+    }
+}
+
+#[test]
 fn a_ca_is_revoked_by_a_file_that_begins_with_it_alone() {
     let home = home();
     let issuing = home.read("certs/ca/issuing.crt");

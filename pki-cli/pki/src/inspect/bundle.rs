@@ -112,7 +112,8 @@ fn of_kind(
 /// Whether a file is text with at least one PEM block, be it a broken one.
 pub(super) fn is_pem(octets: &[u8]) -> bool {
     let has = |mark: &[u8]| memchr::memmem::find(octets, mark).is_some();
-    !pem::is_der(octets) && (has(b"----BEGIN") || has(b"----END "))
+    !pem::is_der(octets)
+        && (has(b"----BEGIN") || has(b"----END ") || pem::blocks(octets).next().is_some())
 }
 
 pub(super) fn first_value(der: Vec<u8>) -> Vec<u8> {

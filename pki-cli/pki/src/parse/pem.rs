@@ -68,12 +68,20 @@ const NO_END: &str = "its END line is missing";
 const NO_BEGIN: &str = "an END line stands there without a BEGIN line before it";
 const SPOILT_BEGIN: &str =
     "its BEGIN line is not “-----BEGIN”, label and “-----” alone, as RFC 7468 section 2 wants it";
+const SMALL_LETTERS: &str =
+    "its BEGIN or END line is not in capital letters, in which RFC 7468 section 2 writes it";
 const NO_LINE_BREAKS: &str =
     "its line breaks are missing; RFC 7468 section 2 wants BEGIN and END on lines of their own";
 
 impl Label {
     fn of(text: &str) -> Self {
         Self(LABELS.into_iter().find(|known| *known == text))
+    }
+
+    /// The label that this one would be in capital letters.
+    fn in_capitals(text: &str) -> Self {
+        let mut known = LABELS.into_iter();
+        Self(known.find(|known| known.eq_ignore_ascii_case(text)))
     }
 
     /// Whether what it stands for is no secret.
@@ -180,6 +188,11 @@ impl<'a> Iterator for Blocks<'a> {
                     Some(content) => block.content = Ok(Zeroizing::new(content)),
                     None => self.any_content(text, &mut block),
                 }
+                if let (Label(None), known @ Label(Some(_))) =
+                    (block.label, Label::in_capitals(text))
+                {
+                    (block.label, block.content) = (known, Err(SMALL_LETTERS));
+                }
             }
             return Some(block);
         }
@@ -191,6 +204,9 @@ impl<'a> Blocks<'a> {
     /// it for the one that is meant.
     fn spoilt(&mut self, octets: &[u8], line: Option<&str>) -> Option<Block<'a>> {
         let has = |mark: &[u8]| memmem::find(octets, mark).is_some();
+        if let Some(block) = line.and_then(|line| self.in_small_letters(line)) {
+            return Some(block);
+        }
         let (begin, reason) = if has(b"----BEGIN") {
             self.is_end_due = true;
             ("-----BEGIN ", SPOILT_BEGIN)
@@ -206,6 +222,28 @@ impl<'a> Blocks<'a> {
             label: Label::of(mark.map_or("", |mark| mark.text)),
             line: self.lines.number,
             content: Err(reason),
+            headers: Vec::new(),
+        })
+    }
+
+    /// A line that would begin a block of a known kind if it were written in capital letters.
+    fn in_small_letters(&mut self, line: &str) -> Option<Block<'a>> {
+        let line = line.strip_prefix("-----")?.strip_suffix("-----")?;
+        let (begin, label) = line.split_once(' ')?;
+        let label @ Label(Some(_)) = Label::in_capitals(label) else {
+            return None;
+        };
+        // An END line says nothing that its BEGIN line has not said already.
+        let is_end = begin.eq_ignore_ascii_case("END") && begin != "END";
+        let is_begin = begin.eq_ignore_ascii_case("BEGIN");
+        self.is_end_due = is_begin || (self.is_end_due && !is_end);
+        if !is_begin {
+            return None;
+        }
+        Some(Block {
+            label,
+            line: self.lines.number,
+            content: Err(SMALL_LETTERS),
             headers: Vec::new(),
         })
     }
@@ -261,7 +299,16 @@ impl<'a> Blocks<'a> {
                 Some(line) if line.contains("-----") => {
                     block.content = match mark(line, "-----END ") {
                         Some(end) if end.is_alone && end.text == label => decode(&body),
+                        Some(end) if end.is_alone && end.text.eq_ignore_ascii_case(label) => {
+                            Err(SMALL_LETTERS)
+                        }
                         Some(end) if end.is_alone => Err("its END line has another label"),
+                        None if line
+                            .get(..9)
+                            .is_some_and(|start| start.eq_ignore_ascii_case("-----END ")) =>
+                        {
+                            Err(SMALL_LETTERS)
+                        }
                         _ => Err(NO_LINE_BREAKS),
                     };
                     return;
@@ -414,6 +461,44 @@ mod tests {
         let not_text = [b"\xe9 -----BEGIN CMS-----\n", rest.as_bytes()].concat();
         let found: Vec<_> = blocks(&not_text).map(|block| block.content).collect();
         assert_eq!(found, [Err(SPOILT_BEGIN)]);
+    }
+
+    #[test]
+    fn a_block_in_small_letters_is_told_and_remarks_in_them_are_not() {
+        let good = "-----BEGIN CMS-----\nAAEC\n-----END CMS-----\n";
+        for block in [
+            "-----begin x509 crl-----\nAAEC\n-----end x509 crl-----\n",
+            "-----begin x509 crl-----\nAAEC\n-----END X509 CRL-----\n",
+            "-----Begin X509 CRL-----\nAAEC\n-----End X509 CRL-----\n",
+            "-----BEGIN x509 crl-----\nAAEC\n-----END x509 crl-----\n",
+            "-----BEGIN X509 CRL-----\nAAEC\n-----END x509 crl-----\n",
+            "-----BEGIN X509 CRL-----\nAAEC\n-----end X509 CRL-----\n",
+        ] {
+            let whole = format!("{block}{good}");
+            let found: Vec<_> = blocks(whole.as_bytes())
+                .map(|block| (block.label.as_str(), block.content))
+                .collect();
+            assert_eq!(
+                found,
+                [
+                    ("X509 CRL", Err(SMALL_LETTERS)),
+                    ("CMS", Ok(Zeroizing::new(vec![0, 1, 2])))
+                ],
+                "{block}"
+            );
+        }
+        for remark in [
+            "-----begin of the bundle-----\n",
+            "-----Begin forwarded message-----\n",
+            "the certificate begins with -----begin certificate-----, which is wrong\n",
+            "-----end certificate-----\n",
+        ] {
+            let whole = format!("{remark}{good}");
+            let found: Vec<_> = blocks(whole.as_bytes())
+                .map(|block| block.content)
+                .collect();
+            assert_eq!(found, [Ok(Zeroizing::new(vec![0, 1, 2]))], "{remark}");
+        }
     }
 
     #[test]
