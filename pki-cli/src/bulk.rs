@@ -15,13 +15,14 @@ use std::{
 
 use pki::{
     Error,
-    apply::Step,
+    apply::{Compare, Step},
     authority::Authority,
     batch::{Batch, Made, Outcome, Place, Tools},
     certificate::Certificate,
     index::Index,
     issuer::Issuer,
     key::{KeyAlgorithm, KeyError, Passphrase, PrivateKey},
+    manifest::Entry,
 };
 
 use crate::commands::{now, patience};
@@ -34,6 +35,11 @@ const SMALLEST_BATCH: usize = 32;
 const OTHER_FILES: usize = 64;
 /// So many keys are made before there is a CA that could use them.
 const MOST_READY_KEYS: usize = 64;
+
+/// Into so many parts for each core a manifest is cut, since some entries take longer than others.
+const PARTS: usize = 4;
+/// Fewer entries are not worth a thread.
+const SMALLEST_PART: usize = 16;
 
 /// Under which passphrase the key of a step is encrypted.
 pub(crate) type PassphraseOf<'a> = dyn Fn(&Step) -> Option<&'a Passphrase> + Sync + 'a;
@@ -84,6 +90,51 @@ impl ReadyKeys {
         };
         found.map_or_else(|| PrivateKey::generate(algorithm), Ok)
     }
+}
+
+/// Compares the entries of a manifest on all cores, in parts; the failure that is told is the one that comes first in
+/// their order.
+pub(crate) fn compare(entries: &[Entry], compare: &Compare<'_>) -> Result<Vec<Step>, Error> {
+    let size = entries.len().div_ceil(PARTS * cores()).max(SMALLEST_PART);
+    let parts: Vec<_> = entries.chunks(size).collect();
+    let threads = cores().min(parts.len());
+    if threads < 2 {
+        return compare(entries);
+    }
+    let (next, is_over) = (AtomicUsize::new(0), AtomicBool::new(false));
+    // Parts are taken in their order: when one fails, those before it are done or under way.
+    let work = || {
+        let mut compared = Vec::new();
+        while !is_over.load(Relaxed) {
+            let at = next.fetch_add(1, Relaxed);
+            let Some(part) = parts.get(at) else {
+                break;
+            };
+            let steps = compare(part);
+            if steps.is_err() {
+                is_over.store(true, Relaxed);
+            }
+            compared.push((at, steps));
+        }
+        compared
+    };
+    let mut compared = thread::scope(|scope| {
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+        let mut compared = work();
+        for other in others {
+            match other.join() {
+                Ok(more) => compared.extend(more),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        compared
+    });
+    compared.sort_by_key(|(at, _)| *at);
+    let mut steps = Vec::with_capacity(entries.len());
+    for (_, part) in compared {
+        steps.extend(part?);
+    }
+    Ok(steps)
 }
 
 /// What every thread sees.

@@ -59,7 +59,7 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
         .hint("name it: pki apply FILE. A manifest is pki.toml with [ca] and one [certificate.NAME] for each certificate"),
         other => other.into(),
     })?;
-    let plan = Plan::make(&manifest, &global.dir, now())?;
+    let plan = Plan::make_in_parts(&manifest, &global.dir, now(), &bulk::compare)?;
     for entry in &manifest.certificates {
         for name in &entry.repeated {
             output.notice(format_args!(

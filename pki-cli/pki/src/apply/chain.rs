@@ -2,6 +2,7 @@
 //! of a certificate.
 
 use std::{
+    borrow::Cow,
     collections::HashSet,
     path::{Path, PathBuf},
 };
@@ -32,16 +33,62 @@ pub(crate) struct Chain<'a> {
     pub(super) anchors: Vec<&'a Certificate>,
     /// The CA whose place the issuing one took.
     pub(super) previous: Option<&'a Certificate>,
-    /// The serial numbers of what the CA revoked.
-    pub(super) revoked: HashSet<String>,
-    /// The keys that are in other hands.
-    pub(super) compromised: HashSet<String>,
-    /// The CA of it that is revoked.
-    pub(super) revoked_authority: Option<String>,
-    /// A `crl.pem` that would go beside every certificate, and in which nothing can be read.
-    pub(super) unreadable_lists: Option<PathBuf>,
+    /// What the CA took back.
+    pub(super) known: Cow<'a, Known>,
     /// The question whether verifiers would accept a certificate.
     pub(super) series: Series<'a>,
+}
+
+/// What a CA took back.
+#[derive(Clone, Default)]
+pub(super) struct Known {
+    /// The serial numbers of what it revoked.
+    revoked: HashSet<String>,
+    /// The keys that are in other hands.
+    compromised: HashSet<String>,
+    /// The CA of the chain that is revoked.
+    authority: Option<String>,
+    /// A `crl.pem` that would go beside every certificate, and in which nothing can be read.
+    unreadable_lists: Option<PathBuf>,
+}
+
+impl Known {
+    /// What the CRLs of the CA below `dir` say of what `issuer` issued.
+    pub(super) fn of_lists(dir: &Path, issuer: &DistinguishedName) -> Result<Self, Error> {
+        let lists = dir.join(authority::FOLDER).join(folder::REVOCATION_LISTS);
+        Ok(match folder::read_if_there(&lists)? {
+            Some(lists) => Self {
+                revoked: serials(&lists, issuer),
+                ..Self::default()
+            },
+            None => Self::default(),
+        })
+    }
+
+    /// What the index below `dir` says besides.
+    pub(super) fn add_index(
+        &mut self,
+        dir: &Path,
+        issuing: Option<&Certificate>,
+        root: &Certificate,
+    ) -> Result<(), Error> {
+        let folder = dir.join(authority::FOLDER);
+        let certificates = || issuing.into_iter().chain([root]);
+        let mut index = open_index(&folder, certificates(), Index::open_to_read)?;
+        // An older copy that was brought back does not know all that crl.pem tells of.
+        match catch_up_supposedly(&mut index, &folder, certificates()) {
+            Err(Error::ListsUnreadable(path)) => self.unreadable_lists = Some(path),
+            other => drop(other?),
+        }
+        let issuer = issuing.unwrap_or(root).subject();
+        let revoked = index.revoked(&issuer.to_string())?;
+        self.revoked
+            .extend(revoked.into_iter().map(|row| row.serial));
+        self.compromised = index.compromised_keys()?;
+        self.authority = index.first_revoked(certificates())?;
+        index.still_stands()?;
+        Ok(())
+    }
 }
 
 impl<'a> Chain<'a> {
@@ -59,10 +106,7 @@ impl<'a> Chain<'a> {
             issuing,
             anchors,
             previous: None,
-            revoked: HashSet::new(),
-            compromised: HashSet::new(),
-            revoked_authority: None,
-            unreadable_lists: None,
+            known: Cow::Owned(Known::default()),
             series: Series::new(question),
         }
     }
@@ -75,29 +119,21 @@ impl<'a> Chain<'a> {
 
     /// The same, which knows what the CRLs of the CA below `dir` say.
     pub(crate) fn with_revoked(mut self, dir: &Path) -> Result<Self, Error> {
-        let lists = dir.join(authority::FOLDER).join(folder::REVOCATION_LISTS);
-        if let Some(lists) = folder::read_if_there(&lists)? {
-            self.revoked = serials(&lists, self.issuer().subject());
-        }
+        self.known = Cow::Owned(Known::of_lists(dir, self.issuer().subject())?);
         Ok(self)
     }
 
-    /// The same, which knows what the index below `dir` says: revocations of which no CRL tells yet, and keys.
+    /// The same, which knows what the index below `dir` says.
     pub(crate) fn with_index(mut self, dir: &Path) -> Result<Self, Error> {
-        let folder = dir.join(authority::FOLDER);
-        let mut index = open_index(&folder, self.certificates(), Index::open_to_read)?;
-        // An older copy that was brought back does not know all that crl.pem tells of.
-        match catch_up_supposedly(&mut index, &folder, self.certificates().into_iter()) {
-            Err(Error::ListsUnreadable(path)) => self.unreadable_lists = Some(path),
-            other => drop(other?),
-        }
-        let revoked = index.revoked(&self.issuer().subject().to_string())?;
-        self.revoked
-            .extend(revoked.into_iter().map(|row| row.serial));
-        self.compromised = index.compromised_keys()?;
-        self.revoked_authority = index.first_revoked(self.certificates())?;
-        index.still_stands()?;
+        let (issuing, root) = (self.issuing, self.root);
+        self.known.to_mut().add_index(dir, issuing, root)?;
         Ok(self)
+    }
+
+    /// The same, which knows what another one found out.
+    pub(super) fn knowing(mut self, known: &'a Known) -> Self {
+        self.known = Cow::Borrowed(known);
+        self
     }
 }
 
@@ -212,7 +248,7 @@ impl Chain<'_> {
     /// Refuses to issue by a CA that the index has as revoked, or one below such a one, and where what goes beside every
     /// certificate is damaged.
     pub(super) fn check_authority(&self) -> Result<(), Error> {
-        match (&self.unreadable_lists, &self.revoked_authority) {
+        match (&self.known.unreadable_lists, &self.known.authority) {
             (Some(path), _) => Err(Error::ListsUnreadable(path.clone())),
             (None, Some(subject)) => Err(Refusal::RevokedCa(subject.clone()).into()),
             (None, None) => Ok(()),
@@ -231,14 +267,16 @@ impl Chain<'_> {
 
     pub(super) fn has_given_up_key_of(&self, certificate: &Certificate) -> bool {
         // Most often there are none.
-        !self.compromised.is_empty()
+        !self.known.compromised.is_empty()
             && self
+                .known
                 .compromised
                 .contains(&certificate.public_key().fingerprint())
     }
 
     pub(super) fn has_revoked(&self, certificate: &Certificate) -> bool {
-        certificate.names_as_issuer(self.issuer()) && self.revoked.contains(&certificate.serial())
+        certificate.names_as_issuer(self.issuer())
+            && self.known.revoked.contains(&certificate.serial())
     }
 
     /// Why verifiers would not accept a certificate, whose names and purposes were looked at already.

@@ -3,6 +3,7 @@
 
 mod action;
 mod chain;
+mod comparison;
 mod pair;
 #[cfg(test)]
 mod tests;
@@ -15,14 +16,14 @@ use std::{
 use time::OffsetDateTime;
 
 use crate::{
-    authority::{Authority, Generations, Role},
+    authority::{Generations, Role},
     error::Error,
     folder::{self, Entry as File, Folder, FolderError, Wait},
-    issuer::{self},
     manifest::{Entry, Manifest},
 };
 use action::action;
 pub(crate) use chain::Chain;
+pub use comparison::{Compare, Spread};
 pub use pair::{has_encrypted_key, write_certificate, write_pair};
 
 /// What would be done.
@@ -86,76 +87,18 @@ impl Action {
 impl Plan {
     /// Compares a manifest with what is below `dir`.
     pub fn make(manifest: &Manifest, dir: &Path, now: OffsetDateTime) -> Result<Self, Error> {
-        let present = if Authority::exists(dir) {
-            Some(Generations::read(dir)?)
-        } else {
-            None
-        };
-        let chain = match &present {
-            Some(generations) => Some(Chain {
-                previous: generations.previous_issuer(),
-                ..Chain::new(
-                    generations.root()?,
-                    generations.get(Role::Issuing),
-                    generations.anchors(),
-                    now,
-                )
-                .with_revoked(dir)?
-                .with_index(dir)?
-            }),
-            None => None,
-        };
-        let authority = match &chain {
-            None => AuthorityStep::Create,
-            Some(chain) => AuthorityStep::Keep(chain.differences(&manifest.authority)),
-        };
-        // What does not hang on the entry is asked once for each profile.
-        let mut fit = Vec::new();
-        let mut check = |chain: &Chain<'_>, entry: &Entry| {
-            if fit.is_empty() {
-                chain.check_authority()?;
-            }
-            if !fit.contains(&entry.profile) {
-                issuer::check_above(&chain.certificates(), entry.profile, now)?;
-                fit.push(entry.profile);
-            }
-            chain.check(entry, &manifest.path)
-        };
-        // All folders lie in one, so whether the first can be made says it of the others.
-        let mut is_room_known = false;
-        let steps = manifest
-            .certificates
-            .iter()
-            .map(|entry| {
-                let path = dir.join(&entry.name);
-                // Most often, of many, it is not, and that is all that is asked of the file system.
-                let is_there = folder::is_there(&path)?;
-                let action = match is_there {
-                    true => action(entry, &path, chain.as_ref(), now)?,
-                    false => Action::Issue,
-                };
-                if let Some(chain) = &chain
-                    && action.makes_key()
-                {
-                    check(chain, entry)?;
-                }
-                match (is_there, &action) {
-                    (true, Action::Keep(_)) => {}
-                    (true, _) => folder::check(&path)?,
-                    (false, _) if is_room_known => {}
-                    (false, _) => {
-                        folder::check_writable(&path)?;
-                        is_room_known = true;
-                    }
-                }
-                Ok(Step {
-                    entry: entry.clone(),
-                    is_encrypted: action != Action::Issue && has_encrypted_key(&path)?,
-                    action,
-                })
-            })
-            .collect::<Result<_, Error>>()?;
-        Ok(Self { authority, steps })
+        Self::make_in_parts(manifest, dir, now, &|entries, compare| compare(entries))
+    }
+
+    /// The same by a caller who has threads: `spread` gets all entries and what compares some of them, and answers with
+    /// the steps of all, in their order.
+    pub fn make_in_parts(
+        manifest: &Manifest,
+        dir: &Path,
+        now: OffsetDateTime,
+        spread: &Spread<'_>,
+    ) -> Result<Self, Error> {
+        comparison::plan(manifest, dir, now, spread)
     }
 
     /// Whether reality matches already.
