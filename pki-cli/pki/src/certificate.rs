@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     der, distinguished_name::DistinguishedName, key::PublicKey, name_constraints::NameConstraints,
-    pem, profile::Profile, serial_number, subject_alt_name::GeneralName,
+    pem, profile::Profile, serial_number, subject_alt_name::GeneralName, text::hexadecimal,
 };
 
 /// A certificate, read once.
@@ -338,15 +338,6 @@ pub(crate) fn signed(content: &[u8], algorithm: &[u8], signature: &[u8]) -> Zero
         algorithm,
         &der::bit_string(signature),
     ]))
-}
-
-pub(crate) fn hexadecimal(octets: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble & 0xf)]);
-    octets
-        .iter()
-        .flat_map(|octet| [digit(octet >> 4), digit(*octet)])
-        .collect()
 }
 
 pub(crate) fn purposes(usage: &x509_parser::extensions::ExtendedKeyUsage<'_>) -> Vec<String> {

@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use crate::{certificate::hexadecimal, der, error::Error};
+use crate::{der, error::Error, text::hexadecimal};
 
 /// A serial number.
 #[derive(Clone, Copy, Eq, Hash, Ord, PartialEq, PartialOrd)]

@@ -13,6 +13,18 @@ pub fn escape(text: &str) -> String {
     out
 }
 
+/// Octets in hexadecimal, in small letters.
+pub(crate) fn hexadecimal(octets: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble & 0xf)]);
+    // Of a length that is known from the start: a batch writes three of these for each certificate.
+    let mut text = String::with_capacity(2 * octets.len());
+    for octet in octets {
+        text.extend([digit(octet >> 4), digit(*octet)]);
+    }
+    text
+}
+
 /// The same where a backslash stands for what follows it already, as in a subject in openssl's slash form.
 pub(crate) fn escape_escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());

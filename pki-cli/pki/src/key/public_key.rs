@@ -5,7 +5,7 @@ use std::fmt;
 use x509_parser::{prelude::FromDer, x509::SubjectPublicKeyInfo};
 
 use super::{EC_PUBLIC_KEY, ED25519, KeyError, P256, P384, P521, RSA_ENCRYPTION};
-use crate::der;
+use crate::{der, text::hexadecimal};
 
 /// A public key: a SubjectPublicKeyInfo (RFC 5280 §4.1.2.7), byte for byte as it came. Two are equal when they are the
 /// same key, however the algorithm's parameters are written.
@@ -91,8 +91,7 @@ impl PublicKey {
     /// algorithm's parameters are written.
     pub fn fingerprint(&self) -> String {
         let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &self.key);
-        let octets = digest.as_ref().iter();
-        octets.map(|octet| format!("{octet:02x}")).collect()
+        hexadecimal(digest.as_ref())
     }
 
     /// The key identifier: the leftmost 160 bits of the SHA-256 of the key (RFC 7093 §2 method 1). RFC 5280 §4.2.1.2
