@@ -20,7 +20,12 @@ impl FileSystems {
     /// Those of these folders.
     pub fn of<'f>(folders: impl IntoIterator<Item = &'f Path>) -> Result<Self, FolderError> {
         let mut all = Self::default();
+        let mut last = None;
         for folder in folders {
+            // Most often one folder holds all of them.
+            if last.replace(folder) == Some(folder) {
+                continue;
+            }
             let metadata = fs::metadata(folder).map_err(FolderError::io(folder, "read"))?;
             let is_known = |(device, _): &(u64, PathBuf)| *device == metadata.dev();
             if !all.0.iter().any(is_known) {

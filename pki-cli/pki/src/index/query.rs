@@ -228,9 +228,7 @@ impl Index {
         let read = |error| self.error("read", &error);
         let mut statement = self
             .connection
-            .prepare_cached(&format!(
-                "SELECT {COLUMNS} FROM certificate WHERE {column} = ? ORDER BY rowid"
-            ))
+            .prepare_cached(&equal_sql(column))
             .map_err(read)?;
         let rows = statement.query_map([value], Row::from_sql).map_err(read)?;
         let mut rows = rows.collect::<Result<_, _>>().map_err(read)?;
@@ -303,6 +301,10 @@ impl Index {
             .map(Option::flatten)
             .map_err(|error| self.error("read", &error))
     }
+}
+
+fn equal_sql(column: &str) -> String {
+    format!("SELECT {COLUMNS} FROM certificate WHERE {column} = ? ORDER BY rowid")
 }
 
 #[cfg(test)]
@@ -389,12 +391,20 @@ mod tests {
                 ..Filter::default()
             },
         ];
-        for filter in filters {
-            let (from, values) = filter.sql();
-            let sql = format!(
-                "EXPLAIN QUERY PLAN SELECT {COLUMNS} FROM {from} ORDER BY {}",
-                filter.order()
-            );
+        let mut questions: Vec<_> = filters
+            .iter()
+            .map(|filter| {
+                let (from, values) = filter.sql();
+                let order = filter.order();
+                let sql = format!("SELECT {COLUMNS} FROM {from} ORDER BY {order}");
+                (sql, values)
+            })
+            .collect();
+        for column in ["name", "fingerprint"] {
+            questions.push((equal_sql(column), vec!["x".to_owned()]));
+        }
+        for (sql, values) in questions {
+            let sql = format!("EXPLAIN QUERY PLAN {sql}");
             let mut statement = index.connection.prepare(&sql).expect("a plan");
             let plan: Vec<String> = statement
                 .query_map(rusqlite::params_from_iter(values), |row| row.get(3))

@@ -85,7 +85,7 @@ const INDEXES: &str = "
 CREATE INDEX certificate_by_status ON certificate (status, not_after);
 CREATE INDEX certificate_by_issuer ON certificate (issuer, not_after);
 CREATE INDEX certificate_by_name ON certificate (name);
-CREATE INDEX certificate_by_fingerprint ON certificate (fingerprint);
+CREATE INDEX certificate_by_fingerprint ON certificate (fingerprint) WHERE fingerprint IS NOT NULL;
 CREATE INDEX certificate_revoked ON certificate (issuer, last_crl) WHERE status = 'revoked';
 ";
 
