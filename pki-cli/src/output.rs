@@ -17,6 +17,9 @@ pub const GOOD: Style = AnsiColor::Green.on_default().bold();
 /// Bold cyan, for the word `hint`.
 pub const HINT: Style = AnsiColor::Cyan.on_default().bold();
 
+/// `inspect` of a large bundle writes thousands of lines: few calls, and few pages for what waits.
+const BUFFER: usize = 32 << 10;
+
 /// Where a command writes.
 pub struct Output {
     stdout: Box<dyn Write>,
@@ -41,8 +44,7 @@ impl Output {
     /// The stdout and stderr of this process.
     pub fn from_process() -> Self {
         Self {
-            // Buffered: `inspect` of a large bundle writes thousands of lines.
-            stdout: Box::new(io::BufWriter::new(io::stdout())),
+            stdout: Box::new(io::BufWriter::with_capacity(BUFFER, io::stdout())),
             is_coloured: anstream::AutoStream::choice(&io::stdout())
                 != anstream::ColorChoice::Never,
             stderr: Box::new(anstream::stderr()),
