@@ -152,18 +152,23 @@ struct Shared<'a> {
     passphrase: &'a PassphraseOf<'a>,
 }
 
-/// What a batch brought, or why it ended.
-type Brought<'a> = (usize, Result<Outcome<'a>, Error>);
+/// What a batch brought, and why it ended early.
+type Brought<T> = (usize, Vec<T>, Option<Error>);
 
-/// Takes the steps, and tells `made` of each certificate in the order of the steps. After a failure what was begun is
-/// finished and nothing else is begun; the failure that is told is the one that comes first in the order of the steps.
-pub(crate) fn take<'a>(
+/// What is to be told of a certificate. It is asked on the thread that made it, where the certificate itself ends.
+pub(crate) type Telling<'a, T> = dyn Fn(&Made<'a>) -> T + Sync + 'a;
+
+/// Takes the steps, and tells `made` of each certificate, by what `telling` made of it, in the order of the steps. After a
+/// failure what was begun is finished and nothing else is begun; the failure that is told is the one that comes first in
+/// the order of the steps.
+pub(crate) fn take<'a, T: Send>(
     steps: &'a [Step],
     authority: &'a mut Authority,
     dir: &'a Path,
     keys: &'a ReadyKeys,
     passphrase: &'a PassphraseOf<'a>,
-    made: &mut dyn FnMut(Made<'_>),
+    telling: &Telling<'a, T>,
+    made: &mut dyn FnMut(T),
 ) -> Result<(), Error> {
     let (issuer, anchors, index) = authority.parts();
     let Some(index) = index else {
@@ -190,14 +195,14 @@ pub(crate) fn take<'a>(
     };
     let mut results = Results::default();
     if threads < 2 {
-        work(&shared, &mut |brought| results.add(brought, made));
+        work(&shared, telling, &mut |brought| results.add(brought, made));
     } else {
         thread::scope(|scope| {
             let (sender, receiver) = mpsc::channel();
             for _ in 0..threads {
                 let (shared, sender) = (&shared, sender.clone());
                 scope.spawn(move || {
-                    work(shared, &mut |brought| {
+                    work(shared, telling, &mut |brought| {
                         // Nobody listens only when this process is on its way out.
                         let _ = sender.send(brought);
                     });
@@ -213,25 +218,25 @@ pub(crate) fn take<'a>(
 }
 
 /// What came in, in the order in which it is told.
-#[derive(Default)]
-struct Results<'a> {
+struct Results<T> {
     told: usize,
-    waiting: std::collections::BTreeMap<usize, Vec<Made<'a>>>,
+    waiting: std::collections::BTreeMap<usize, Vec<T>>,
     failure: Option<(usize, Error)>,
 }
 
-impl<'a> Results<'a> {
-    fn add(&mut self, (at, brought): Brought<'a>, made: &mut dyn FnMut(Made<'_>)) {
-        let failure = match brought {
-            Ok(outcome) => {
-                self.waiting.insert(at, outcome.made);
-                outcome.failure
-            }
-            Err(error) => {
-                self.waiting.insert(at, Vec::new());
-                Some(error)
-            }
-        };
+impl<T> Default for Results<T> {
+    fn default() -> Self {
+        Self {
+            told: 0,
+            waiting: std::collections::BTreeMap::new(),
+            failure: None,
+        }
+    }
+}
+
+impl<T> Results<T> {
+    fn add(&mut self, (at, whole, failure): Brought<T>, made: &mut dyn FnMut(T)) {
+        self.waiting.insert(at, whole);
         if let Some(error) = failure
             && self.failure.as_ref().is_none_or(|(first, _)| at < *first)
         {
@@ -245,17 +250,20 @@ impl<'a> Results<'a> {
 }
 
 /// Batch after batch, until none is left.
-fn work<'a>(shared: &Shared<'a>, tell: &mut dyn FnMut(Brought<'a>)) {
+fn work<'a, T>(shared: &Shared<'a>, telling: &Telling<'a, T>, tell: &mut dyn FnMut(Brought<T>)) {
     while !shared.is_over.load(Relaxed) {
         let at = shared.next.fetch_add(1, Relaxed);
         let Some(range) = shared.batches.get(at) else {
             return;
         };
-        let brought = run(shared, &shared.steps[range.clone()]);
-        if !matches!(&brought, Ok(outcome) if outcome.failure.is_none()) {
+        let (made, failure) = match run(shared, &shared.steps[range.clone()]) {
+            Ok(outcome) => (outcome.made.iter().map(telling).collect(), outcome.failure),
+            Err(error) => (Vec::new(), Some(error)),
+        };
+        if failure.is_some() {
             shared.is_over.store(true, Relaxed);
         }
-        tell((at, brought));
+        tell((at, made, failure));
     }
 }
 
@@ -296,20 +304,22 @@ fn round<'a>(shared: &Shared<'a>, steps: &'a [Step]) -> Result<Outcome<'a>, Erro
     Ok(recorded.publish())
 }
 
-/// Cuts the steps into batches: small enough that every core has several, large enough that few syncs are needed, and
-/// such that as many as there are cores keep no more folders open than may be. A key that takes long to make has a batch
-/// of its own.
+/// Cuts the steps into batches: large enough that few syncs are needed, smaller towards the end, so that no core waits
+/// long for the last one, and such that as many as there are cores keep no more folders open than may be. A key that
+/// takes long to make has a batch of its own.
 fn batches(
     steps: &[Step],
     is_encrypted: impl Fn(&Step) -> bool,
     cores: usize,
     open_files: usize,
 ) -> Vec<Range<usize>> {
-    let due = steps.iter().filter(|step| step.makes_key()).count();
+    let mut due = steps.iter().filter(|step| step.makes_key()).count();
     let most = (open_files.saturating_sub(OTHER_FILES) / cores).clamp(1, LARGEST_BATCH);
-    let size = due
-        .div_ceil(4 * cores)
-        .clamp(SMALLEST_BATCH.min(most), most);
+    let size_of_next = |due: usize| {
+        due.div_ceil(2 * cores)
+            .clamp(SMALLEST_BATCH.min(most), most)
+    };
+    let mut size = size_of_next(due);
     let mut batches = Vec::new();
     let (mut start, mut held) = (0, 0);
     for (at, step) in steps.iter().enumerate() {
@@ -318,9 +328,11 @@ fn batches(
         }
         let is_alone = takes_long(step.entry.key) || is_encrypted(step);
         held += if is_alone { size } else { 1 };
+        due -= 1;
         if held >= size {
             batches.push(start..at + 1);
             (start, held) = (at + 1, 0);
+            size = size_of_next(due);
         }
     }
     if held > 0 {

@@ -293,21 +293,26 @@ fn carry_out(
             .filter(|_| is_to_be_encrypted(step, args))
     };
     let due = plan.steps.iter().filter(|step| step.makes_key()).count();
+    let is_shown = output.json();
     let outcome = bulk::take(
         &plan.steps,
         &mut authority,
         &global.dir,
         keys,
         &passphrase,
-        &mut |made| {
-            for notice in &made.notices {
-                output.notice(format_args!("{}: {notice}", made.step.entry.name));
+        // Of ten thousand certificates nothing is kept that is not shown.
+        &|made| {
+            let shown = is_shown.then(|| show::certificate_json(&made.certificate));
+            (made.step, made.notices.clone(), shown)
+        },
+        &mut |(step, notices, shown)| {
+            let name = &step.entry.name;
+            for notice in &notices {
+                output.notice(format_args!("{name}: {notice}"));
             }
             done.count += 1;
-            // Of ten thousand certificates nothing is kept that is not shown.
-            if output.json() {
-                let shown = show::certificate_json(&made.certificate);
-                done.shown.insert(made.step.entry.name.clone(), shown);
+            if let Some(shown) = shown {
+                done.shown.insert(name.clone(), shown);
             }
             output.progress("issued", done.count, due);
         },

@@ -4,6 +4,7 @@ use time::{Duration, macros::datetime};
 
 use super::{action::names_difference, *};
 use crate::{
+    authority::Authority,
     batch::{Batch, Place, Tools},
     key::PrivateKey,
     subject_alt_name::GeneralName,
