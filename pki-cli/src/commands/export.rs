@@ -122,6 +122,9 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
         _ => Zeroizing::new(exported.to_pem().as_bytes().to_vec()),
     };
     if args.dry_run {
+        if !is_stdout(&args.out) {
+            folder::check_place(&args.out, args.force).map_err(pki::Error::from)?;
+        }
         return report(args, &path, name, &exported, output);
     }
     if is_stdout(&args.out) {

@@ -80,6 +80,10 @@ pub(super) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
         args.passphrase
             .refuse_clear_keys("add --encrypt-key", output)?;
     }
+    let passphrase = match args.encrypt_key && takeover.has_clear_key() {
+        true => Some(args.passphrase.choose()?),
+        false => None,
+    };
     let rows = takeover.rows();
     if args.dry_run {
         let mut told = |done| output.progress("rows read", done, rows);
@@ -87,10 +91,6 @@ pub(super) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
         output.end_progress();
         return report(args, &imported?, output);
     }
-    let passphrase = match args.encrypt_key && takeover.has_clear_key() {
-        true => Some(args.passphrase.choose()?),
-        false => None,
-    };
     let mut told = |done| output.progress("rows imported", done, rows);
     let mut wait = patience();
     let imported = takeover.write(

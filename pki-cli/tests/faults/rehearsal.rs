@@ -184,9 +184,20 @@ fn a_dry_run_refuses_what_the_real_run_refuses_in_the_same_words() {
     home.pki("init --dir lost").succeeds();
     std::fs::remove_file(home.path("lost/ca/root.crt")).expect("removed");
     home.write("pki.toml", "[ca]\nsubject = \"/CN=Root\"\n");
+    // Something else where a CA should be, and a link, which no folder takes the place of.
+    for folder in ["full/ca", "odd", "linked", "elsewhere"] {
+        std::fs::create_dir_all(home.path(folder)).expect("made");
+    }
+    home.write("full/ca/notes", "");
+    home.write("odd/ca", "");
+    std::os::unix::fs::symlink("../elsewhere", home.path("linked/ca")).expect("linked");
+    home.write("lines", "no line of a table\n");
     for command in [
         "init",
         "init --dir file",
+        "init --dir full",
+        "init --dir odd",
+        "init --dir linked",
         "init --dir new --days 0",
         "init --dir new --permit-dns *.dev",
         "init --dir new --subject /CN=A --issuing-subject /CN=a",
@@ -219,7 +230,25 @@ fn a_dry_run_refuses_what_the_real_run_refuses_in_the_same_words() {
         "export there --format pkcs12 --out x.p12 --export-passphrase-file nofile",
         "export there --format pkcs12 --out x.p12 --export-passphrase-file empty",
         "export there --format pem --out file",
+        "export there --format pem --out certs --force",
+        "export there --format pem --out nowhere/x.pem",
         "apply pki.toml --dir lost",
+        "apply pki.toml --dir full",
+        "apply pki.toml --dir odd",
+        "apply pki.toml --dir linked",
+        "import ca --cert certs/ca/root.crt --key certs/ca/root.key",
+        "import ca --cert certs/ca/root.crt --key certs/ca/root.key --dir full",
+        "import ca --cert certs/ca/root.crt --key certs/ca/root.key --dir odd",
+        "import ca --cert certs/ca/root.crt --key certs/ca/root.key --dir linked",
+        "import ca --cert certs/ca/root.crt --key certs/ca/root.key --dir file",
+        "import ca --cert certs/ca/root.crt --key certs/ca/root.key --dir file/below",
+        "import ca --cert certs/ca/root.crt --key certs/ca/root.key --dir odd --index lines",
+        "import ca --cert certs/ca/root.crt --key certs/ca/root.key --dir new --index lines",
+        "import ca --cert certs/ca/root.crt --key certs/ca/root.key --dir new --encrypt-key --passphrase-file empty",
+        "import ca --cert certs/ca/root.crt --key certs/ca/issuing.key --dir new",
+        "import there --cert certs/there/tls.crt --key certs/there/tls.key",
+        "import x --cert certs/there/tls.crt --key certs/there/tls.key --out certs/ca",
+        "import x --cert certs/there/tls.crt --key certs/there/tls.key --out file",
     ] {
         let before = tree(&home.path(""));
         let rehearsed = home.pki(&format!("{command} --dry-run"));

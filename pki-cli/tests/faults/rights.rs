@@ -122,6 +122,13 @@ fn folders_that_may_not_be_written_to() {
         let before = tree(&home.path(""));
         let refused = run(&home, writing.command);
         let error = assert_refused(writing, &refused, "a read-only folder");
+        let rehearsed = run(&home, &format!("{} --dry-run", writing.command));
+        assert_eq!(
+            (rehearsed.code, rehearsed.stderr),
+            (refused.code, refused.stderr),
+            "{}",
+            writing.name
+        );
         assert!(!error.contains("disk I/O"), "{error}");
         assert_same(&before, &tree(&home.path("")), writing.name);
         set_writable(&home, true);

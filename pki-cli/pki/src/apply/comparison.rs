@@ -15,7 +15,7 @@ use super::{
     has_encrypted_key,
 };
 use crate::{
-    authority::{Authority, Generations, Role},
+    authority::{self, Authority, Generations, Role},
     certificate::Certificate,
     error::Error,
     folder, issuer,
@@ -53,7 +53,13 @@ pub(super) fn plan(
     };
     Ok(Plan {
         authority: match comparison.chain() {
-            None => AuthorityStep::Create,
+            None => {
+                // Another run may have made it in the meantime, which is as good.
+                if !folder::check_new(&dir.join(authority::FOLDER))? && !Authority::exists(dir) {
+                    return Err(Authority::is_in_the_way(dir));
+                }
+                AuthorityStep::Create
+            }
             Some(chain) => AuthorityStep::Keep(chain.differences(&manifest.authority)),
         },
         steps: spread(&manifest.certificates, &|entries| comparison.steps(entries))?,

@@ -12,7 +12,7 @@ use crate::{
     certificate::Certificate,
     distinguished_name::DistinguishedName,
     error::Error,
-    folder::{self, Entry, Wait},
+    folder::{self, Entry, FolderError, Wait},
     index::{self, Index},
     issuer::{Issuer, Notice, Prepared, Refusal, Request},
     key::{KeyAlgorithm, KeyError, Passphrase, PrivateKey},
@@ -98,7 +98,16 @@ impl Authority {
                 issuing: made.issuing,
                 notices: made.notices,
             }),
-            _ => Err(Error::AuthorityExists(folder)),
+            _ => Err(Self::is_in_the_way(dir)),
+        }
+    }
+
+    /// What is where a CA should appear: another one, or something else.
+    pub(crate) fn is_in_the_way(dir: &Path) -> Error {
+        let folder = dir.join(FOLDER);
+        match Self::exists(dir) {
+            true => Error::AuthorityExists(folder),
+            false => FolderError::NotEmpty(folder).into(),
         }
     }
 }

@@ -104,7 +104,9 @@ impl Rehearsal {
         if Authority::exists(dir) {
             return Err(Error::AuthorityExists(folder));
         }
-        folder::check_writable(&folder)?;
+        if !folder::check_new(&folder)? {
+            return Err(Authority::is_in_the_way(dir));
+        }
         let made = certify(new, passphrase, now, &mut |prepared, _| {
             prepared.issue(Reserved::without_index(SerialNumber::random()?))
         })?;

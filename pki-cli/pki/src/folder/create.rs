@@ -47,7 +47,7 @@ fn create_in(
     // Two makers wait for each other, so what is there was left by a process that died.
     let lock = File::open(parent).map_err(FolderError::io(parent, "opened"))?;
     acquire(&lock, parent, wait)?;
-    if path.exists() && !is_empty(path)? {
+    if !is_free(path)? {
         return Ok(false);
     }
     remove_leftovers(parent, &prefix);
@@ -69,6 +69,17 @@ fn create_in(
             Ok(false)
         }
         Err(error) => Err(FolderError::io(path, "written")(error).into()),
+    }
+}
+
+/// Whether a folder can appear there: nothing has the name, or an empty folder.
+pub(super) fn is_free(path: &Path) -> Result<bool, FolderError> {
+    match fs::symlink_metadata(path) {
+        Ok(there) if there.is_dir() => is_empty(path),
+        // Nor can a link to one be replaced by a folder.
+        Ok(_) => Err(FolderError::NotAFolder(path.to_owned())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+        Err(error) => Err(FolderError::io(path, "read")(error)),
     }
 }
 

@@ -49,6 +49,11 @@ pub enum FolderError {
     /// Something else is where a folder should be.
     #[error("{0:?} is there and is not a folder; choose another one, or take it away.")]
     NotAFolder(PathBuf),
+    /// A folder that is to be made is there, with something in it.
+    #[error(
+        "{0:?} is there and is not empty; take away what is in it, or choose another folder with --dir."
+    )]
+    NotEmpty(PathBuf),
     /// A CA lives there.
     #[error(
         "{0:?} is the folder of a CA, in which no other key or certificate belongs; choose another one."
@@ -122,7 +127,7 @@ impl FolderError {
             Self::TooLarge(_) | Self::ListsTooLarge(_) | Self::NotRegular(_) => {
                 ErrorKind::Malformed
             }
-            Self::Exists(_) => ErrorKind::Exists,
+            Self::Exists(_) | Self::NotEmpty(_) => ErrorKind::Exists,
             Self::Busy(_) => ErrorKind::Busy,
         }
     }

@@ -46,7 +46,7 @@ pub use file_systems::FileSystems;
 pub use lock::Folder;
 pub(crate) use open::open;
 pub use open::{GivenFile, open_given};
-pub use rehearsal::{check, check_writable, is_of_authority};
+pub use rehearsal::{check, check_new, check_place, check_writable, is_of_authority};
 
 /// The certificate, followed by the intermediates.
 pub const CERTIFICATE: &str = "tls.crt";

@@ -6,6 +6,7 @@ use rustix::fs::Access;
 
 use super::{
     ANCHOR, CERTIFICATE, Folder, FolderError, KEY, REQUEST, REVOCATION_LISTS,
+    create::{is_free, parent_and_name},
     exchange::{DATA, leads_to_version},
     file::{holds_any, is_there},
     lock::AUTHORITY,
@@ -23,7 +24,10 @@ pub fn is_of_authority(path: &Path) -> Result<bool, FolderError> {
 pub fn check(path: &Path) -> Result<(), FolderError> {
     // Most often, of many.
     if !is_there(path)? {
-        return check_writable(path);
+        return match parent_and_name(path) {
+            Some((parent, _)) if !parent.exists() => check_writable(&parent),
+            _ => check_writable(path),
+        };
     }
     if is_of_authority(path)? {
         return Err(FolderError::OfAuthority(path.to_owned()));
@@ -58,6 +62,32 @@ fn check_replaceable(path: &Path) -> Result<(), FolderError> {
         }
     }
     Ok(())
+}
+
+/// What [`super::create`] would refuse, as far as it can be told before. `false` when there is a folder already.
+pub fn check_new(path: &Path) -> Result<bool, FolderError> {
+    let Some((parent, _)) = parent_and_name(path) else {
+        return Ok(false);
+    };
+    check_writable(&parent)?;
+    match fs::File::open(&parent) {
+        Ok(_) => is_free(path),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+        Err(error) => Err(FolderError::io(&parent, "opened")(error)),
+    }
+}
+
+/// What [`super::place_file`] would refuse, as far as it can be told before.
+pub fn check_place(path: &Path, overwrite: bool) -> Result<(), FolderError> {
+    let Some((parent, _)) = parent_and_name(path) else {
+        return Err(FolderError::NotAFile(path.to_owned()));
+    };
+    fs::File::open(&parent).map_err(FolderError::io(&parent, "opened"))?;
+    match fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.is_dir() => Err(FolderError::NotAFile(path.to_owned())),
+        Ok(_) if !overwrite => Err(FolderError::Exists(path.to_owned())),
+        _ => check_writable(&parent),
+    }
 }
 
 /// Whether files can be made in a folder, which itself may have to be made first.

@@ -200,9 +200,8 @@ impl Takeover {
     /// Reads the histories and writes nothing. `told` is told how many rows were read.
     pub fn rehearse(&self, dir: &Path, told: &mut Told<'_>) -> Result<ImportedAuthority, Error> {
         let folder = dir.join(authority::FOLDER);
-        // An empty folder is none.
-        if std::fs::read_dir(&folder).is_ok_and(|mut entries| entries.next().is_some()) {
-            return Err(Error::AuthorityExists(folder));
+        if !folder::check_new(&folder)? {
+            return Err(Authority::is_in_the_way(dir));
         }
         let mut read = 0;
         let mut count = |rows: &[super::history::Entry]| {
@@ -268,7 +267,7 @@ impl Takeover {
         })?;
         match histories {
             Some(histories) if is_new => Ok(self.imported(folder, histories)),
-            _ => Err(Error::AuthorityExists(folder)),
+            _ => Err(Authority::is_in_the_way(dir)),
         }
     }
 

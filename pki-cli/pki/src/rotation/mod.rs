@@ -111,6 +111,11 @@ impl Outlook {
         Self::with(dir, now, Index::open_to_read)
     }
 
+    /// The same for whoever asks what a change would do: what would keep it from being done is refused.
+    pub fn to_rehearse(dir: &Path, now: OffsetDateTime) -> Result<Self, Error> {
+        Self::with(dir, now, Index::open_to_rehearse)
+    }
+
     /// The same for whoever is about to change something: where that is not possible it is said now.
     pub fn to_change(dir: &Path, now: OffsetDateTime) -> Result<Self, Error> {
         Self::with(dir, now, Index::open)

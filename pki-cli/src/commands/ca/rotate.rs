@@ -90,9 +90,10 @@ pub(super) struct Done {
 pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(), CommandError> {
     let dir = &global.dir;
     let moment = now();
-    let outlook = match args.dry_run || args.stage == Some(StageArg::Status) {
-        true => Outlook::of(dir, moment)?,
-        false => Outlook::to_change(dir, moment)?,
+    let outlook = match (args.stage, args.dry_run) {
+        (Some(StageArg::Status), _) => Outlook::of(dir, moment)?,
+        (_, true) => Outlook::to_rehearse(dir, moment)?,
+        (_, false) => Outlook::to_change(dir, moment)?,
     };
     let step = match args.stage {
         Some(StageArg::Prepare) => Some(Step::Prepare),
