@@ -10,6 +10,7 @@ use std::{
     process::{Command, Stdio},
 };
 
+use pki::health::KINDS;
 use pki_cli::command_error::exit_codes;
 use serde_json::Value;
 
@@ -227,6 +228,11 @@ fn blocks(home: &Home, seen: &Seen) -> Vec<(String, String)> {
         .into_iter()
         .map(|row| format!("{:>3}  {:<18}  {}\n", row.code, row.name, row.meaning));
     blocks.push(("exit codes".to_owned(), table.collect()));
+    let kinds = KINDS.iter().map(|kind| {
+        let level = kind.level.name();
+        format!("{:<18}  {level:<7}  {}\n", kind.name, kind.meaning)
+    });
+    blocks.push(("check kinds".to_owned(), kinds.collect()));
     for shared in ["error", "certificate"] {
         let shape = seen.0.get(shared).expect("seen");
         blocks.push((format!("json {shared}"), block(shape)));

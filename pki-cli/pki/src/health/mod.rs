@@ -3,9 +3,11 @@
 
 mod authority;
 mod folder;
+mod kinds;
 
 use std::path::{Path, PathBuf};
 
+pub use kinds::{KINDS, Kind};
 use time::{Duration, OffsetDateTime};
 
 use crate::{
@@ -44,7 +46,7 @@ pub struct Finding {
     pub level: Level,
     /// What it is about: a file, a folder, a name or a CA.
     pub subject: String,
-    /// The kind, a word for machines that never changes.
+    /// The kind, a word for machines that never changes: one of [`KINDS`].
     pub kind: &'static str,
     /// Half a sentence about the subject.
     pub message: String,
@@ -153,6 +155,12 @@ impl Report {
         kind: &'static str,
         message: impl Into<String>,
     ) {
+        debug_assert!(
+            KINDS
+                .iter()
+                .any(|known| known.name == kind && known.level == level),
+            "the finding {kind} ({level:?}) belongs into the table of kinds"
+        );
         self.findings.push(Finding {
             level,
             subject: subject.into(),
