@@ -92,6 +92,33 @@ fn what_a_weak_root_signed_is_refused_for_its_weakness() {
 }
 
 #[test]
+fn a_root_that_signed_itself_with_sha1_is_a_trust_anchor_like_any_other() {
+    let Some(home) = with_key(&["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"]) else {
+        return;
+    };
+    let openssl = |args: &str| assert_eq!(home.openssl(args).expect("openssl").code, 0, "{args}");
+    home.write(
+        "leaf.cnf",
+        "subjectAltName=DNS:x.example.org\nsubjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n",
+    );
+    openssl("req -x509 -sha1 -new -key key.pem -subj /CN=root -days 30 -out root.pem");
+    openssl("req -x509 -sha256 -new -key key.pem -subj /CN=root -days 30 -out newer.pem");
+    openssl("genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out leaf.key");
+    openssl("req -new -key leaf.key -subj /CN=x -out x.csr");
+    for (hash, code) in [("sha256", 0), ("sha1", 11)] {
+        openssl(&format!(
+            "x509 -req -{hash} -in x.csr -CA root.pem -CAkey key.pem -days 10 -extfile leaf.cnf -out leaf.pem"
+        ));
+        let run = home.pki("verify leaf.pem --trust root.pem");
+        assert_eq!(run.code, code, "{hash}: {run:?}");
+    }
+    home.pki("verify root.pem --trust root.pem").succeeds();
+    // Below another anchor it is a certificate like any other, and nobody relies on SHA-1.
+    let error = home.pki("verify root.pem --trust newer.pem").fails(11);
+    assert!(error.contains("sha1WithRSAEncryption"), "{error}");
+}
+
+#[test]
 fn a_weak_key_of_a_ca_is_refused_and_not_called_damaged() {
     let Some(home) = with_key(&RSA_1024) else {
         return;

@@ -357,6 +357,12 @@ impl<'p, 'a, 'c: 'a> Search<'p, 'a, 'c> {
     }
 
     fn signed_by(&mut self, child: Node<'p, 'a>, issuer: Node<'p, 'a>) -> Result<(), Finding> {
+        // Section 6.1: a trust anchor in the form of a self-signed certificate "is not included as part of the prospective
+        // certification path". Where it is what is to be validated, its signature of itself proves nothing, either: who
+        // gave the anchor gave these very octets.
+        if issuer.trusted && child.candidate.certificate.raw == issuer.candidate.certificate.raw {
+            return Ok(());
+        }
         let edge = (child.id, issuer.id);
         let is_within = child.id.is_some() && issuer.id.is_some();
         let known = match is_within {

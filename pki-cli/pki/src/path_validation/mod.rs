@@ -73,6 +73,10 @@ fn validate_in<'a, 'c: 'a>(
 ) -> Result<Accepted, Rejected> {
     let leaf = Candidate::read(request.leaf)
         .map_err(|finding| finding.at(Position::Leaf, String::new()))?;
+    let leaf = match request.trust.contains(&request.leaf) {
+        true => leaf.trusted(),
+        false => leaf,
+    };
     check::validity(&leaf, request.time)
         .and_then(|()| profile::check(&leaf, Role::Leaf, work))
         .and_then(|()| check::purpose_of_leaf(&leaf, request.purpose))

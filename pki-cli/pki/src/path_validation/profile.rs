@@ -271,6 +271,10 @@ fn check_key_identifiers(
     // It helps to find the issuer, and above a trust anchor nobody looks for one. The clause's own exception is a CA's
     // certificate signed with its own key.
     if key_identifier.is_none() && role != Role::TrustAnchor && !candidate.is_self_signed(work)? {
+        if candidate.is_self_issued() {
+            // What cannot be checked is not said to be wrong.
+            signature::check_algorithm(&candidate.certificate.signature_algorithm)?;
+        }
         return Err(Finding::profile(
             "RFC 5280 section 4.2.1.1",
             "it has no authorityKeyIdentifier with a key identifier, and no signature that shows it to be signed with its own key",

@@ -55,6 +55,17 @@ pub(super) fn verify(
     ))
 }
 
+/// Whether a signature algorithm is relied on, with the parameters that it has.
+pub(super) fn check_algorithm(algorithm: &AlgorithmIdentifier<'_>) -> Result<(), Finding> {
+    let is_known = webpki::ALL_VERIFICATION_ALGS
+        .iter()
+        .any(|offered| *offered.signature_alg_id() == *algorithm.content);
+    match is_known {
+        true => Ok(()),
+        false => Err(not_relied_on(algorithm)),
+    }
+}
+
 fn not_relied_on(algorithm: &AlgorithmIdentifier<'_>) -> Finding {
     Finding::new(
         FailureKind::WeakAlgorithm,
@@ -133,13 +144,10 @@ pub(crate) enum SignatureVerdict {
 
 /// What keeps a signature from being checked, each half a sentence: its algorithm, the key, or both.
 pub(crate) fn unfit(key: &PublicKey<'_>, algorithm: &AlgorithmIdentifier<'_>) -> Vec<String> {
-    let is_known = webpki::ALL_VERIFICATION_ALGS
-        .iter()
-        .any(|offered| *offered.signature_alg_id() == *algorithm.content);
-    let algorithm = (!is_known).then(|| not_relied_on(algorithm));
-    algorithm
+    let findings = [check_algorithm(algorithm), check_key(key)];
+    findings
         .into_iter()
-        .chain(check_key(key).err())
+        .filter_map(Result::err)
         .map(|finding| finding.to_string())
         .collect()
 }

@@ -565,6 +565,12 @@ fn what_a_clause_allows_is_accepted() {
             h.leaf.issuer = "  ISSUING ".to_owned()
         }),
         ("root with serial 0", |h| h.root.serial = vec![0]),
+        ("a root that signed itself with SHA-1", |h| {
+            h.root.algorithm = ECDSA_SHA1
+        }),
+        ("a root whose signature of itself is damaged", |h| {
+            h.root.damage_signature = true
+        }),
         ("unknown extension, not critical", |h| {
             h.leaf.set(Oid(&[0x2a, 3, 4]), false, vec![5, 0])
         }),
@@ -585,4 +591,24 @@ fn what_a_clause_allows_is_accepted() {
             unreachable!("{what}: {rejected}");
         }
     }
+}
+
+/// Section 6.1: the signature of a trust anchor by itself is no part of a path, also where the anchor is what is validated.
+#[test]
+fn a_trust_anchor_is_not_asked_who_signed_it() {
+    let mut house = House::good();
+    house.root.algorithm = ECDSA_SHA1;
+    let [old, ..] = house.certificates();
+    house.root.algorithm = ECDSA_SHA256;
+    let [new, ..] = house.certificates();
+    let judge = |target: &[u8], anchor: &[u8]| {
+        let request = Request::new(target, NOW).trust([anchor]);
+        let verdict = validate(&request).map(drop);
+        verdict.map_err(|rejected| (rejected.kind, rejected.to_string()))
+    };
+    assert_eq!(judge(&old, &old), Ok(()), "the anchor itself");
+    assert_eq!(judge(&new, &old), Ok(()), "it signed this with SHA-256");
+    // Another certificate of the same CA is one like any other.
+    let refused = judge(&old, &new).map_err(|(kind, _)| kind);
+    assert_eq!(refused, Err(FailureKind::WeakAlgorithm));
 }
