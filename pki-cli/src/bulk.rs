@@ -21,11 +21,14 @@ use pki::{
     certificate::Certificate,
     index::Index,
     issuer::Issuer,
-    key::{KeyAlgorithm, KeyError, Passphrase, PrivateKey},
+    key::{KeyAlgorithm, Passphrase},
     manifest::Entry,
 };
 
-use crate::commands::{now, patience};
+use crate::{
+    commands::{now, patience},
+    ready_keys::ReadyKeys,
+};
 
 /// So many certificates are reserved, made durable and recorded together at most: a batch keeps a folder open for each.
 const LARGEST_BATCH: usize = 128;
@@ -33,8 +36,6 @@ const LARGEST_BATCH: usize = 128;
 const SMALLEST_BATCH: usize = 32;
 /// So many files may be open besides the folders of the batches: the index, what is written just now, what was inherited.
 const OTHER_FILES: usize = 64;
-/// So many keys are made before there is a CA that could use them.
-const MOST_READY_KEYS: usize = 64;
 
 /// Into so many parts for each core a manifest is cut, since some entries take longer than others.
 const PARTS: usize = 4;
@@ -43,54 +44,6 @@ const SMALLEST_PART: usize = 16;
 
 /// Under which passphrase the key of a step is encrypted.
 pub(crate) type PassphraseOf<'a> = dyn Fn(&Step) -> Option<&'a Passphrase> + Sync + 'a;
-
-/// Keys that were made before they were needed.
-#[derive(Default)]
-pub(crate) struct ReadyKeys(Mutex<Vec<(KeyAlgorithm, PrivateKey)>>);
-
-impl ReadyKeys {
-    /// Makes keys on all cores, as far as they are of a kind that takes long to make.
-    pub(crate) fn make(wanted: impl IntoIterator<Item = KeyAlgorithm>) -> Result<Self, KeyError> {
-        let wanted: Vec<_> = wanted
-            .into_iter()
-            .filter(|algorithm| takes_long(*algorithm))
-            .take(MOST_READY_KEYS)
-            .collect();
-        let ready = Self::default();
-        if wanted.len() < 2 {
-            return Ok(ready);
-        }
-        let next = AtomicUsize::new(0);
-        let work = || {
-            while let Some(algorithm) = wanted.get(next.fetch_add(1, Relaxed)) {
-                let key = PrivateKey::generate(*algorithm)?;
-                lock(&ready.0).push((*algorithm, key));
-            }
-            Ok(())
-        };
-        thread::scope(|scope| {
-            let others: Vec<_> = (1..cores().min(wanted.len()))
-                .map(|_| scope.spawn(work))
-                .collect();
-            let own = work();
-            others
-                .into_iter()
-                .map(|other| other.join().unwrap_or(Err(KeyError::Generate)))
-                .fold(own, Result::and)
-        })?;
-        Ok(ready)
-    }
-
-    /// One of those that are ready, or a new one.
-    pub(crate) fn take(&self, algorithm: KeyAlgorithm) -> Result<PrivateKey, KeyError> {
-        let found = {
-            let mut ready = lock(&self.0);
-            let at = ready.iter().position(|(kind, _)| *kind == algorithm);
-            at.map(|at| ready.swap_remove(at).1)
-        };
-        found.map_or_else(|| PrivateKey::generate(algorithm), Ok)
-    }
-}
 
 /// Compares the entries of a manifest on all cores, in parts; the failure that is told is the one that comes first in
 /// their order.
@@ -341,7 +294,8 @@ fn batches(
     batches
 }
 
-fn takes_long(algorithm: KeyAlgorithm) -> bool {
+/// Whether a key of this kind takes milliseconds or seconds to make.
+pub(crate) fn takes_long(algorithm: KeyAlgorithm) -> bool {
     matches!(
         algorithm,
         KeyAlgorithm::Rsa2048 | KeyAlgorithm::Rsa3072 | KeyAlgorithm::Rsa4096
@@ -354,11 +308,11 @@ fn open_files() -> usize {
     limit.map_or(usize::MAX, |limit| limit.try_into().unwrap_or(usize::MAX))
 }
 
-fn cores() -> usize {
+pub(crate) fn cores() -> usize {
     thread::available_parallelism().map_or(1, NonZero::get)
 }
 
 /// A thread that died left nothing half done in what is locked here.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

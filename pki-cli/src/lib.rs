@@ -16,6 +16,7 @@ mod number;
 pub mod output;
 mod passphrase;
 mod period;
+mod ready_keys;
 mod show;
 mod table;
 mod trust;

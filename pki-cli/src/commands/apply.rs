@@ -15,8 +15,7 @@ use pki::{
 use serde_json::{Value, json};
 
 use crate::{
-    Global,
-    bulk::{self, ReadyKeys},
+    Global, bulk,
     command_error::{CommandError, Kind},
     commands::{
         now, patience,
@@ -24,6 +23,7 @@ use crate::{
     },
     output::{GOOD, NOTICE, Output},
     passphrase::{NewKeysArgs, PassphraseArgs, Remembered},
+    ready_keys::ReadyKeys,
     show,
 };
 

@@ -12,11 +12,11 @@ use serde_json::json;
 
 use crate::{
     Global,
-    bulk::ReadyKeys,
     command_error::CommandError,
     commands::{now, patience},
     output::Output,
     passphrase::PassphraseArgs,
+    ready_keys::ReadyKeys,
     show,
 };
 
