@@ -1,6 +1,6 @@
 //! `pki completions`: the script that lets a shell complete commands and options.
 
-use clap::CommandFactory;
+use clap::{Arg, Command, CommandFactory};
 use clap_complete::aot::{Shell, generate};
 use serde_json::json;
 
@@ -28,12 +28,52 @@ pub(crate) struct Args {
 
 pub(crate) fn run(_: &Global, args: &Args, output: &mut Output) -> Result<(), CommandError> {
     let mut script = Vec::new();
-    generate(args.shell, &mut Arguments::command(), "pki", &mut script);
+    let mut arguments = Arguments::command();
+    generate(args.shell, &mut arguments, "pki", &mut script);
+    let mut script = String::from_utf8_lossy(&script).into_owned();
+    match args.shell {
+        // Two colons take away what stands before the names, and with it the command whose options are completed.
+        Shell::Zsh => script = script.replace("\n'*::", "\n'*:"),
+        Shell::Fish => script.push_str(&words_for_fish(&arguments)),
+        _ => {}
+    }
     if output.json() {
         return Ok(output.document(&json!({
             "shell": args.shell.to_string(),
-            "script": String::from_utf8_lossy(&script),
+            "script": script,
         }))?);
     }
     Ok(output.write(script)?)
+}
+
+/// The words that stand without an option, as the stages of a rotation, which the generator for fish leaves out.
+fn words_for_fish(arguments: &Command) -> String {
+    let mut script = String::new();
+    for above in arguments.get_subcommands() {
+        let using = format!("__fish_pki_using_subcommand {}", above.get_name());
+        push_words(above, &using, &mut script);
+        for command in above.get_subcommands() {
+            let seen = format!(
+                "{using}; and __fish_seen_subcommand_from {}",
+                command.get_name()
+            );
+            push_words(command, &seen, &mut script);
+        }
+    }
+    script
+}
+
+fn push_words(command: &Command, condition: &str, script: &mut String) {
+    let words = command.get_positionals().flat_map(Arg::get_possible_values);
+    let words: Vec<_> = words.collect();
+    let names: Vec<_> = words.iter().map(|word| word.get_name()).collect();
+    let names = names.join(" ");
+    for word in &words {
+        let help = word.get_help().map(ToString::to_string).unwrap_or_default();
+        script.push_str(&format!(
+            "complete -c pki -n \"{condition}; and not __fish_seen_subcommand_from {names}\" -f -a \"{}\" -d '{}'\n",
+            word.get_name(),
+            help.replace('\\', "\\\\").replace('\'', "\\'")
+        ));
+    }
 }

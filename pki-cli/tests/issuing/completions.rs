@@ -124,7 +124,7 @@ fn every_shell_completes_the_words_that_an_option_takes() {
         ("pki init --key", keys, false),
         ("pki csr a --key", keys, false),
         ("pki issue a --key", keys, true),
-        ("pki rekey a --key", keys, false),
+        ("pki rekey a --key", keys, true),
         ("pki ca rotate --key", keys, false),
         ("pki csr a --profile", "server client peer", false),
         ("pki issue a --profile", "server client peer", false),
@@ -156,6 +156,39 @@ fn every_shell_completes_the_words_that_an_option_takes() {
         }
     }
     missing.into_iter().for_each(skipped);
+}
+
+#[test]
+fn every_shell_completes_the_words_that_stand_without_an_option() {
+    for (line, words) in [
+        (
+            "pki ca rotate ",
+            ["prepare", "activate", "retire", "status"],
+        ),
+        ("pki completions ", ["bash", "zsh", "fish", "elvish"]),
+    ] {
+        let typed: Vec<_> = line.split(' ').collect();
+        let here = [
+            ("bash", Some(offered(&typed))),
+            ("fish", offered_by_fish(line)),
+            ("zsh", offered_by_zsh(line)),
+        ];
+        for (name, offered) in here {
+            match offered {
+                Some(offered) => assert!(
+                    words
+                        .iter()
+                        .all(|word| offered.iter().any(|one| one == word)),
+                    "{name}: {line}: {offered:?}"
+                ),
+                None => skipped(name),
+            }
+        }
+    }
+    // What was given is not offered again.
+    if let Some(offered) = offered_by_fish("pki ca rotate prepare ") {
+        assert!(!offered.iter().any(|one| one == "activate"), "{offered:?}");
+    }
 }
 
 #[test]
