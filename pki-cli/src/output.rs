@@ -96,17 +96,17 @@ impl Output {
     }
 
     /// Tells the person something that they did not ask for and should know. Never fails: a closed stderr must not stop
+    /// a certificate from being written.
+    pub fn notice(&mut self, notice: impl std::fmt::Display) {
+        self.end_progress();
+        let _ = writeln!(self.stderr, "{NOTICE}notice{NOTICE:#}: {notice}");
+    }
+
     /// Several of them.
     pub(crate) fn notices(&mut self, notices: impl IntoIterator<Item = impl std::fmt::Display>) {
         for notice in notices {
             self.notice(notice);
         }
-    }
-
-    /// a certificate from being written.
-    pub fn notice(&mut self, notice: impl std::fmt::Display) {
-        self.end_progress();
-        let _ = writeln!(self.stderr, "{NOTICE}notice{NOTICE:#}: {notice}");
     }
 
     /// Shows how far the work is: a bar on a terminal, nothing elsewhere and nothing with `--json`.
