@@ -7,7 +7,6 @@
 //!
 //! What it deliberately does not do: decide whether a well-formed object is acceptable. That is `path_validation`.
 
-mod base64;
 pub(crate) mod certificate;
 pub(crate) mod crl;
 pub(crate) mod der;

@@ -5,14 +5,11 @@
 
 use std::fmt;
 
-use ::base64::{Engine as _, engine::general_purpose};
+use base64::{Engine as _, engine::general_purpose};
 use memchr::{memchr, memmem};
 use zeroize::Zeroizing;
 
-use super::{
-    base64,
-    der::{Reader, tag},
-};
+use super::der::{Reader, tag};
 
 /// One block: its label and its octets, or why they cannot be had.
 #[derive(Clone)]
@@ -248,7 +245,7 @@ impl<'a> Blocks<'a> {
         })
     }
 
-    /// The content of a block that is no secret and has nothing but whole lines of base64 in it, as nearly every one in a
+    /// The content of a block that is no secret and has nothing but lines of base64 in it, as nearly every one in a
     /// bundle. Where that is not so nothing is read.
     fn plain_content(&mut self, label: Label) -> Option<Vec<u8>> {
         if !label.is_public() {
@@ -259,17 +256,15 @@ impl<'a> Blocks<'a> {
             rest: body,
             ..self.lines
         };
-        // The last four characters may be padding, and are left to whoever knows the rules of that.
-        let mut content = Vec::with_capacity(body.len() / 4 * 3);
-        let mut last = None;
+        // One call for the whole block: a call for each line would take most of the time.
+        let mut dense = Vec::with_capacity(body.len());
         while let Some(line) = lines.next() {
-            let line = line.strip_suffix(b"\r").unwrap_or(line);
-            if let Some(last) = last.replace(line.last_chunk::<4>()?) {
-                base64::push(last, &mut content)?;
-            }
-            base64::push(&line[..line.len() - 4], &mut content)?;
+            dense.extend_from_slice(line.strip_suffix(b"\r").unwrap_or(line));
         }
-        content.extend(general_purpose::STANDARD.decode(last?).ok()?);
+        let content = general_purpose::STANDARD.decode(dense).ok()?;
+        if content.is_empty() {
+            return None;
+        }
         lines.rest = behind;
         let end = mark(text(lines.next()?)?, "-----END ")?;
         if body.last() != Some(&lines.end) || !end.is_alone || end.text != label.as_str() {
