@@ -201,7 +201,7 @@ impl Known {
         }
         let generations = Generations::read(dir)?;
         let issuer = generations.issuer()?.clone();
-        let (index, _) = generations.index_to_rehearse_issuing()?;
+        let (index, _) = generations.index_to_rehearse_all()?;
         Ok(Self {
             generations,
             issuer,
@@ -462,6 +462,7 @@ impl Candidate {
             subject: &self.carried.subject,
             names: &self.carried.names,
         };
+        known.index.refuse_unknown(&known.issuer)?;
         known.index.refuse_revoked(known.chain())?;
         Ok(issuer::check_chain(&known.chain(), &wanted, now)?)
     }

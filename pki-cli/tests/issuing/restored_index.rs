@@ -309,3 +309,51 @@ fn the_index_of_another_ca_of_the_same_name_is_refused() {
     }
     assert!(!home.path("certs/ca/crl.pem").exists());
 }
+
+#[test]
+fn an_index_from_before_a_rotation_issues_nothing_by_the_next_ca() {
+    for rotated in ["", " --root"] {
+        let home = home();
+        home.pki("csr branch --subject /CN=Branch --out branch")
+            .succeeds();
+        home.write(
+            "pki.toml",
+            "[ca]\nsubject = \"/CN=Private Root CA\"\nissuing_subject = \"/CN=Private Issuing CA\"\n[certificate.x]\nprofile = \"server\"\ndns = [\"a.dev\"]\n",
+        );
+        put(&home, INDEX, "backup.db");
+        home.pki(&format!("ca rotate prepare --now{rotated}"))
+            .succeeds();
+        home.pki("ca rotate activate --force --now").succeeds();
+        put(&home, INDEX, "newer.db");
+        put(&home, "backup.db", INDEX);
+        let mut commands = vec![
+            "issue x --dns a.dev",
+            "renew order",
+            "rekey order",
+            "apply pki.toml",
+        ];
+        if !rotated.is_empty() {
+            commands.push("sign branch/tls.csr --profile intermediate");
+        }
+        for command in commands {
+            for dry_run in [" --dry-run", ""] {
+                let command = format!("{command}{dry_run}");
+                let run = home.pki(&command);
+                assert_eq!(run.code, 7, "{command}: {run:?}");
+                let said = "CA 2\", and is an older copy from before that was made";
+                assert!(run.stderr.contains(said), "{command}: {run:?}");
+            }
+        }
+        let run = home.pki("check");
+        assert_eq!(run.code, 102, "{run:?}");
+        assert!(
+            run.stdout
+                .contains("CA 2  is not in the index, which is an older copy"),
+            "{run:?}"
+        );
+        put(&home, "newer.db", INDEX);
+        home.pki("issue x --dns a.dev").succeeds();
+        let found = home.pki("check").stdout;
+        assert!(!found.contains("is not in the index"), "{found}");
+    }
+}

@@ -11,13 +11,13 @@ use time::OffsetDateTime;
 
 use super::action::compare;
 use crate::{
-    authority::{self, NewAuthority, is_generation_of, open_index},
+    authority::{self, Generations, NewAuthority, is_generation_of},
     certificate::Certificate,
     certificate_revocation_list::serials,
     distinguished_name::DistinguishedName,
     error::Error,
     folder::{self},
-    index::Index,
+    index::{Index, IndexError},
     issuer::{self, Issuer, Refusal},
     manifest::{Entry, ManifestError},
     path_validation::{self, Series},
@@ -48,6 +48,8 @@ pub(super) struct Known {
     compromised: HashSet<String>,
     /// The CA of the chain that is revoked.
     authority: Option<String>,
+    /// An index that does not know the CA, because it is an older copy.
+    older_index: Option<PathBuf>,
     /// A `crl.pem` that would go beside every certificate, and in which nothing can be read.
     unreadable_lists: Option<PathBuf>,
 }
@@ -65,27 +67,30 @@ impl Known {
         })
     }
 
-    /// What the index below `dir` says besides.
+    /// What the index of these CAs says besides.
     pub(super) fn add_index(
         &mut self,
-        dir: &Path,
+        generations: &Generations,
         issuing: Option<&Certificate>,
         root: &Certificate,
     ) -> Result<(), Error> {
-        let folder = dir.join(authority::FOLDER);
-        let certificates = || issuing.into_iter().chain([root]);
-        let mut index = open_index(&folder, certificates(), Index::open_to_read)?;
+        let mut index = generations.open_with(Index::open_to_read)?;
+        let issuer = issuing.unwrap_or(root);
+        match index.refuse_unknown(issuer) {
+            Err(IndexError::Older { path, .. }) => self.older_index = Some(path),
+            other => other?,
+        }
         // An older copy that was brought back does not know all that crl.pem tells of.
-        match catch_up_supposedly(&mut index, &folder, certificates()) {
+        let all = generations.certificates();
+        match catch_up_supposedly(&mut index, generations.folder(), all) {
             Err(Error::ListsUnreadable(path)) => self.unreadable_lists = Some(path),
             other => drop(other?),
         }
-        let issuer = issuing.unwrap_or(root).subject();
-        let revoked = index.revoked(&issuer.to_string())?;
+        let revoked = index.revoked(&issuer.subject().to_string())?;
         self.revoked
             .extend(revoked.into_iter().map(|row| row.serial));
         self.compromised = index.compromised_keys()?;
-        self.authority = index.first_revoked(certificates())?;
+        self.authority = index.first_revoked(issuing.into_iter().chain([root]))?;
         index.still_stands()?;
         Ok(())
     }
@@ -126,7 +131,8 @@ impl<'a> Chain<'a> {
     /// The same, which knows what the index below `dir` says.
     pub(crate) fn with_index(mut self, dir: &Path) -> Result<Self, Error> {
         let (issuing, root) = (self.issuing, self.root);
-        self.known.to_mut().add_index(dir, issuing, root)?;
+        let generations = Generations::read(dir)?;
+        self.known.to_mut().add_index(&generations, issuing, root)?;
         Ok(self)
     }
 
@@ -245,9 +251,13 @@ impl Chain<'_> {
         (!changes.is_empty()).then(|| format!("trust: {}", changes.join(" ")))
     }
 
-    /// Refuses to issue by a CA that the index has as revoked, or one below such a one, and where what goes beside every
-    /// certificate is damaged.
+    /// Refuses to issue by a CA that the index does not know, or has as revoked, or one below such a one, and where what goes
+    /// beside every certificate is damaged.
     pub(super) fn check_authority(&self) -> Result<(), Error> {
+        if let Some(path) = &self.known.older_index {
+            let (path, subject) = (path.clone(), self.issuer().subject().to_string());
+            return Err(IndexError::Older { path, subject }.into());
+        }
         match (&self.known.unreadable_lists, &self.known.authority) {
             (Some(path), _) => Err(Error::ListsUnreadable(path.clone())),
             (None, Some(subject)) => Err(Refusal::RevokedCa(subject.clone()).into()),

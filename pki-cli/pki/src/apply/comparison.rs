@@ -96,7 +96,7 @@ impl<'a> Present<'a> {
         let root = generations.root()?;
         let issuing = generations.get(Role::Issuing);
         let mut known = Known::of_lists(dir, issuing.unwrap_or(root).subject())?;
-        known.add_index(dir, issuing, root)?;
+        known.add_index(generations, issuing, root)?;
         Ok(Self {
             generations,
             root,

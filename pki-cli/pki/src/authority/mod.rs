@@ -20,7 +20,6 @@ pub use create::{Created, NewAuthority};
 pub(crate) use files::certificates_from;
 pub use files::{pem_of, read_certificates, read_given_certificates, read_given_key, read_key};
 pub use generations::{Generations, Role, Stage, is_generation_of, successor};
-pub(crate) use own_index::open_index;
 pub use rehearsal::{Draft, Rehearsal};
 pub use subordinate::Subordinate;
 
@@ -118,7 +117,7 @@ impl Authority {
     /// Opens the CA below `dir`, ready to issue.
     pub fn open(dir: &Path, unlock: &mut Unlock<'_>) -> Result<Self, Error> {
         let (issuer, generations) = key_of(dir, unlock)?;
-        let (index, taken_over) = generations.index_to_issue()?;
+        let (index, taken_over) = generations.index_to_issue(issuer.certificate())?;
         index.refuse_revoked(issuer.chain())?;
         Ok(Self {
             issuer,

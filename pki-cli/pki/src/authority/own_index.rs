@@ -27,29 +27,44 @@ impl Generations {
         self.open_with(Index::open_to_read)
     }
 
-    /// Opens it to issue: what the `crl.pem` beside it knows beyond it is taken over into it first. What was taken over, in
-    /// sentences.
-    pub(super) fn index_to_issue(&self) -> Result<(Index, Vec<String>), Error> {
+    /// Opens it to issue by one of the CAs: what the `crl.pem` beside it knows beyond it is taken over into it first, and it
+    /// is refused where it does not know that CA. What was taken over, in sentences.
+    pub(super) fn index_to_issue(
+        &self,
+        issuer: &Certificate,
+    ) -> Result<(Index, Vec<String>), Error> {
         let index = self.index()?;
+        index.refuse_unknown(issuer)?;
         let told = revocation::catch_up(&index, self.folder(), self.certificates())?;
         Ok((index, told))
     }
 
     /// Opens it to be asked what could be issued, with what would be taken over.
-    pub(crate) fn index_to_rehearse_issuing(&self) -> Result<(Index, Vec<String>), Error> {
-        let mut index = self.index_to_rehearse()?;
-        let told = revocation::catch_up_supposedly(&mut index, self.folder(), self.certificates())?;
-        Ok((index, told))
+    pub(super) fn index_to_rehearse_issuing(
+        &self,
+        issuer: &Certificate,
+    ) -> Result<(Index, Vec<String>), Error> {
+        let index = self.index_to_rehearse()?;
+        index.refuse_unknown(issuer)?;
+        self.with_supposed(index)
+    }
+
+    /// Opens it to be asked what could be done, with what would be taken over.
+    pub(crate) fn index_to_rehearse_all(&self) -> Result<(Index, Vec<String>), Error> {
+        self.with_supposed(self.index_to_rehearse()?)
     }
 
     /// Opens it for questions alone, with what the `crl.pem` beside it knows beyond it.
     pub(crate) fn index_to_read_all(&self) -> Result<Index, Error> {
-        let mut index = self.index_to_read()?;
-        revocation::catch_up_supposedly(&mut index, self.folder(), self.certificates())?;
-        Ok(index)
+        Ok(self.with_supposed(self.index_to_read()?)?.0)
     }
 
-    fn certificates(&self) -> impl Iterator<Item = &Certificate> + Clone {
+    fn with_supposed(&self, mut index: Index) -> Result<(Index, Vec<String>), Error> {
+        let told = revocation::catch_up_supposedly(&mut index, self.folder(), self.certificates())?;
+        Ok((index, told))
+    }
+
+    pub(crate) fn certificates(&self) -> impl Iterator<Item = &Certificate> + Clone {
         self.members().map(|(_, certificate)| certificate)
     }
 
@@ -57,17 +72,8 @@ impl Generations {
         &self,
         open: fn(&Path) -> Result<Index, IndexError>,
     ) -> Result<Index, IndexError> {
-        open_index(self.folder(), self.certificates(), open)
+        let index = open(&self.folder().join(index::FILE))?;
+        index.refuse_foreign(self.certificates())?;
+        Ok(index)
     }
-}
-
-/// Opens the index in the folder of a CA, some of whose certificates are these.
-pub(crate) fn open_index<'c>(
-    folder: &Path,
-    certificates: impl IntoIterator<Item = &'c Certificate>,
-    open: fn(&Path) -> Result<Index, IndexError>,
-) -> Result<Index, IndexError> {
-    let index = open(&folder.join(index::FILE))?;
-    index.refuse_foreign(certificates)?;
-    Ok(index)
 }

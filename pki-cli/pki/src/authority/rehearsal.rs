@@ -39,7 +39,7 @@ impl Rehearsal {
     /// The CA below `dir`: its key is opened and its index looked at, as when it issues.
     pub fn open(dir: &Path, unlock: &mut Unlock<'_>) -> Result<Self, Error> {
         let (issuer, generations) = key_of(dir, unlock)?;
-        let (index, taken_over) = generations.index_to_rehearse_issuing()?;
+        let (index, taken_over) = generations.index_to_rehearse_issuing(issuer.certificate())?;
         index.refuse_revoked(issuer.chain())?;
         Ok(Self {
             issuer,

@@ -33,7 +33,7 @@ impl Authority {
     /// Opens the root below `dir`, which signs CAs also when it does not issue to end entities.
     pub fn open_root(dir: &Path, unlock: &mut Unlock<'_>) -> Result<Self, Error> {
         let (issuer, generations) = root_of(dir, unlock)?;
-        let (index, taken_over) = generations.index_to_issue()?;
+        let (index, taken_over) = generations.index_to_issue(issuer.certificate())?;
         Ok(Self {
             issuer,
             anchors: generations.anchors().into_iter().cloned().collect(),
@@ -59,7 +59,7 @@ impl Rehearsal {
     /// The root below `dir`.
     pub fn open_root(dir: &Path, unlock: &mut Unlock<'_>) -> Result<Self, Error> {
         let (issuer, generations) = root_of(dir, unlock)?;
-        let (index, taken_over) = generations.index_to_rehearse_issuing()?;
+        let (index, taken_over) = generations.index_to_rehearse_issuing(issuer.certificate())?;
         Ok(Self {
             issuer,
             others: names_of(&generations),

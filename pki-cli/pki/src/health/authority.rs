@@ -92,6 +92,10 @@ impl Check {
                 let message = "may not sign CRLs (its key usage lacks cRLSign), so nobody can be told what it revokes; replace it (pki ca rotate)";
                 report.add(Level::Note, issuer.name(), "no-crl-sign", message);
             }
+            if issuer.is_needed() && !lists.index().knows(certificate)? {
+                let message = "is not in the index, which is an older copy from before it was made; nothing is issued until a newer copy is brought back from a backup, or the CA is replaced (pki ca rotate)";
+                report.add(Level::Error, issuer.name(), "unknown-ca", message);
+            }
             if issuer.is_needed() && lists.index().is_revoked(certificate)? {
                 let message = "is revoked, and issues nothing any more; replace it with \"pki ca rotate prepare --now\"";
                 report.add(Level::Error, issuer.name(), "revoked", message);

@@ -14,7 +14,7 @@ pub struct Kind {
 }
 
 /// Every kind there is.
-pub const KINDS: [Kind; 24] = [
+pub const KINDS: [Kind; 25] = [
     error(
         "expired",
         "the validity of a CA, or of a certificate, is over",
@@ -62,6 +62,10 @@ pub const KINDS: [Kind; 24] = [
     error(
         "writable",
         "everybody may write to the folder of the CA, or to its index: the CA can be exchanged, and revocations taken back",
+    ),
+    error(
+        "unknown-ca",
+        "the index does not know a CA that issues: it is an older copy that was brought back",
     ),
     error("unfit-ca", "the CA issues nothing that verifiers accept"),
     note(

@@ -28,6 +28,16 @@ pub enum IndexError {
         "The index {0:?} is that of another CA: the certificates of this one are not in it. Nothing is issued, revoked or checked with it; bring the index of this CA back from a backup."
     )]
     OfAnotherCa(PathBuf),
+    /// It is from before a CA was made that is there.
+    #[error(
+        "The index {path:?} does not know the CA {subject:?}, and is an older copy from before that was made. Nothing is issued by a CA that could not be revoked; bring a newer copy back from a backup, or replace the CA (pki ca rotate)."
+    )]
+    Older {
+        /// The file.
+        path: PathBuf,
+        /// The CA.
+        subject: String,
+    },
     /// Other processes did not let go.
     #[error(
         "Other processes have kept the index {0:?} busy for a minute; wait for them, or end them."
@@ -97,7 +107,9 @@ impl IndexError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Missing(_) => ErrorKind::NotFound,
-            Self::Foreign(_) | Self::OfAnotherCa(_) | Self::Damaged { .. } => ErrorKind::Malformed,
+            Self::Foreign(_) | Self::OfAnotherCa(_) | Self::Older { .. } | Self::Damaged { .. } => {
+                ErrorKind::Malformed
+            }
             Self::Busy(_) | Self::Changed(_) => ErrorKind::Busy,
             Self::Conflict { .. } => ErrorKind::Exists,
             Self::ReadOnly(_)
@@ -113,6 +125,7 @@ impl IndexError {
         let (Self::Missing(path)
         | Self::Foreign(path)
         | Self::OfAnotherCa(path)
+        | Self::Older { path, .. }
         | Self::Busy(path)
         | Self::Changed(path)
         | Self::InLog(path)

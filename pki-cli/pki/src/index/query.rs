@@ -173,13 +173,29 @@ impl Index {
         authorities: impl IntoIterator<Item = &'c Certificate>,
     ) -> Result<(), IndexError> {
         for own in authorities {
-            let row = self.find(&own.serial(), &own.issuer().to_string())?;
-            let fingerprint = row.and_then(|row| row.fingerprint);
-            if fingerprint.is_some_and(|fingerprint| fingerprint == own.fingerprint()) {
+            if self.knows(own)? {
                 return Ok(());
             }
         }
         Err(IndexError::OfAnotherCa(self.path.clone()))
+    }
+
+    /// Whether this very certificate has its row.
+    pub(crate) fn knows(&self, own: &Certificate) -> Result<bool, IndexError> {
+        let row = self.find(&own.serial(), &own.issuer().to_string())?;
+        let fingerprint = row.and_then(|row| row.fingerprint);
+        Ok(fingerprint.is_some_and(|fingerprint| fingerprint == own.fingerprint()))
+    }
+
+    /// Refuses to issue by a CA that has no row: it could not be revoked.
+    pub(crate) fn refuse_unknown(&self, issuer: &Certificate) -> Result<(), IndexError> {
+        match self.knows(issuer)? {
+            true => Ok(()),
+            false => Err(IndexError::Older {
+                path: self.path.clone(),
+                subject: issuer.subject().to_string(),
+            }),
+        }
     }
 
     /// The row of the certificate with this SHA-256.
