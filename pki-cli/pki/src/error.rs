@@ -157,7 +157,7 @@ pub enum Error {
     },
     /// The CRLs of the CA are damaged.
     #[error(
-        "{0:?} holds no CRL that can be read, and would go beside what is issued, where services would refuse everybody with it; run \"pki crl\", which writes it again, and then this command."
+        "{0:?} holds no CRL that can be read, or a damaged one, and would go beside what is issued, where services would refuse everybody with it; run \"pki crl\", which writes it again, and then this command."
     )]
     ListsUnreadable(PathBuf),
     /// Another CA took the place of the one with which a command had begun.

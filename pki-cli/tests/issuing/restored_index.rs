@@ -174,8 +174,22 @@ fn a_crl_pem_that_cannot_be_read_is_put_beside_no_certificate() {
     }
     let rows = |home: &Home| home.pki("list --all --json").json()["certificates"].clone();
     let before = rows(&home);
-    for garbage in ["", "garbage\n"] {
+    let lists = home.read("certs/ca/crl.pem");
+    let (own, of_root) = lists.split_at(lists.find("\n-----BEGIN").expect("two CRLs") + 1);
+    let no_crl = "-----BEGIN X509 CRL-----\nMAMCAQE=\n-----END X509 CRL-----\n";
+    for garbage in [
+        "",
+        "garbage\n",
+        no_crl,
+        &format!("{no_crl}{of_root}"),
+        &format!("{}{of_root}", with_another_signature(own)),
+    ] {
         home.write("certs/ca/crl.pem", garbage);
+        let found = home.pki("check").stdout;
+        assert!(
+            found.contains("certs/ca/crl.pem  holds no CRL that can be read, or a damaged one"),
+            "{found}"
+        );
         for command in [
             "issue x --dns a.dev",
             "sign certs/asks/tls.csr",
@@ -202,6 +216,13 @@ fn a_crl_pem_that_cannot_be_read_is_put_beside_no_certificate() {
         home.pki("check").succeeds();
     }
     home.pki("issue x --dns a.dev").succeeds();
+}
+
+/// The same CRL with one bit of its last octets changed, in which the signature is.
+fn with_another_signature(crl: &str) -> String {
+    let mut der = pki::inspect::crls(crl.as_bytes()).expect("a CRL").remove(0);
+    *der.last_mut().expect("octets") ^= 1;
+    pki::certificate_revocation_list::to_pem(&der)
 }
 
 fn revoked(home: &Home) -> u64 {

@@ -24,7 +24,7 @@ const ABANDONED: Duration = Duration::hours(1);
 pub(super) struct Own {
     generations: Generations,
     lists: RevocationLists,
-    /// Whether the `crl.pem` of the CA's folder cannot be read, for which no other folder is to blame.
+    /// Whether the `crl.pem` of the CA's folder is damaged, for which no other folder is to blame.
     pub(super) is_spoilt: bool,
 }
 
@@ -113,10 +113,9 @@ impl Check {
         }
         report.checked += told.report.checked;
         report.findings.extend(told.report.findings);
-        let is_spoilt = crate::folder::read_if_there(&lists.path())?
-            .is_some_and(|bytes| crate::inspect::crls(&bytes).map_or(true, |all| all.is_empty()));
+        let is_spoilt = lists.are_damaged()?;
         if is_spoilt {
-            let message = "holds no CRL that can be read; run \"pki crl\", which writes it again";
+            let message = "holds no CRL that can be read, or a damaged one; run \"pki crl\", which writes it again";
             report.add(Level::Error, shown(&lists.path()), "unreadable", message);
         }
         Ok(Own {

@@ -106,7 +106,7 @@ pub(crate) fn catch_up<'c>(
     folder: &Path,
     issuers: impl Iterator<Item = &'c Certificate> + Clone,
 ) -> Result<Vec<String>, Error> {
-    take_over(index, &read(index, folder, issuers)?)
+    take_over(index, &read_sound(index, folder, issuers)?)
 }
 
 /// The same for whoever asks what could be issued: it counts, and the index stays as it is.
@@ -115,52 +115,92 @@ pub(crate) fn catch_up_supposedly<'c>(
     folder: &Path,
     issuers: impl Iterator<Item = &'c Certificate> + Clone,
 ) -> Result<Vec<String>, Error> {
-    let published = read(index, folder, issuers)?;
+    let published = read_sound(index, folder, issuers)?;
     suppose(index, &published)
 }
 
-/// The CRLs in the `crl.pem` of a CA's folder that know more than the index. One in which nothing can be read is refused:
-/// whoever issues would put it into folders, and services that read it there would refuse everybody.
-fn read<'c>(
+/// The CRLs in the `crl.pem` of a CA's folder that know more than the index. A damaged one is refused: whoever issues would
+/// put it into folders, and services that read it there would refuse everybody.
+fn read_sound<'c>(
     index: &Index,
     folder: &Path,
     issuers: impl Iterator<Item = &'c Certificate> + Clone,
 ) -> Result<Vec<Published>, Error> {
+    let found = read(index, folder, issuers)?;
+    match found.is_damaged {
+        true => Err(Error::ListsUnreadable(
+            folder.join(folder::REVOCATION_LISTS),
+        )),
+        false => Ok(found.ahead),
+    }
+}
+
+/// What there is in a `crl.pem`.
+#[derive(Default)]
+struct Found {
+    /// The CRLs that know more than the index.
+    ahead: Vec<Published>,
+    /// Whether there is none, or one that cannot be read or that a CA of the folder has not signed in whose name it is.
+    is_damaged: bool,
+}
+
+fn read<'c>(
+    index: &Index,
+    folder: &Path,
+    issuers: impl Iterator<Item = &'c Certificate> + Clone,
+) -> Result<Found, Error> {
     let path = folder.join(folder::REVOCATION_LISTS);
     // The file is read before the index, which is always written first: in this order it is never behind.
     let Some(bytes) = folder::read_if_there(&path)? else {
-        return Ok(Vec::new());
+        return Ok(Found::default());
     };
     let lists = inspect::crls(&bytes).unwrap_or_default();
-    if lists.is_empty() {
-        return Err(Error::ListsUnreadable(path));
+    let mut found = Found {
+        is_damaged: lists.is_empty(),
+        ..Found::default()
+    };
+    for der in lists {
+        match compare(index, der, issuers.clone())? {
+            Compared::Ahead(one) => found.ahead.push(one),
+            Compared::NotAhead => {}
+            Compared::Damaged => found.is_damaged = true,
+        }
     }
-    let ahead = lists
-        .into_iter()
-        .map(|der| ahead(index, der, issuers.clone()));
-    ahead.filter_map(Result::transpose).collect()
+    Ok(found)
 }
 
-/// What is not signed by one of the CAs says nothing.
-fn ahead<'c>(
+/// What one CRL is beside the index.
+enum Compared {
+    /// It knows more.
+    Ahead(Published),
+    /// It does not, or is that of another CA.
+    NotAhead,
+    /// It says nothing.
+    Damaged,
+}
+
+fn compare<'c>(
     index: &Index,
     der: Vec<u8>,
     mut issuers: impl Iterator<Item = &'c Certificate>,
-) -> Result<Option<Published>, Error> {
+) -> Result<Compared, Error> {
     let Ok(crl) = Crl::from_der(&der) else {
-        return Ok(None);
+        return Ok(Compared::Damaged);
     };
     let Some(issuer) = issuers.find(|issuer| issuer.subject().der() == crl.issuer.raw) else {
-        return Ok(None);
+        return Ok(Compared::NotAhead);
     };
     let name = issuer.subject().to_string();
     let current = index.crl(&name)?;
     // As a rule the file is a copy.
     if current.as_ref().is_some_and(|current| current.der == der) {
-        return Ok(None);
+        return Ok(Compared::NotAhead);
     }
-    let Some(next_update) = crl.next_update.filter(|_| is_signed_by(&crl, issuer)) else {
-        return Ok(None);
+    if !is_signed_by(&crl, issuer) {
+        return Ok(Compared::Damaged);
+    }
+    let Some(next_update) = crl.next_update else {
+        return Ok(Compared::NotAhead);
     };
     let mut missing = Vec::new();
     for entry in &crl.revoked {
@@ -173,7 +213,7 @@ fn ahead<'c>(
     let number = crl_number(&crl).unwrap_or_default();
     let is_newer = current.is_none_or(|current| current.number < number);
     if missing.is_empty() && !is_newer {
-        return Ok(None);
+        return Ok(Compared::NotAhead);
     }
     let this_update = crl.this_update.at;
     let crl = CrlRow {
@@ -183,7 +223,7 @@ fn ahead<'c>(
         next_update: next_update.at,
         der,
     };
-    Ok(Some(Published {
+    Ok(Compared::Ahead(Published {
         crl,
         is_newer,
         missing,
@@ -194,11 +234,17 @@ impl RevocationLists {
     /// The CRLs in the `crl.pem` of the CA's folder that know more than the index. What cannot be read says nothing: it is
     /// written again.
     pub(super) fn published(&self) -> Result<Vec<Published>, Error> {
+        Ok(self.found()?.ahead)
+    }
+
+    /// Whether the `crl.pem` of the CA's folder is damaged, so that nothing is issued beside it.
+    pub(crate) fn are_damaged(&self) -> Result<bool, Error> {
+        Ok(self.found()?.is_damaged)
+    }
+
+    fn found(&self) -> Result<Found, Error> {
         let issuers = self.issuers.iter().map(CrlIssuer::certificate);
-        match read(&self.index, &self.dir.join(authority::FOLDER), issuers) {
-            Err(Error::ListsUnreadable(_)) => Ok(Vec::new()),
-            other => other,
-        }
+        read(&self.index, &self.dir.join(authority::FOLDER), issuers)
     }
 
     /// Takes over into the index what the `crl.pem` of the CA's folder knows beyond it. What was taken over, a sentence for
