@@ -19,7 +19,7 @@ use crate::{
     Global,
     command_error::{CommandError, Kind},
     commands::{
-        now,
+        now, patience,
         revocation::{self, ListArgs},
     },
     output::Output,
@@ -85,24 +85,31 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
         false => lists.catch_up(),
     };
     output.notices(behind?);
-    let rows = lists.find(&target(global, args, &lists)?, revocation.at)?;
-    let mut issuers = Vec::new();
-    for row in &rows {
-        // What is revoked already may have any reason.
-        if row.revocation.is_none() {
-            lists.may_revoke(row, args.reason, revocation.invalid_since, revocation.at)?;
-            issuers.push(row.issuer.clone());
-        }
+    let target = target(global, args, &lists)?;
+    let mut rows = look(&lists, &target, args, &revocation)?;
+    // Whoever cannot sign revokes nothing: a mark that no CRL tells of helps nobody.
+    let wish = args.lists.wish(false);
+    wish.check().map_err(Error::from)?;
+    let mut passphrases = Remembered::new(&args.lists.passphrase);
+    let mut unlock = |lists: &mut RevocationLists, rows: &[Row]| {
+        let due = rows.iter().filter(|row| row.revocation.is_none());
+        let issuers: Vec<_> = due.map(|row| row.issuer.clone()).collect();
+        lists.unlock(&issuers, &mut |path| passphrases.unlock(path), now())
+    };
+    unlock(&mut lists, &rows)?;
+    let held = match args.lists.dry_run {
+        true => Vec::new(),
+        false => lists.hold(&target, &rows, &mut patience())?,
+    };
+    if !held.is_empty() {
+        // What was looked at without the lock may have a successor by now.
+        rows = look(&lists, &target, args, &revocation)?;
+        unlock(&mut lists, &rows)?;
     }
     let others = match (&rows[..], args.all) {
         ([row], false) => lists.others_living(row, revocation.at)?,
         _ => 0,
     };
-    // Whoever cannot sign revokes nothing: a mark that no CRL tells of helps nobody.
-    let wish = args.lists.wish(false);
-    wish.check().map_err(Error::from)?;
-    let mut passphrases = Remembered::new(&args.lists.passphrase);
-    lists.unlock(&issuers, &mut |path| passphrases.unlock(path), now())?;
     let mut items = Vec::new();
     for row in rows {
         let revocation = Revocation {
@@ -125,6 +132,8 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
             marked,
         });
     }
+    // The CRL goes into these folders as well.
+    drop(held);
     let refreshed = match args.lists.dry_run {
         // The CRLs as they are say nothing of what this would change.
         true => Refreshed {
@@ -155,6 +164,20 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
     }
     report(args, &items, &refreshed, &lists, (&revocation, output))?;
     failure.map_or(Ok(()), Err)
+}
+
+/// The rows that are meant, each of which may be revoked for this reason. What is revoked already may have any.
+fn look(
+    lists: &RevocationLists,
+    target: &Target,
+    args: &Args,
+    revocation: &Revocation,
+) -> Result<Vec<Row>, CommandError> {
+    let rows = lists.find(target, revocation.at)?;
+    for row in rows.iter().filter(|row| row.revocation.is_none()) {
+        lists.may_revoke(row, args.reason, revocation.invalid_since, revocation.at)?;
+    }
+    Ok(rows)
 }
 
 /// What a CA issued is not accepted any more, either.

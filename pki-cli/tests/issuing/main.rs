@@ -36,6 +36,7 @@ mod revocation;
 mod revocation_crash;
 mod revocation_refused;
 mod revoked_authority;
+mod revoked_meanwhile;
 mod rotation;
 mod spoilt;
 mod startup;

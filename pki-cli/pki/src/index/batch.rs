@@ -3,7 +3,7 @@
 use rusqlite::{Transaction, TransactionBehavior, params};
 use time::OffsetDateTime;
 
-use super::{Index, IndexError, Reservation, timestamp};
+use super::{Index, Reservation, timestamp};
 use crate::{
     certificate::Certificate,
     error::Error,
@@ -35,14 +35,19 @@ impl Index {
     }
 
     /// Records what was signed under reserved numbers, all of it or nothing.
+    ///
+    /// Refused when a key is in other hands by now. That is asked in the transaction that records: whoever revokes every
+    /// certificate of a key either finds this one recorded, or keeps it from being recorded.
     pub fn record_all<'a>(
         &self,
-        certificates: impl IntoIterator<Item = &'a Certificate>,
-    ) -> Result<(), IndexError> {
-        let failed = |error| self.error("written", &error);
+        certificates: impl IntoIterator<Item = &'a Certificate> + Clone,
+    ) -> Result<(), Error> {
+        let failed = |error| Error::from(self.error("written", &error));
         let transaction = self.begin().map_err(failed)?;
+        let keys = certificates.clone().into_iter();
+        self.refuse_any_compromised(keys.map(|one| one.public_key().fingerprint()))?;
         for certificate in certificates {
-            self.record(certificate)?;
+            self.record_one(certificate)?;
         }
         transaction.commit().map_err(failed)
     }
@@ -93,10 +98,11 @@ mod tests {
     use super::*;
     use crate::{
         distinguished_name::DistinguishedName,
-        index::Status,
+        index::{Revocation, Status},
         issuer::{Prepared, Request},
         key::{KeyAlgorithm, PrivateKey},
         profile::Profile,
+        revocation_reason::RevocationReason,
     };
     use time::macros::datetime;
 
@@ -157,11 +163,8 @@ mod tests {
         other.begin().expect("it is over");
     }
 
-    #[test]
-    fn a_batch_that_cannot_be_recorded_whole_is_not_recorded() {
-        let home = tempfile::tempdir().expect("a temporary folder");
-        let index = Index::create(&home.path().join(crate::index::FILE)).expect("created");
-        let key = PrivateKey::generate(KeyAlgorithm::P256).expect("a key");
+    /// A certificate of this key under a reserved number.
+    fn sign(key: &PrivateKey, reserved: Reserved) -> Certificate {
         let asked = Request {
             profile: Profile::Root,
             subject: &DistinguishedName::common_name("CA").expect("a name"),
@@ -171,13 +174,45 @@ mod tests {
             path_length: 0,
             permitted_dns: &[],
         };
+        let prepared = Prepared::root(key, &asked, NOW).expect("prepared");
+        prepared.issue(reserved).expect("signed")
+    }
+
+    #[test]
+    fn what_was_signed_for_a_key_that_came_into_other_hands_is_not_recorded() {
+        let home = tempfile::tempdir().expect("a temporary folder");
+        let index = Index::create(&home.path().join(crate::index::FILE)).expect("created");
+        let key = PrivateKey::generate(KeyAlgorithm::P256).expect("a key");
+        let mut reserved = index
+            .reserve_all([], &reservations(2), NOW)
+            .expect("reserved");
+        let (late, first) = (reserved.pop(), reserved.pop());
+        let first = sign(&key, first.expect("two"));
+        index.record(&first).expect("recorded");
+        let late = sign(&key, late.expect("two"));
+        let revocation = Revocation {
+            at: NOW,
+            reason: RevocationReason::KeyCompromise,
+            invalid_since: None,
+        };
+        index
+            .revoke(&first.serial(), &first.issuer().to_string(), &revocation)
+            .expect("revoked");
+        let refused = index.record(&late).expect_err("its key is in other hands");
+        assert!(refused.to_string().contains("in other hands"), "{refused}");
+        let rows = index.rows().expect("rows");
+        assert_eq!(rows[1].status, Status::Reserved);
+    }
+
+    #[test]
+    fn a_batch_that_cannot_be_recorded_whole_is_not_recorded() {
+        let home = tempfile::tempdir().expect("a temporary folder");
+        let index = Index::create(&home.path().join(crate::index::FILE)).expect("created");
+        let key = PrivateKey::generate(KeyAlgorithm::P256).expect("a key");
         let mut reserved = index
             .reserve_all([], &reservations(1), NOW)
             .expect("reserved");
-        let sign = |reserved| {
-            let prepared = Prepared::root(&key, &asked, NOW).expect("prepared");
-            prepared.issue(reserved).expect("signed")
-        };
+        let sign = |reserved| sign(&key, reserved);
         let kept = sign(reserved.remove(0));
         let stranger = sign(Reserved::without_index(
             SerialNumber::random().expect("randomness"),

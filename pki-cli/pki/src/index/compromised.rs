@@ -53,9 +53,9 @@ impl Index {
     }
 
     /// The same for many keys, by their fingerprints. Most often there are none at all.
-    pub(super) fn refuse_any_compromised<'k>(
+    pub(super) fn refuse_any_compromised(
         &self,
-        keys: impl IntoIterator<Item = &'k str>,
+        keys: impl IntoIterator<Item = impl AsRef<str>>,
     ) -> Result<(), Error> {
         let failed = |error| self.error("read", &error);
         let are_there: bool = self
@@ -67,7 +67,7 @@ impl Index {
             return Ok(());
         }
         for key in keys {
-            if let Some(known) = find(&self.connection, key).map_err(failed)? {
+            if let Some(known) = find(&self.connection, key.as_ref()).map_err(failed)? {
                 return Err(refusal(known).into());
             }
         }

@@ -235,8 +235,13 @@ impl Index {
         })
     }
 
-    /// Records what was signed under a reserved number.
-    pub fn record(&self, certificate: &Certificate) -> Result<(), IndexError> {
+    /// Records what was signed under a reserved number, unless its key came into other hands in the meantime.
+    pub fn record(&self, certificate: &Certificate) -> Result<(), Error> {
+        self.record_all([certificate])
+    }
+
+    /// Of the transaction around it.
+    fn record_one(&self, certificate: &Certificate) -> Result<(), IndexError> {
         self.connection
             .prepare_cached(
                 "UPDATE certificate SET status = 'issued', not_before = ?2, not_after = ?3, fingerprint = ?4, certificate = ?5

@@ -1,6 +1,9 @@
 //! Which certificate is meant when somebody says what to revoke, and whether it can be.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 use time::OffsetDateTime;
 
@@ -9,8 +12,9 @@ use crate::{
     authority,
     certificate::Certificate,
     error::Error,
-    folder,
+    folder::{self, Folder, FolderError, Wait},
     index::{Filter, Row, Status},
+    manifest::check_name,
     profile::Profile,
     revocation_reason::RevocationReason,
     serial_number,
@@ -152,6 +156,42 @@ impl RevocationLists {
             Target::File(path) => Ok(vec![self.find_file(path)?]),
             Target::Serial(text, issuer) => Ok(vec![self.find_serial(text, issuer.as_deref())?]),
         }
+    }
+
+    /// Keeps everybody from issuing for the names of these rows, as long as what is returned lives. Whoever renews holds the
+    /// folder from before it looks at the certificate until its successor is in place: it is done before, and
+    /// [`Self::find`] finds the successor, or it begins afterwards and finds the certificate revoked.
+    ///
+    /// A folder that this user may not lock is no reason not to revoke.
+    pub fn hold(
+        &self,
+        target: &Target,
+        rows: &[Row],
+        wait: &mut Wait<'_>,
+    ) -> Result<Vec<Folder>, Error> {
+        let meant = match target {
+            Target::Name(name) | Target::AllOf(name) => Some(name),
+            Target::File(_) | Target::Serial(..) => None,
+        };
+        // In one order, whoever holds several.
+        let names: BTreeSet<_> = rows
+            .iter()
+            .filter_map(|row| row.name.as_ref())
+            .chain(meant)
+            .filter(|name| check_name(name).is_ok())
+            .collect();
+        let mut held = Vec::new();
+        for path in names.into_iter().map(|name| self.dir.join(name)) {
+            if !folder::is_there(&path)? {
+                continue;
+            }
+            match Folder::hold(&path, wait) {
+                Ok(folder) => held.push(folder),
+                Err(error @ FolderError::Busy(_)) => return Err(error.into()),
+                Err(_) => {}
+            }
+        }
+        Ok(held)
     }
 
     /// Other certificates of the same name that are still accepted.
