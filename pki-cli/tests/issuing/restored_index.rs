@@ -378,3 +378,80 @@ fn an_index_from_before_a_rotation_issues_nothing_by_the_next_ca() {
         assert!(!found.contains("is not in the index"), "{found}");
     }
 }
+
+#[test]
+fn a_rotation_counts_what_crl_pem_tells_of_a_revoked_ca() {
+    for command in ["ca rotate prepare", "ca rotate"] {
+        let home = home();
+        put(&home, INDEX, "backup.db");
+        home.pki("revoke certs/ca/issuing.crt --reason cACompromise")
+            .succeeds();
+        put(&home, "backup.db", INDEX);
+        let behind = "The index was behind crl.pem (CN=Private Root CA: 1 revocation";
+        let index = fs::read(home.path(INDEX)).expect("the index");
+        for (asked, due) in [
+            (
+                "ca rotate status".to_owned(),
+                "due now: pki ca rotate prepare",
+            ),
+            (
+                format!("{command} --dry-run"),
+                "This would make the next CA",
+            ),
+        ] {
+            let run = home.pki(&asked);
+            assert_eq!(run.code, 0, "{asked}: {run:?}");
+            assert!(run.stdout.contains(due), "{asked}: {run:?}");
+            assert!(run.stderr.contains(behind), "{asked}: {run:?}");
+        }
+        assert!(
+            fs::read(home.path(INDEX)).expect("the index") == index,
+            "asking changed the index"
+        );
+        let run = home.pki(command);
+        assert_eq!(run.code, 0, "{command}: {run:?}");
+        assert_eq!(run.stderr.matches(behind).count(), 1, "{command}: {run:?}");
+        assert!(home.path("certs/ca/next.crt").exists(), "{run:?}");
+        assert_eq!(revoked(&home), 1);
+    }
+}
+
+#[test]
+fn a_ca_retires_when_crl_pem_tells_that_what_it_issued_is_revoked() {
+    let home = home();
+    home.pki("ca rotate prepare --now").succeeds();
+    home.pki("ca rotate activate --force --now").succeeds();
+    put(&home, INDEX, "backup.db");
+    for name in ["order", "payment"] {
+        home.pki(&format!("revoke {name}")).succeeds();
+    }
+    put(&home, "backup.db", INDEX);
+    let status = home.pki("ca rotate status").succeeds();
+    assert!(
+        status.contains("still valid    no certificate of the previous CA"),
+        "{status}"
+    );
+    let dry_run = home.pki("ca rotate retire --dry-run").succeeds();
+    assert!(dry_run.contains("This would end the trust"), "{dry_run}");
+    let run = home.pki("ca rotate retire");
+    assert_eq!(run.code, 0, "{run:?}");
+    assert!(run.stderr.contains(BEHIND_BY_TWO), "{run:?}");
+}
+
+const BEHIND_BY_TWO: &str = "The index was behind crl.pem (CN=Private Issuing CA: 2 revocations of crl.pem are not in the index";
+
+#[test]
+fn a_ca_that_the_index_does_not_know_is_not_activated() {
+    let home = home();
+    put(&home, INDEX, "backup.db");
+    home.pki("ca rotate prepare --now").succeeds();
+    put(&home, "backup.db", INDEX);
+    let run = home.pki("ca rotate activate --force --now");
+    assert_eq!(run.code, 7, "{run:?}");
+    assert!(
+        run.stderr
+            .contains("does not know the CA \"CN=Private Issuing CA 2\""),
+        "{run:?}"
+    );
+    home.pki("issue x --dns a.dev").succeeds();
+}

@@ -59,6 +59,25 @@ impl Generations {
         Ok(self.with_supposed(self.index_to_read()?)?.0)
     }
 
+    /// Opens it to replace the CA, with what the `crl.pem` beside it knows beyond it, as far as that can be read: it is taken
+    /// over. What was, in sentences.
+    pub(crate) fn index_to_rotate(&self) -> Result<(Index, Vec<String>), Error> {
+        let index = self.index()?;
+        let told = revocation::catch_up_readable(&index, self.folder(), self.certificates())?;
+        Ok((index, told))
+    }
+
+    /// The same for whoever asks what would be done: it counts, and the index stays as it is.
+    pub(crate) fn index_supposing(
+        &self,
+        open: fn(&Path) -> Result<Index, IndexError>,
+    ) -> Result<(Index, Vec<String>), Error> {
+        let mut index = self.open_with(open)?;
+        let (folder, all) = (self.folder(), self.certificates());
+        let told = revocation::catch_up_readable_supposedly(&mut index, folder, all)?;
+        Ok((index, told))
+    }
+
     fn with_supposed(&self, mut index: Index) -> Result<(Index, Vec<String>), Error> {
         let told = revocation::catch_up_supposedly(&mut index, self.folder(), self.certificates())?;
         Ok((index, told))

@@ -53,6 +53,21 @@ impl<'a> Filter<'a> {
         }
     }
 
+    /// The same of a row that is in no table. Where a date is not known, no condition on it is met.
+    fn lets_through(&self, row: &Row) -> bool {
+        self.status.is_none_or(|status| row.status == status)
+            && self
+                .name
+                .is_none_or(|name| row.name.as_deref() == Some(name))
+            && self.issuer.is_none_or(|issuer| row.issuer == issuer)
+            && self
+                .valid_at
+                .is_none_or(|at| row.not_after.is_some_and(|end| end >= at))
+            && self
+                .expired_at
+                .is_none_or(|at| row.not_after.is_some_and(|end| end < at))
+    }
+
     /// From here on SQL: the table with the index that answers, the conditions, and their values.
     fn sql(&self) -> (String, Vec<String>) {
         let mut conditions = Vec::new();
@@ -115,9 +130,14 @@ impl Index {
             .query(rusqlite::params_from_iter(values))
             .map_err(read)?;
         while let Some(row) = rows.next().map_err(read)? {
-            take(Row::from_sql(row).map_err(read)?)?;
+            let row = Row::from_sql(row).map_err(read)?;
+            if !self.supposed.has(&row) {
+                take(row)?;
+            }
         }
-        Ok(())
+        // What counts as revoked comes after what is recorded.
+        let supposed = self.supposed.rows().filter(|row| filter.lets_through(row));
+        supposed.cloned().try_for_each(take)
     }
 
     /// The rows that the filter lets through, at once; for few.

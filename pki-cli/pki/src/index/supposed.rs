@@ -81,6 +81,21 @@ impl Supposed {
         }
     }
 
+    /// Whether a row of the index is one of those that count as something else.
+    pub(super) fn has(&self, row: &Row) -> bool {
+        // Most often there are none.
+        !self.revoked.is_empty()
+            && self
+                .revoked
+                .get(&row.issuer)
+                .is_some_and(|all| all.contains_key(&row.serial))
+    }
+
+    /// Everything that counts as revoked.
+    pub(super) fn rows(&self) -> impl Iterator<Item = &Row> {
+        self.revoked.values().flat_map(BTreeMap::values)
+    }
+
     /// What a CRL of this issuer has to list.
     pub(super) fn list(&self, rows: &mut Vec<RevokedRow>, issuer: &str) {
         let Some(all) = self.revoked.get(issuer) else {

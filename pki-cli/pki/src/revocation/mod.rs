@@ -30,7 +30,9 @@ use crate::{
 pub use carry::{Carried, carry, is_carried};
 pub(crate) use carry::{folders, hold_where};
 pub use due::{Action, Due, LIFE, ROOT_LIFE, Wish};
-pub(crate) use published::{catch_up, catch_up_supposedly};
+pub(crate) use published::{
+    catch_up, catch_up_readable, catch_up_readable_supposedly, catch_up_supposedly,
+};
 pub use recorded::recorded;
 pub use refresh::{Failure, Refreshed};
 pub use target::{RevocationRefused, Target};

@@ -119,6 +119,25 @@ pub(crate) fn catch_up_supposedly<'c>(
     suppose(index, &published)
 }
 
+/// [`catch_up`] for whoever issues nothing to end entities: a damaged `crl.pem` is passed over as far as it cannot be read.
+pub(crate) fn catch_up_readable<'c>(
+    index: &Index,
+    folder: &Path,
+    issuers: impl Iterator<Item = &'c Certificate> + Clone,
+) -> Result<Vec<String>, Error> {
+    take_over(index, &read(index, folder, issuers)?.ahead)
+}
+
+/// [`catch_up_supposedly`] for whoever issues nothing to end entities.
+pub(crate) fn catch_up_readable_supposedly<'c>(
+    index: &mut Index,
+    folder: &Path,
+    issuers: impl Iterator<Item = &'c Certificate> + Clone,
+) -> Result<Vec<String>, Error> {
+    let found = read(index, folder, issuers)?;
+    suppose(index, &found.ahead)
+}
+
 /// The CRLs in the `crl.pem` of a CA's folder that know more than the index. A damaged one is refused: whoever issues would
 /// put it into folders, and services that read it there would refuse everybody.
 fn read_sound<'c>(

@@ -20,6 +20,8 @@ pub struct Activated {
     pub issuer: Option<Certificate>,
     /// The folders that do not trust it, and were passed over by force.
     pub lacking: Vec<Lacking>,
+    /// What the index lacked and was taken over from `crl.pem`, in sentences.
+    pub taken_over: Vec<String>,
 }
 
 /// Lets the CA that was prepared below `dir` issue, unless it does. With `force` also when not every folder trusts it.
@@ -36,6 +38,7 @@ pub fn activate(
             return Ok(Activated {
                 issuer: None,
                 lacking: Vec::new(),
+                taken_over: Vec::new(),
             });
         }
         (Stage::Prepared, Some(next)) => next.clone(),
@@ -48,7 +51,10 @@ pub fn activate(
         }
         .into());
     }
-    let lacking = lacking(dir, &generations, &generations.index()?)?;
+    let (index, taken_over) = generations.index_to_rotate()?;
+    // One that the index does not know could issue nothing.
+    index.refuse_unknown(&next)?;
+    let lacking = lacking(dir, &generations, &index)?;
     if !lacking.is_empty() && !force {
         return Err(not_trusted(&lacking).into());
     }
@@ -69,6 +75,7 @@ pub fn activate(
     Ok(Activated {
         issuer: Some(next),
         lacking,
+        taken_over,
     })
 }
 

@@ -37,7 +37,7 @@ use crate::{
     certificate::Certificate,
     error::Error,
     folder::{Folder, Wait},
-    index::{Filter, Index, IndexError, Row, Status},
+    index::{Filter, Index, Row, Status},
     issuer::BACKDATE,
     profile::Profile,
 };
@@ -103,31 +103,33 @@ pub struct Outlook {
     pub living: Living,
     /// The folders that do not trust what they should.
     pub lacking: Vec<Lacking>,
+    /// What the index lacks and `crl.pem` tells of, in sentences: an older copy of it was brought back.
+    pub taken_over: Vec<String>,
 }
 
 impl Outlook {
     /// Looks at the CA below `dir`, and changes nothing.
     pub fn of(dir: &Path, now: OffsetDateTime) -> Result<Self, Error> {
-        Self::with(dir, now, Index::open_to_read)
+        Self::with(dir, now, |all| all.index_supposing(Index::open_to_read))
     }
 
     /// The same for whoever asks what a change would do: what would keep it from being done is refused.
     pub fn to_rehearse(dir: &Path, now: OffsetDateTime) -> Result<Self, Error> {
-        Self::with(dir, now, Index::open_to_rehearse)
+        Self::with(dir, now, |all| all.index_supposing(Index::open_to_rehearse))
     }
 
     /// The same for whoever is about to change something: where that is not possible it is said now.
     pub fn to_change(dir: &Path, now: OffsetDateTime) -> Result<Self, Error> {
-        Self::with(dir, now, Index::open)
+        Self::with(dir, now, Generations::index_to_rotate)
     }
 
     fn with(
         dir: &Path,
         now: OffsetDateTime,
-        open: fn(&Path) -> Result<Index, IndexError>,
+        open: fn(&Generations) -> Result<(Index, Vec<String>), Error>,
     ) -> Result<Self, Error> {
         let generations = Generations::read(dir)?;
-        let index = generations.open_with(open)?;
+        let (index, taken_over) = open(&generations)?;
         let lacking = lacking(dir, &generations, &index)?;
         let living = living(&index, &generations, now)?;
         let is_root_due = half_life(generations.root()?) <= now;
@@ -144,6 +146,7 @@ impl Outlook {
             is_root_due,
             living,
             lacking,
+            taken_over,
         })
     }
 }

@@ -39,6 +39,8 @@ pub struct Wish {
 pub struct Prepared {
     /// The CAs that were made; none when they were there.
     pub made: Vec<Made>,
+    /// What the index lacked and was taken over from `crl.pem`, in sentences.
+    pub taken_over: Vec<String>,
 }
 
 /// A CA that was made.
@@ -69,9 +71,12 @@ pub fn prepare(
     now: OffsetDateTime,
     wait: &mut Wait<'_>,
 ) -> Result<Prepared, Error> {
-    let done = Prepared { made: Vec::new() };
     let before = Generations::read(dir)?;
-    let index = before.index()?;
+    let (index, taken_over) = before.index_to_rotate()?;
+    let done = Prepared {
+        made: Vec::new(),
+        taken_over,
+    };
     // One that is revoked issues nothing any more, so nothing is waited for.
     let is_revoked = index.is_revoked(before.issuer()?)?;
     let begin = Wish {
@@ -168,7 +173,7 @@ pub fn prepare(
         });
     }
     folder.replace(&entries, &[])?;
-    Ok(Prepared { made })
+    Ok(Prepared { made, ..done })
 }
 
 /// Whether the next CA is to be made; it is there already when not.

@@ -27,6 +27,8 @@ pub struct Retired {
     pub crl_until: Option<OffsetDateTime>,
     /// A CA that was retired before and of which the CRL is needed no longer either.
     pub gone: Option<Certificate>,
+    /// What the index lacked and was taken over from `crl.pem`, in sentences.
+    pub taken_over: Vec<String>,
 }
 
 /// Retires the CA that was replaced below `dir`. With `force` also when certificates of it are still valid.
@@ -38,13 +40,14 @@ pub fn retire(
 ) -> Result<Retired, Error> {
     let folder = lock(dir, wait)?;
     let generations = Generations::read(dir)?;
-    let index = generations.index()?;
+    let (index, taken_over) = generations.index_to_rotate()?;
     let mut done = Retired {
         authority: None,
         with_root: generations.get(Role::PreviousRoot).is_some(),
         living: Living::default(),
         crl_until: None,
         gone: None,
+        taken_over,
     };
     let (mut entries, mut remove) = (Vec::new(), Vec::new());
     if let Some(retired) = generations.get(Role::Retired) {

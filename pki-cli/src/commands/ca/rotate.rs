@@ -109,6 +109,7 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
         refuse_too_soon(&outlook, moment)?;
     }
     if args.dry_run || args.stage == Some(StageArg::Status) {
+        output.notices(&outlook.taken_over);
         let would = step.filter(|_| args.dry_run);
         return report::outlook(&outlook, would, args.dry_run, moment, output);
     }
@@ -127,6 +128,7 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
             Done {
                 step: (!prepared.made.is_empty()).then_some(Step::Prepare),
                 made: prepared.made,
+                notices: prepared.taken_over,
                 ..Done::default()
             }
         }
@@ -140,6 +142,7 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
         }
         _ => Done::default(),
     };
+    done.notices.splice(0..0, outlook.taken_over);
     done.was_asked_for = args.stage.is_some();
     spread(dir, moment, &mut unlock, &mut done)?;
     let after = Outlook::of(dir, moment)?;
@@ -171,14 +174,19 @@ fn activate(dir: &Path, force: bool, now: OffsetDateTime) -> Result<Done, Error>
     });
     Ok(Done {
         step: activated.issuer.is_some().then_some(Step::Activate),
-        notices: lacking.collect(),
+        notices: activated
+            .taken_over
+            .iter()
+            .cloned()
+            .chain(lacking)
+            .collect(),
         ..Done::default()
     })
 }
 
 fn retire(dir: &Path, force: bool, now: OffsetDateTime) -> Result<Done, Error> {
     let retired = rotation::retire(dir, force, now, &mut patience())?;
-    let mut notices = Vec::new();
+    let mut notices = retired.taken_over;
     if let (Some(authority), 1..) = (&retired.authority, retired.living.count) {
         let fate = match retired.with_root {
             true => "nobody accepts them any more who has read the new ca.crt",
