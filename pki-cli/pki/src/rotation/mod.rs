@@ -107,6 +107,9 @@ pub struct Outlook {
     pub taken_over: Vec<String>,
 }
 
+/// Opens the index of these CAs, with what it lacks and `crl.pem` tells of, in sentences.
+type Open = fn(&Generations) -> Result<(Index, Vec<String>), Error>;
+
 impl Outlook {
     /// Looks at the CA below `dir`, and changes nothing.
     pub fn of(dir: &Path, now: OffsetDateTime) -> Result<Self, Error> {
@@ -123,11 +126,7 @@ impl Outlook {
         Self::with(dir, now, Generations::index_to_rotate)
     }
 
-    fn with(
-        dir: &Path,
-        now: OffsetDateTime,
-        open: fn(&Generations) -> Result<(Index, Vec<String>), Error>,
-    ) -> Result<Self, Error> {
+    fn with(dir: &Path, now: OffsetDateTime, open: Open) -> Result<Self, Error> {
         let generations = Generations::read(dir)?;
         let (index, taken_over) = open(&generations)?;
         let lacking = lacking(dir, &generations, &index)?;
