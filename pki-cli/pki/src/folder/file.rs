@@ -155,6 +155,27 @@ pub fn mode_of(path: &Path) -> Result<Option<u32>, FolderError> {
     }
 }
 
+/// What tells one version of a file from another without reading it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Stamp {
+    inode: u64,
+    length: u64,
+    modified: (i64, i64),
+}
+
+/// The version of a file; `None` when there is none.
+pub(crate) fn stamp_of(path: &Path) -> Result<Option<Stamp>, FolderError> {
+    match fs::metadata(path) {
+        Ok(metadata) => Ok(Some(Stamp {
+            inode: metadata.ino(),
+            length: metadata.len(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+        })),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(FolderError::io(path, "read")(error)),
+    }
+}
+
 fn mode(access: Access) -> u32 {
     match access {
         Access::Private => 0o600,

@@ -38,6 +38,7 @@ use zeroize::Zeroizing;
 pub use create::{create, create_folder, name_of_staged, parent};
 pub use error::FolderError;
 pub use exchange::{Change, Durable, is_unsettled};
+pub(crate) use file::stamp_of;
 pub use file::{
     MAX_LISTS, holds_any, is_there, mode_of, place_file, read, read_given, read_if_there,
     sync_folder, write_entries,

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use time::Duration;
 
-use super::{Check, Level, ROUNDS, Report, WARN, shown};
+use super::{Check, Level, Report, WARN, shown, watch};
 use crate::{
     authority::{self, Generations, Role},
     certificate::Certificate,
@@ -103,14 +103,13 @@ impl Check {
         }
         let generations = Generations::read(dir)?;
         self.fitness(&generations, report)?;
-        let mut told = self.crls(&lists)?;
         // Whoever revokes marks first and signs then; what that leaves open is told only where it stays so.
-        for _ in 0..ROUNDS {
-            if !told.may_pass || !wait() {
-                break;
-            }
-            told = self.crls(&lists)?;
-        }
+        let told = watch(
+            wait,
+            || lists.version(),
+            || self.crls(&lists),
+            |told| told.may_pass,
+        )?;
         report.checked += told.report.checked;
         report.findings.extend(told.report.findings);
         let is_spoilt = lists.are_damaged()?;

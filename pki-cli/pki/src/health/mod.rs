@@ -22,7 +22,7 @@ use crate::{
 /// The longest time before an end at which it is told, unless somebody says otherwise.
 pub const WARN: Duration = Duration::days(20);
 
-/// How often something is looked at again that somebody else may be putting right, before it is told.
+/// How often it is asked whether somebody else is putting something right, before it is told.
 const ROUNDS: usize = 100;
 
 /// The kind of finding of a folder without the CRLs of its CA.
@@ -121,15 +121,13 @@ impl Report {
         let (Some(first), Some(last)) = (lacking.first(), lacking.last()) else {
             return Ok(false);
         };
-        for _ in 0..ROUNDS {
-            if !wait() {
-                break;
-            }
-            if is_carried(dir, first)? || is_carried(dir, last)? {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+        let stamp = |folder: &Path| files::stamp_of(&folder.join(files::REVOCATION_LISTS));
+        watch(
+            wait,
+            || Ok((stamp(first)?, stamp(last)?)),
+            || Ok(is_carried(dir, first)? || is_carried(dir, last)?),
+            |is_carried| !is_carried,
+        )
     }
 
     /// Leaves out the folders that have the CRLs by now. Whether there was one.
@@ -287,6 +285,30 @@ impl Check {
     }
 }
 
+/// Looks at something that somebody else may be putting right, and waits for that. A look may take long, so it is taken
+/// again only when `state`, which costs next to nothing, is another one.
+fn watch<S: PartialEq, T>(
+    wait: &mut Wait<'_>,
+    state: impl Fn() -> Result<S, Error>,
+    look: impl Fn() -> Result<T, Error>,
+    may_pass: impl Fn(&T) -> bool,
+) -> Result<T, Error> {
+    // In this order nothing that changes meanwhile is missed.
+    let mut seen = state()?;
+    let mut found = look()?;
+    for _ in 0..ROUNDS {
+        if !may_pass(&found) || !wait() {
+            break;
+        }
+        let now = state()?;
+        if now != seen {
+            seen = now;
+            found = look()?;
+        }
+    }
+    Ok(found)
+}
+
 fn shown(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
@@ -299,6 +321,30 @@ fn folders(dir: &Path) -> Result<Vec<PathBuf>, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_does_not_change_is_looked_at_once() {
+        use std::cell::Cell;
+
+        // (the changes of the state, by the round in which they come; the looks that are taken)
+        for (changes, expected) in [(&[][..], 1), (&[3], 2), (&[3, 50], 3)] {
+            let (rounds, looks) = (Cell::new(0), Cell::new(0));
+            let found = watch(
+                &mut || {
+                    rounds.set(rounds.get() + 1);
+                    true
+                },
+                || Ok(changes.iter().filter(|at| **at <= rounds.get()).count()),
+                || {
+                    looks.set(looks.get() + 1);
+                    Ok(looks.get())
+                },
+                |_| true,
+            );
+            assert_eq!(found.expect("looked at"), expected);
+            assert_eq!((rounds.get(), looks.get()), (ROUNDS, expected));
+        }
+    }
 
     #[test]
     fn a_folder_that_got_its_crl_meanwhile_is_not_told() {

@@ -322,7 +322,7 @@ impl Index {
     }
 
     /// The first column of the first row.
-    fn value<T: rusqlite::types::FromSql>(
+    pub(super) fn value<T: rusqlite::types::FromSql>(
         &self,
         sql: &str,
         values: &[&dyn ToSql],

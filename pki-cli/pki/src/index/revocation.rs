@@ -215,6 +215,14 @@ impl Index {
         record().map_err(|error| self.error("written", &error))
     }
 
+    /// The number of the current CRL of an issuer, without the CRL.
+    pub(crate) fn crl_number(&self, issuer: &str) -> Result<Option<i64>, IndexError> {
+        self.value(
+            "SELECT signed_number FROM crl WHERE issuer = ? AND crl IS NOT NULL",
+            &[&issuer],
+        )
+    }
+
     /// The current CRL of an issuer.
     pub fn crl(&self, issuer: &str) -> Result<Option<CrlRow>, IndexError> {
         if let Some(crl) = self.supposed.crl(issuer) {

@@ -190,6 +190,16 @@ impl RevocationLists {
             .join(folder::REVOCATION_LISTS)
     }
 
+    /// What changes whenever a CRL is signed or `crl.pem` is written.
+    pub(crate) fn version(&self) -> Result<impl PartialEq + use<>, Error> {
+        let file = folder::stamp_of(&self.path())?;
+        let mut numbers = Vec::with_capacity(self.issuers.len());
+        for issuer in &self.issuers {
+            numbers.push(self.index.crl_number(&issuer.name())?);
+        }
+        Ok((file, numbers))
+    }
+
     /// Whether CRLs are given to anybody. The one that a root signed when it was made, which only the index has, is not
     /// yet.
     pub fn are_there(&self) -> Result<bool, Error> {
