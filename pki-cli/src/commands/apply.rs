@@ -188,33 +188,41 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
         document["crls"] = json!(crls_json);
         return revocation::document(document, failure, output);
     }
+    let done = in_words(is_made, &issued, &refreshed);
     match (is_empty, args.dry_run) {
-        _ if is_cut_short && issued.count == 0 => {}
-        _ if is_cut_short => output.line(format_args!(
-            "Done before the failure: {} issued.",
-            issued.count
-        ))?,
+        _ if is_cut_short => {
+            if let Some(done) = done {
+                output.line(format_args!("Done before the failure: {done}."))?;
+            }
+        }
         (true, _) => output.line("Nothing to do.")?,
         (false, true) => output.line("Nothing was done: this was a dry run.")?,
         (false, false) => {
-            let made = if is_made { "a new CA, " } else { "" };
-            let trusts = match issued.trusts {
-                0 => String::new(),
-                trusts => format!(", the trust of {trusts} renewed"),
-            };
-            let is_signed = |due: &&Due| matches!(due.action, crl::Action::Sign(_));
-            let crls = match refreshed.lists.iter().filter(is_signed).count() {
-                0 => String::new(),
-                1 => ", 1 CRL signed".to_owned(),
-                signed => format!(", {signed} CRLs signed"),
-            };
-            output.line(format_args!(
-                "Done: {made}{} issued{trusts}{crls}.",
-                issued.count
-            ))?;
+            let done = done.unwrap_or_else(|| "0 issued".to_owned());
+            output.line(format_args!("Done: {done}."))?;
         }
     }
     failure.map_or(Ok(()), Err)
+}
+
+/// What was done, as half a sentence; `None` when nothing was.
+fn in_words(is_made: bool, done: &Done, refreshed: &Refreshed) -> Option<String> {
+    let is_signed = |due: &&Due| matches!(due.action, crl::Action::Sign(_));
+    let signed = refreshed.lists.iter().filter(is_signed).count();
+    if !is_made && (done.count, done.trusts, signed) == (0, 0, 0) {
+        return None;
+    }
+    let made = if is_made { "a new CA, " } else { "" };
+    let trusts = match done.trusts {
+        0 => String::new(),
+        trusts => format!(", the trust of {trusts} renewed"),
+    };
+    let crls = match signed {
+        0 => String::new(),
+        1 => ", 1 CRL signed".to_owned(),
+        signed => format!(", {signed} CRLs signed"),
+    };
+    Some(format!("{made}{} issued{trusts}{crls}", done.count))
 }
 
 /// One line, however many there are: it is said on every run.

@@ -87,3 +87,40 @@ fn apply_that_fails_midway_tells_in_json_what_it_had_done() {
     );
     assert!(document["steps"][1]["certificate"].is_null(), "{document}");
 }
+
+#[test]
+fn apply_that_fails_midway_tells_people_of_a_new_ca_and_of_trust_that_it_renewed() {
+    let home = Home::new();
+    home.write("pki.toml", MANIFEST);
+    std::fs::create_dir(home.path("certs")).expect("made");
+    let block = |name: &str| {
+        let link = home.path(&format!("certs/{name}"));
+        std::os::unix::fs::symlink("nowhere", link).expect("a link");
+    };
+    block("a");
+    let run = home.pki("apply pki.toml");
+    assert_eq!(run.code, 6, "{run:?}");
+    assert!(
+        run.stdout
+            .ends_with("Done before the failure: a new CA, 0 issued.\n"),
+        "{run:?}"
+    );
+    // Nothing was done: nothing is told.
+    let run = home.pki("apply pki.toml");
+    assert_eq!(run.code, 6, "{run:?}");
+    assert!(!run.stdout.contains("Done"), "{run:?}");
+    // The trust comes before the pairs.
+    std::fs::remove_file(home.path("certs/a")).expect("removed");
+    home.pki("issue a --dns a.dev --subject /CN=a").succeeds();
+    let trust = home.read("certs/a/ca.crt");
+    home.pki("ca rotate prepare --root --now").succeeds();
+    home.write("certs/a/ca.crt", trust);
+    block("b");
+    let run = home.pki("apply pki.toml");
+    assert_eq!(run.code, 6, "{run:?}");
+    assert!(
+        run.stdout
+            .ends_with("Done before the failure: 0 issued, the trust of 1 renewed.\n"),
+        "{run:?}"
+    );
+}
