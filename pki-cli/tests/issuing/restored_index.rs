@@ -148,6 +148,9 @@ fn a_dry_run_of_crl_and_revoke_takes_over_what_the_real_run_does() {
             "{command}"
         );
         assert!(real.stderr.contains(BEHIND), "{command}: {real:?}");
+        // It is true of both, although one of them takes nothing over.
+        let said = "what it lacks counts as crl.pem has it. What was issued";
+        assert!(real.stderr.contains(said), "{command}: {real:?}");
         let is_done = matches!(command, "crl" | "revoke order");
         assert_eq!(
             real.code,

@@ -76,7 +76,7 @@ impl Published {
 
     fn told(&self) -> String {
         format!(
-            "The index was behind crl.pem ({}: {}), as an older copy is that was brought back; what it lacks is taken over from there. What was issued since then and is not revoked it does not know: bring a newer copy back if there is one.",
+            "The index was behind crl.pem ({}: {}), as an older copy is that was brought back; what it lacks counts as crl.pem has it. What was issued since then and is not revoked it does not know: bring a newer copy back if there is one.",
             self.crl.issuer,
             self.reasons().join(", and ")
         )
