@@ -55,13 +55,16 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
     if !Authority::exists(&global.dir) {
         return Err(Error::NoAuthority(folder).into());
     }
-    let index = match Generations::read(&global.dir) {
-        Ok(generations) => generations.index_to_read(),
+    let (index, told) = match Generations::read(&global.dir) {
+        Ok(generations) => generations.index_supposing(Index::open_to_read)?,
         Err(error) if error.kind() == ErrorKind::Io => return Err(error.into()),
         // Whatever has become of the certificates: what was issued may be what brings them back.
-        Err(_) => Index::open_to_read(&folder.join(index::FILE)),
-    }
-    .map_err(Error::from)?;
+        Err(_) => {
+            let index = Index::open_to_read(&folder.join(index::FILE)).map_err(Error::from)?;
+            (index, Vec::new())
+        }
+    };
+    output.notices(told);
     let now = OffsetDateTime::now_utc();
     let filter = args.filter(now);
     if output.json() {

@@ -458,3 +458,43 @@ fn a_ca_that_the_index_does_not_know_is_not_activated() {
     );
     home.pki("issue x --dns a.dev").succeeds();
 }
+
+#[test]
+fn the_list_counts_what_crl_pem_tells_as_revoked() {
+    let home = home();
+    put(&home, INDEX, "backup.db");
+    home.pki("issue late --dns a.dev").succeeds();
+    for name in ["order", "late"] {
+        home.pki(&format!("revoke {name}")).succeeds();
+    }
+    put(&home, "backup.db", INDEX);
+    let serials = |options: &str| {
+        let run = home.pki(&format!("list {options} --json"));
+        assert!(run.stderr.contains(BEHIND_BY_TWO), "{run:?}");
+        let rows = run.json()["certificates"].as_array().cloned();
+        let rows = rows.expect("rows").into_iter();
+        let mut serials: Vec<_> = rows
+            .map(|row| row["serial"].as_str().expect("a serial number").to_owned())
+            .collect();
+        serials.sort();
+        serials
+    };
+    let of = |names: &[&str]| {
+        let path = |name: &&str| format!("certs/{name}/tls.crt");
+        let mut serials: Vec<_> = names
+            .iter()
+            .map(|name| home.certificate(&path(name)).serial())
+            .collect();
+        serials.sort();
+        serials
+    };
+    assert_eq!(serials("--revoked"), of(&["late", "order"]));
+    assert_eq!(serials("--revoked --name order"), of(&["order"]));
+    assert_eq!(serials("--name order"), of(&["order"]));
+    assert!(!serials("").contains(&of(&["order"])[0]));
+    assert!(serials("").contains(&of(&["payment"])[0]));
+    // Both CAs, both certificates of the index, and the one that only crl.pem knows.
+    assert_eq!(serials("--all").len(), 5);
+    home.write("certs/ca/crl.pem", "garbage\n");
+    home.pki("list").succeeds();
+}

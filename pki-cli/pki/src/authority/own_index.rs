@@ -67,8 +67,9 @@ impl Generations {
         Ok((index, told))
     }
 
-    /// The same for whoever asks what would be done: it counts, and the index stays as it is.
-    pub(crate) fn index_supposing(
+    /// Opens it for questions: what the `crl.pem` beside it knows beyond it counts, as far as that can be read, and the index
+    /// stays as it is. What counts, in the same sentences.
+    pub fn index_supposing(
         &self,
         open: fn(&Path) -> Result<Index, IndexError>,
     ) -> Result<(Index, Vec<String>), Error> {
