@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 
 use pki::{
-    Error,
-    authority::{self, Authority},
+    authority::Authority,
     import::{History, ImportedAuthority, Named, Report, Source, Sources, Takeover, find},
     text::escape,
 };
@@ -69,10 +68,8 @@ impl AuthorityFiles {
 }
 
 pub(super) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(), CommandError> {
-    if Authority::exists(&global.dir) {
-        // Before anybody is asked for a passphrase.
-        return Err(Error::AuthorityExists(global.dir.join(authority::FOLDER)).into());
-    }
+    // Before anybody is asked for a passphrase.
+    Authority::refuse_another(&global.dir)?;
     let sources = sources(args)?;
     let mut unlock = |path: &std::path::Path| args.passphrase.unlock(path);
     let takeover = Takeover::check(sources, &mut unlock, now())?;

@@ -92,10 +92,8 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
             .unwrap_or_else(|| DEFAULT_ISSUING_DAYS.min(args.days)),
         permitted_dns: args.permit_dns.clone(),
     };
-    if Authority::exists(&global.dir) {
-        // Before anybody is asked for a passphrase.
-        return Err(pki::Error::AuthorityExists(global.dir.join(pki::authority::FOLDER)).into());
-    }
+    // Before anybody is asked for a passphrase.
+    Authority::refuse_another(&global.dir)?;
     let passphrase = if args.encrypt_key {
         Some(args.passphrase.choose()?)
     } else {

@@ -360,6 +360,29 @@ fn a_ca_that_may_not_be_looked_at_is_not_told_as_missing() {
     set_mode(&home.path("certs/ca"), 0o700);
 }
 
+#[test]
+fn a_folder_that_may_not_be_entered_is_not_said_to_hold_a_ca() {
+    let home = Home::new();
+    home.pki("init --dir other").succeeds();
+    fs::create_dir(home.path("priv")).expect("made");
+    hand_over(&home.path(""));
+    set_mode(&home.path("priv"), 0o600);
+    let import = "import ca --cert other/ca/root.crt --key other/ca/root.key --dir priv/x";
+    for command in ["init --dir priv/x", "init --dir priv", import] {
+        for dry_run in [" --dry-run", ""] {
+            let refused = run(&home, &format!("{command}{dry_run}"));
+            assert_eq!(refused.code, 6, "{command}{dry_run}: {refused:?}");
+            assert!(
+                refused
+                    .stderr
+                    .contains("/ca/root.crt\" could not be read: Permission denied"),
+                "{command}{dry_run}: {refused:?}"
+            );
+        }
+    }
+    set_mode(&home.path("priv"), 0o700);
+}
+
 /// What this user may not look into is not taken for something that is not there.
 #[test]
 fn a_folder_that_may_not_be_looked_into_is_not_passed_over() {

@@ -72,9 +72,7 @@ impl Authority {
         wait: &mut Wait<'_>,
     ) -> Result<Created, Error> {
         let folder = dir.join(FOLDER);
-        if Self::exists(dir) {
-            return Err(Error::AuthorityExists(folder));
-        }
+        Self::refuse_another(dir)?;
         let mut created = None;
         // The keys first: they may take seconds, and nobody should wait for the folder meanwhile.
         let keys = Keys::generate(new, generate)?;
@@ -104,10 +102,9 @@ impl Authority {
 
     /// What is where a CA should appear: another one, or something else.
     pub(crate) fn is_in_the_way(dir: &Path) -> Error {
-        let folder = dir.join(FOLDER);
-        match Self::exists(dir) {
-            true => Error::AuthorityExists(folder),
-            false => FolderError::NotEmpty(folder).into(),
+        match Self::refuse_another(dir) {
+            Err(error) => error,
+            Ok(()) => FolderError::NotEmpty(dir.join(FOLDER)).into(),
         }
     }
 }

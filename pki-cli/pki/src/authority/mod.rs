@@ -27,7 +27,7 @@ use crate::{
     certificate::Certificate,
     distinguished_name::DistinguishedName,
     error::Error,
-    folder,
+    folder::{self, FolderError},
     index::{self, Index, Reservation},
     issuer::{Issuer, Notice, Prepared, Request},
     key::{Passphrase, PublicKey},
@@ -97,6 +97,19 @@ pub struct Issued {
 impl Authority {
     /// Whether there is a CA below this folder, or what is left of one: whoever reads it next says what it lacks.
     pub fn exists(dir: &Path) -> bool {
+        // Where this user may not look there may be one: whoever reads it next says why it cannot be read.
+        Self::look_for(dir).unwrap_or(true)
+    }
+
+    /// Refuses to make a CA where there is one, and where this user may not look for one.
+    pub fn refuse_another(dir: &Path) -> Result<(), Error> {
+        match Self::look_for(dir)? {
+            true => Err(Error::AuthorityExists(dir.join(FOLDER))),
+            false => Ok(()),
+        }
+    }
+
+    fn look_for(dir: &Path) -> Result<bool, FolderError> {
         let folder = dir.join(FOLDER);
         let parts = [
             ROOT_CERTIFICATE,
@@ -105,13 +118,14 @@ impl Authority {
             ROOT_KEY,
             index::FILE,
         ];
-        parts
-            .into_iter()
-            .any(|part| match folder.join(part).try_exists() {
-                Ok(exists) => exists,
-                // Where this user may not look there may be one: whoever reads it next says why it cannot be read.
-                Err(error) => error.kind() == std::io::ErrorKind::PermissionDenied,
-            })
+        for part in parts {
+            match folder::is_there(&folder.join(part)) {
+                Ok(true) => return Ok(true),
+                Err(error) if error.is_permission_denied() => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(false)
     }
 
     /// Opens the CA below `dir`, ready to issue.

@@ -101,9 +101,7 @@ impl Rehearsal {
         now: OffsetDateTime,
     ) -> Result<Created, Error> {
         let folder = dir.join(FOLDER);
-        if Authority::exists(dir) {
-            return Err(Error::AuthorityExists(folder));
-        }
+        Authority::refuse_another(dir)?;
         if !folder::check_new(&folder)? {
             return Err(Authority::is_in_the_way(dir));
         }

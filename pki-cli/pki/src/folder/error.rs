@@ -93,6 +93,11 @@ impl FolderError {
         }
     }
 
+    /// Whether this user may not do what was tried.
+    pub(crate) fn is_permission_denied(&self) -> bool {
+        matches!(self, Self::Io { reason, .. } if reason.kind() == io::ErrorKind::PermissionDenied)
+    }
+
     /// A folder that cannot be read.
     pub(crate) fn unreadable(path: &Path) -> impl Fn(io::Error) -> Self {
         let path = path.to_owned();

@@ -224,9 +224,7 @@ impl Takeover {
         told: &mut Told<'_>,
     ) -> Result<ImportedAuthority, Error> {
         let folder = dir.join(authority::FOLDER);
-        if Authority::exists(dir) {
-            return Err(Error::AuthorityExists(folder));
-        }
+        Authority::refuse_another(dir)?;
         let mut entries = Vec::new();
         let tiers = [
             (Some(&self.root), ROOT_CERTIFICATE, ROOT_KEY),
