@@ -21,7 +21,8 @@ use crate::{
 ///
 /// Without PATH: the CA below DIR with its keys and CRLs, every folder of a certificate beside it (validity, key, rights
 /// of the key's file, chain, revocation), and what the index knows of certificates that went elsewhere. With PATH: those
-/// folders, or the certificates in those files; of those of the CA below DIR also whether it has revoked them. One line for each finding. Nothing is written, and no key is used.
+/// folders, or the certificates in those files, each asked the same; of single files the validity and what the index knows.
+/// One line for each finding. Nothing is written, and no key is used.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Exit codes: 0 all is well, 101 something ends soon, 102 something has ended or does not fit together;
@@ -48,7 +49,7 @@ pub(crate) fn run(global: &Global, args: &Args, output: &mut Output) -> Result<(
         false => {
             let mut report = Report::default();
             for path in &args.paths {
-                check.path(&global.dir, path, &mut report)?;
+                check.path(&global.dir, path, &mut report, &mut patience())?;
             }
             report
         }

@@ -115,6 +115,19 @@ fn another_certificate_for_the_key_is_found_by_check() {
     ");
     let found = home.pki("check --json").stdout;
     assert!(found.contains("key-compromised"), "{found}");
+    // Whoever asks for one folder or file is told the same, also of a certificate that lies elsewhere.
+    snapshot!(home.pki("check certs/y"), @r"
+    exit 102
+    error    certs/y  holds a certificate for a key that is in other hands, for which [serial] was revoked; make a new pair (pki rekey), and revoke this certificate as well
+    --- stderr
+    error: 1 checked; not in order: 1; ends soon: 0.
+    ");
+    fs::copy(home.path("certs/y/tls.crt"), home.path("y.crt")).expect("copied");
+    for asked in ["y.crt", "certs/y/tls.crt", "certs/../certs/y"] {
+        let run = home.pki(&format!("check {asked}"));
+        assert_eq!(run.code, 102, "{asked}: {run:?}");
+        assert!(run.stdout.contains("in other hands"), "{asked}: {run:?}");
+    }
     let told = home.pki("renew y").fails(3);
     assert!(told.contains("make a new key with \"pki rekey\""), "{told}");
 }

@@ -188,9 +188,9 @@ fn check() {
 
     Without PATH: the CA below DIR with its keys and CRLs, every folder of a certificate beside it
     (validity, key, rights of the key's file, chain, revocation), and what the index knows of
-    certificates that went elsewhere. With PATH: those folders, or the certificates in those files; of
-    those of the CA below DIR also whether it has revoked them. One line for each finding. Nothing is
-    written, and no key is used.
+    certificates that went elsewhere. With PATH: those folders, or the certificates in those files, each
+    asked the same; of single files the validity and what the index knows. One line for each finding.
+    Nothing is written, and no key is used.
 
     Usage: pki check [OPTIONS] [PATH]...
 

@@ -37,6 +37,21 @@ struct Told {
 }
 
 impl Own {
+    /// The CA below `dir`, of which nothing is told itself.
+    pub(super) fn read(dir: &Path) -> Result<Self, Error> {
+        let lists = RevocationLists::open_to_read(dir)?;
+        Ok(Self {
+            generations: Generations::read(dir)?,
+            is_spoilt: lists.are_damaged()?,
+            lists,
+        })
+    }
+
+    /// Whether what was read of its index was one state of it.
+    pub(super) fn still_stands(&self) -> Result<(), Error> {
+        Ok(self.lists.index().still_stands()?)
+    }
+
     /// Whether one of the CAs issued it.
     pub(super) fn issued(&self, certificate: &Certificate) -> bool {
         let mut issuers = self.lists.issuers().iter();

@@ -4,10 +4,12 @@ use std::path::Path;
 
 use super::{Check, Level, NOT_CARRIED, Report, authority::Own, shown};
 use crate::{
-    authority::{Authority, Generations, read_certificates, read_given_certificates},
+    authority::{Authority, FOLDER, read_certificates, read_given_certificates},
     certificate::Certificate,
     error::{Error, ErrorKind},
-    folder as files, inspect,
+    folder::{self as files, Wait},
+    index::Compromised,
+    inspect,
     path_validation::{self, FailureKind},
     revocation::is_carried,
 };
@@ -43,11 +45,12 @@ impl Check {
             let message = "holds a certificate that the index has as revoked; run \"pki crl\", and replace it";
             report.add(Level::Error, shown(path), "revoked", message);
         } else if !is_told && let Some(known) = own.compromised(&certificate)? {
-            let message = format!(
-                "holds a certificate for a key that is in other hands, for which {} was revoked; make a new pair (pki rekey), and revoke this certificate as well",
-                known.serial
+            report.add(
+                Level::Error,
+                shown(path),
+                "key-compromised",
+                compromised(&known),
             );
-            report.add(Level::Error, shown(path), "key-compromised", message);
         }
         Ok(Some(certificate.fingerprint()))
     }
@@ -77,32 +80,39 @@ impl Check {
         Ok(())
     }
 
-    /// A folder somewhere else.
+    /// One folder. Of one that lies beside the CA everything is asked that is asked of all of them.
     pub(super) fn lone_folder(
         &self,
         dir: &Path,
         path: &Path,
         report: &mut Report,
+        wait: &mut Wait<'_>,
     ) -> Result<(), Error> {
-        let Some(certificate) = self.pair(path, report)? else {
-            return Err(files::FolderError::Missing(path.join(files::CERTIFICATE)).into());
-        };
-        let subject = shown(path);
-        let is_told = report
-            .findings
-            .iter()
-            .any(|finding| finding.kind == "revoked" && finding.subject == subject);
-        match is_told {
-            true => Ok(()),
-            false => revoked(dir, &[(subject, certificate)], report),
+        let own = own(dir)?;
+        let before = report.checked;
+        match &own {
+            Some(own) if is_beside(dir, path) => {
+                self.folder(dir, path, own, report)?;
+                report.settle(dir, &[path.to_owned()], wait)?;
+            }
+            _ => {
+                let certificate = self.pair(path, report)?;
+                if let (Some(own), Some(certificate)) = (&own, &certificate) {
+                    in_index(own, &shown(path), certificate, report)?;
+                }
+            }
         }
+        if report.checked == before {
+            return Err(files::FolderError::Missing(path.join(files::CERTIFICATE)).into());
+        }
+        own.map_or(Ok(()), |own| own.still_stands())
     }
 
-    /// Every certificate of a file: whether it is valid, and not revoked by the CA below `dir`.
+    /// Every certificate of a file: whether it is valid, and not revoked by the CA below `dir`, nor its key in other hands.
     pub(super) fn file(&self, dir: &Path, path: &Path, report: &mut Report) -> Result<(), Error> {
         let certificates = read_given_certificates(path)?;
+        let own = own(dir)?;
         let one = certificates.len() == 1;
-        let mut checked = Vec::new();
         for certificate in certificates {
             let subject = match one {
                 true => shown(path),
@@ -111,9 +121,11 @@ impl Check {
             report.checked += 1;
             let life = (certificate.not_before(), certificate.not_after());
             self.validity(&subject, life, report);
-            checked.push((subject, certificate));
+            if let Some(own) = &own {
+                in_index(own, &subject, &certificate, report)?;
+            }
         }
-        revoked(dir, &checked, report)
+        own.map_or(Ok(()), |own| own.still_stands())
     }
 
     /// Certificate and key, and whether the certificate leads to `ca.crt` and is not revoked. `None` when there is no
@@ -189,35 +201,54 @@ impl Check {
     }
 }
 
-/// Tells which of these certificates the CA below `dir`, if there is one, has revoked.
-fn revoked(
-    dir: &Path,
-    certificates: &[(String, Certificate)],
+/// The CA below `dir`, if there is one.
+fn own(dir: &Path) -> Result<Option<Own>, Error> {
+    match Authority::exists(dir) {
+        true => Own::read(dir).map(Some),
+        false => Ok(None),
+    }
+}
+
+/// Whether a folder is one of those beside the CA, however it is named.
+fn is_beside(dir: &Path, path: &Path) -> bool {
+    let real = |path: &Path| std::fs::canonicalize(path).ok();
+    match (real(dir), real(path)) {
+        (Some(dir), Some(path)) => path.parent() == Some(&dir) && path != dir.join(FOLDER),
+        _ => false,
+    }
+}
+
+/// Tells what the index of the CA says of a certificate. Of what other CAs issued it knows the key at most.
+fn in_index(
+    own: &Own,
+    subject: &str,
+    certificate: &Certificate,
     report: &mut Report,
 ) -> Result<(), Error> {
-    if !Authority::exists(dir) {
-        return Ok(());
-    }
-    let generations = Generations::read(dir)?;
-    let is_own = |certificate: &Certificate| {
-        generations
-            .members()
-            .any(|(_, ca)| certificate.names_as_issuer(ca))
-    };
-    // Of what other CAs issued the index knows nothing.
-    let mut own = certificates
+    let is_told = report
+        .findings
         .iter()
-        .filter(|(_, certificate)| is_own(certificate))
-        .peekable();
-    if own.peek().is_none() {
+        .any(|finding| finding.kind == "revoked" && finding.subject == subject);
+    if is_told {
         return Ok(());
     }
-    let index = generations.index_to_read()?;
-    for (subject, certificate) in own {
-        if index.is_revoked(certificate)? {
-            let message = "is revoked, as the index of its CA says; replace it";
-            report.add(Level::Error, subject, "revoked", message);
-        }
+    if own.issued(certificate) && own.revoked(certificate)? {
+        let message = "is revoked, as the index of its CA says; replace it";
+        report.add(Level::Error, subject, "revoked", message);
+    } else if let Some(known) = own.compromised(certificate)? {
+        report.add(
+            Level::Error,
+            subject,
+            "key-compromised",
+            compromised(&known),
+        );
     }
-    Ok(index.still_stands()?)
+    Ok(())
+}
+
+fn compromised(known: &Compromised) -> String {
+    format!(
+        "holds a certificate for a key that is in other hands, for which {} was revoked; make a new pair (pki rekey), and revoke this certificate as well",
+        known.serial
+    )
 }

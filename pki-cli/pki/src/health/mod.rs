@@ -191,11 +191,17 @@ impl Check {
         Ok(report)
     }
 
-    /// A file with certificates, or a folder of a certificate; and whether the CA below `dir`, if it issued them, has
-    /// revoked them.
-    pub fn path(&self, dir: &Path, path: &Path, report: &mut Report) -> Result<(), Error> {
+    /// A file with certificates, or a folder of a certificate; and what the CA below `dir`, if there is one, knows of them:
+    /// of a folder beside it everything that [`Self::everything`] asks.
+    pub fn path(
+        &self,
+        dir: &Path,
+        path: &Path,
+        report: &mut Report,
+        wait: &mut Wait<'_>,
+    ) -> Result<(), Error> {
         match path.is_dir() {
-            true => self.lone_folder(dir, path, report),
+            true => self.lone_folder(dir, path, report, wait),
             false => self.file(dir, path, report),
         }
     }
