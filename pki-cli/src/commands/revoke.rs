@@ -1,6 +1,6 @@
 //! `pki revoke`: a certificate is marked as revoked, and the CRL says so everywhere.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use pki::{
     Error,
@@ -212,7 +212,7 @@ fn report(
 ) -> Result<(), CommandError> {
     let dry_run = args.lists.dry_run;
     for item in items {
-        let what = describe(&item.row);
+        let what = describe(&item.row, args.certificate.as_deref());
         match item.marked {
             Marked::Now if dry_run => output.line(format_args!(
                 "{what} would be revoked ({}).",
@@ -235,10 +235,13 @@ fn report(
     }
 }
 
-/// `order, serial 1b…, valid until 2027-01-23`.
-fn describe(row: &Row) -> String {
-    let name = match row.name.as_deref() {
-        Some(name) if name != FOLDER => escape(name),
+/// `order, serial 1b…, valid until 2027-01-23`. Of what only `crl.pem` told the index has the number alone, so it is named
+/// as it was given.
+fn describe(row: &Row, given: Option<&Path>) -> String {
+    let name = match (row.name.as_deref(), given) {
+        (Some(name), _) if name != FOLDER => escape(name),
+        (_, Some(given)) if row.subject.is_empty() => escape(&given.to_string_lossy()),
+        (_, None) if row.subject.is_empty() => "A certificate".into(),
         _ => escape(&row.subject),
     };
     let end = match row.not_after {

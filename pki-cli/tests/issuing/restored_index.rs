@@ -498,3 +498,20 @@ fn the_list_counts_what_crl_pem_tells_as_revoked() {
     home.write("certs/ca/crl.pem", "garbage\n");
     home.pki("list").succeeds();
 }
+
+#[test]
+fn what_the_index_knows_by_its_number_alone_is_named_as_it_was_given() {
+    let home = Home::with_ca();
+    home.pki("issue a --dns a.dev").succeeds();
+    put(&home, INDEX, "backup.db");
+    home.pki("issue b --dns b.dev").succeeds();
+    home.pki("revoke b").succeeds();
+    home.pki("crl --force").succeeds();
+    put(&home, "backup.db", INDEX);
+    home.pki("crl").succeeds();
+    let told = home.pki("revoke b").succeeds();
+    assert!(told.starts_with("b, serial "), "{told}");
+    let serial = home.certificate("certs/b/tls.crt").serial();
+    let told = home.pki(&format!("revoke --serial {serial}")).succeeds();
+    assert!(told.starts_with("A certificate, serial "), "{told}");
+}
