@@ -1,6 +1,6 @@
 //! The fields of the file as they stand there, and what is asked of each before anything is done with it.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use toml::{Spanned, de::DeTable};
 
@@ -8,7 +8,7 @@ use super::{
     DEFAULT_DAYS, DEFAULT_ISSUING_DAYS, DEFAULT_ROOT_DAYS, Entry, ManifestError, check_name,
     issuing_subject,
     message::sentence,
-    table::{Days, Refuse, Table},
+    table::{Days, Refuse, Table, heading},
 };
 use crate::{
     authority::{NewAuthority, have_one_name},
@@ -74,12 +74,40 @@ impl Raw {
         for (name, table) in file.tables("certificate", &RawEntry::FIELDS)? {
             certificates.push((name, RawEntry::read(table)?));
         }
+        has_no_twins(&certificates, refuse)?;
         Ok(Self {
             ca: RawAuthority::read(ca)?,
             defaults,
             certificates,
         })
     }
+}
+
+/// On a file system that does not tell capitals from small letters, two names that differ in nothing else are one folder, in
+/// which the last pair replaces the first.
+fn has_no_twins(
+    certificates: &[(Spanned<String>, RawEntry)],
+    refuse: &Refuse<'_>,
+) -> Result<(), ManifestError> {
+    let mut names = HashMap::new();
+    for (name, _) in certificates {
+        let (place, name) = (name.span().start, name.get_ref());
+        if let Some((before, twin)) = names.insert(name.to_ascii_lowercase(), (place, name)) {
+            let ((_, first), (last, second)) = match before < place {
+                true => ((before, twin), (place, name)),
+                false => ((place, name), (before, twin)),
+            };
+            return Err(refuse(
+                last,
+                format!(
+                    "{} differs from {} in capitals alone, and both are one folder where a file system does not tell them apart (macOS, Windows); give one of the two another name.",
+                    heading(&["certificate", second]),
+                    heading(&["certificate", first])
+                ),
+            ));
+        }
+    }
+    Ok(())
 }
 
 impl RawAuthority {

@@ -250,7 +250,7 @@ fn fields<'a>(key: &[&str], value: Value<'a>, refuse: &Refuse<'_>) -> Result<DeT
 }
 
 /// `[certificate.order]`, and `[certificate."a.b"]`.
-fn heading(key: &[&str]) -> String {
+pub(super) fn heading(key: &[&str]) -> String {
     let is_bare = |part: &str| {
         let allowed = |octet: u8| octet.is_ascii_alphanumeric() || b"-_".contains(&octet);
         !part.is_empty() && part.len() <= 64 && part.bytes().all(allowed)

@@ -424,3 +424,22 @@ fn no_word_of_the_parser_is_passed_on() {
         }
     }
 }
+
+#[test]
+fn two_names_that_differ_in_capitals_alone_are_one_folder_elsewhere() {
+    let entry = |name: &str| format!("[certificate.{name}]\nprofile = \"client\"\n");
+    let manifest = |names: &[&str]| {
+        let entries: String = names.iter().map(|name| entry(name)).collect();
+        format!("[ca]\nsubject = \"/CN=Root\"\n{entries}")
+    };
+    for names in [["foo", "x", "Foo"], ["x", "Foo", "foo"]] {
+        let error = problem(&manifest(&names)).expect("refused").to_string();
+        assert!(error.contains("line 7"), "{error}");
+        assert!(
+            error.contains("in capitals alone")
+                && error.contains("give one of the two another name"),
+            "{error}"
+        );
+    }
+    assert!(problem(&manifest(&["foo", "Foo2"])).is_none());
+}
