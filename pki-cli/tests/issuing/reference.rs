@@ -45,6 +45,13 @@ impl Seen {
         if !path.is_empty() {
             let shape = self.0.entry(of.to_owned()).or_default();
             shape.entry(path.to_owned()).or_default().insert(kind);
+            // Sentences, also where no run had something to say.
+            if kind == "array" && (path == "notices" || path.ends_with(".notices")) {
+                shape
+                    .entry(format!("{path}[]"))
+                    .or_default()
+                    .insert("string");
+            }
         }
         // What pki inspect shows has as many fields as there are kinds of things; its text names them all.
         if path.ends_with("objects[]") || path.ends_with("chain[]") {
@@ -65,6 +72,12 @@ impl Seen {
                     match kind {
                         "certificate" => self.add("certificate", name, field),
                         "error" if name != "details" => self.add("error", name, field),
+                        // What is in them depends on the command, and stands with it.
+                        "error" => {
+                            let shape = self.0.entry("error".to_owned()).or_default();
+                            shape.entry(name.clone()).or_default().insert("object");
+                            self.add(of, &below, field);
+                        }
                         _ => self.add(of, &below, field),
                     }
                 }
@@ -113,6 +126,8 @@ const RUNS: &[&str] = &[
     "revoke y --reason keyCompromise --invalidity-date 2026-11-20T00:00:00Z --dry-run",
     "revoke y --reason keyCompromise --invalidity-date 2026-11-20T00:00:00Z",
     "revoke y",
+    "issue z --dns z.a.dev",
+    "revoke z",
     "list --all",
     "list --expiring 9000d",
     "check",
@@ -142,6 +157,9 @@ const RUNS: &[&str] = &[
     "ca rotate status",
     "renew --all",
     "ca rotate retire --force",
+    "ca rotate --dry-run",
+    "ca rotate",
+    "ca rotate status",
     "completions bash",
     "man issue",
     "man --out pages --dry-run",
