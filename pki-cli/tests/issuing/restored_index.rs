@@ -515,3 +515,37 @@ fn what_the_index_knows_by_its_number_alone_is_named_as_it_was_given() {
     let told = home.pki(&format!("revoke --serial {serial}")).succeeds();
     assert!(told.starts_with("A certificate, serial "), "{told}");
 }
+
+#[test]
+fn another_kind_of_file_in_place_of_the_index_is_told() {
+    for is_folder in [true, false] {
+        let home = home();
+        fs::remove_file(home.path(INDEX)).expect("removed");
+        match is_folder {
+            true => fs::create_dir(home.path(INDEX)).expect("made"),
+            false => {
+                let made = std::process::Command::new("mkfifo")
+                    .arg(home.path(INDEX))
+                    .status();
+                assert!(made.expect("mkfifo starts").success());
+            }
+        }
+        for command in [
+            "list",
+            "check",
+            "crl",
+            "crl --dry-run",
+            "revoke order",
+            "issue x --dns a.dev",
+            "issue x --dns a.dev --dry-run",
+            "verify certs/order/tls.crt",
+            "ca rotate status",
+        ] {
+            let told = home.pki(command).fails(7);
+            assert!(
+                told.contains("\"certs/ca/index.db\" is there and is not a file"),
+                "{command}: {told}"
+            );
+        }
+    }
+}

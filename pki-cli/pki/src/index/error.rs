@@ -23,6 +23,11 @@ pub enum IndexError {
         "{0:?} is not an index of this program, or of a later version; restore it from a backup, or update pki."
     )]
     Foreign(PathBuf),
+    /// Something else has its name.
+    #[error(
+        "{0:?} is there and is not a file, and the index of the CA is one; take it away, and bring the index back from a backup."
+    )]
+    NotAFile(PathBuf),
     /// It is that of another CA.
     #[error(
         "The index {0:?} is that of another CA: the certificates of this one are not in it. Nothing is issued, revoked or checked with it; bring the index of this CA back from a backup."
@@ -107,9 +112,11 @@ impl IndexError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Missing(_) => ErrorKind::NotFound,
-            Self::Foreign(_) | Self::OfAnotherCa(_) | Self::Older { .. } | Self::Damaged { .. } => {
-                ErrorKind::Malformed
-            }
+            Self::Foreign(_)
+            | Self::NotAFile(_)
+            | Self::OfAnotherCa(_)
+            | Self::Older { .. }
+            | Self::Damaged { .. } => ErrorKind::Malformed,
             Self::Busy(_) | Self::Changed(_) => ErrorKind::Busy,
             Self::Conflict { .. } => ErrorKind::Exists,
             Self::ReadOnly(_)
@@ -124,6 +131,7 @@ impl IndexError {
     pub(crate) fn named_after(mut self, made: &Path, place: &Path) -> Self {
         let (Self::Missing(path)
         | Self::Foreign(path)
+        | Self::NotAFile(path)
         | Self::OfAnotherCa(path)
         | Self::Older { path, .. }
         | Self::Busy(path)

@@ -17,6 +17,7 @@ mod schema;
 mod supposed;
 
 use std::{
+    io::ErrorKind,
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
@@ -295,9 +296,12 @@ fn log_of(path: &Path) -> PathBuf {
 }
 
 fn check_rights(path: &Path) -> Result<(), IndexError> {
-    match path.try_exists() {
-        Ok(true) => {}
-        Ok(false) => return Err(IndexError::Missing(path.to_owned())),
+    match std::fs::metadata(path) {
+        Ok(metadata) if metadata.is_file() => {}
+        Ok(_) => return Err(IndexError::NotAFile(path.to_owned())),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return Err(IndexError::Missing(path.to_owned()));
+        }
         Err(error) => {
             return Err(IndexError::Io {
                 path: path.to_owned(),
