@@ -123,6 +123,39 @@ fn files_that_may_not_grow_end_a_command_with_a_sentence_and_lose_nothing() {
 }
 
 #[test]
+fn questions_are_answered_where_no_file_may_grow() {
+    let home = Home::with_ca();
+    for name in ["order", "payment"] {
+        home.pki(&format!("issue {name} --dns a.dev")).succeeds();
+    }
+    home.pki("revoke order").succeeds();
+    home.pki("list").succeeds();
+    for (command, code, expected) in [
+        ("list", 0, "payment"),
+        ("list --revoked", 0, "order"),
+        ("check", 102, "certs/order  is not accepted"),
+        ("check certs/payment", 0, "All is well"),
+        ("ca rotate status", 0, "settled"),
+        ("verify certs/payment/tls.crt", 0, "accepted"),
+    ] {
+        let script = format!("ulimit -f 0; exec {} {command}", env!("CARGO_BIN_EXE_pki"));
+        let run = Command::new("bash")
+            .args(["-c", &script])
+            .env_remove("PKI_DIR")
+            .current_dir(home.path(""))
+            .output()
+            .expect("bash");
+        let run = Run::from(run);
+        assert_eq!(run.code, code, "{command}: {run:?}");
+        assert!(run.stdout.contains(expected), "{command}: {run:?}");
+        assert!(!run.stderr.contains("notice"), "{command}: {run:?}");
+    }
+    // Whoever has room next takes away what was left.
+    home.pki("list").succeeds();
+    assert_nothing_is_left_over(&home, "after the questions");
+}
+
+#[test]
 fn a_full_file_system_ends_a_command_with_a_sentence_and_loses_nothing() {
     let own = if rustix::process::geteuid().is_root() {
         "-m"

@@ -156,7 +156,13 @@ impl Index {
         match check_rights(path) {
             Err(IndexError::ReadOnly(_)) => {}
             Err(error) => return Err(error),
-            Ok(()) => return Self::open_to_rehearse(path),
+            Ok(()) => match Self::open_to_rehearse(path) {
+                // Nor can the files of the locks be made where the disk is full.
+                Err(full @ (IndexError::NoRoom(_) | IndexError::Full(_))) => {
+                    return Self::open_unlocked(path, full);
+                }
+                opened => return opened,
+            },
         }
         let is_ours = |index: &Self| match schema::read_as_present(&index.connection) {
             Ok(true) => Ok(Ok(())),
@@ -172,20 +178,31 @@ impl Index {
             },
             Err(refused) => refused,
         };
-        // Without them nobody is at work, and everything is in the one file. What lies in a log would be overlooked, which
-        // may be a revocation.
+        Self::open_unlocked(path, refused)
+    }
+
+    /// Opens it for questions alone without the files beside it, which could not be had because of `refused`. Without them
+    /// nobody is at work, and everything is in the one file. What lies in a log would be overlooked, which may be a revocation.
+    fn open_unlocked(path: &Path, refused: IndexError) -> Result<Self, IndexError> {
         let before = Stamp::of(path);
         if Stamp::of(&log_of(path)).is_some_and(|log| log.size > 0) {
-            return Err(IndexError::InLog(path.to_owned()));
+            return Err(match refused {
+                full @ (IndexError::NoRoom(_) | IndexError::Full(_)) => full,
+                _ => IndexError::InLog(path.to_owned()),
+            });
         }
         let uri = format!("file:{}?immutable=1", percent_encoded(path));
-        let mut index = Self::connect(Path::new(&uri), flags | OpenFlags::SQLITE_OPEN_URI)
-            .map_err(|_| refused)?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX
+            | OpenFlags::SQLITE_OPEN_URI;
+        let mut index = Self::connect(Path::new(&uri), flags).map_err(|_| refused)?;
         path.clone_into(&mut index.path);
         index.unlocked = before;
-        is_ours(&index)
-            .map_err(|error| index.error("read", &error))?
-            .map(|()| index)
+        let is_ours = schema::read_as_present(&index.connection);
+        match is_ours.map_err(|error| index.error("read", &error))? {
+            true => Ok(index),
+            false => Err(IndexError::Foreign(path.to_owned())),
+        }
     }
 
     /// Whether what was read was one state of the index. Asked when the questions of [`Self::open_to_read`] are answered: without
