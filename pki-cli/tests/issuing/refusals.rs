@@ -366,7 +366,7 @@ fn files_that_are_missing_or_something_else() {
     snapshot!(home.pki("sign cut.csr").fails(7), @r#"error: The certificate request "cut.csr" is refused: its PEM block in line 1 (“CERTIFICATE REQUEST”) cannot be read: its END line is missing."#);
     snapshot!(home.pki("sign certs/ca/root.crt").fails(7), @r#"error: The certificate request "certs/ca/root.crt" is refused: it holds no certificate request; a request is PEM with BEGIN CERTIFICATE REQUEST, or DER."#);
     snapshot!(home.pki("sign /dev/zero").fails(7), @r#"error: "/dev/zero" is larger than 16 MiB, which no certificate, key or request is."#);
-    snapshot!(home.pki("sign .").fails(6), @r#"error: "." could not be read: Is a directory (os error 21)."#);
+    snapshot!(home.pki("sign .").fails(6), @r#"error: "." could not be read: Is a directory (os error 21); name a file in it."#);
     home.write("certs/ca/issuing.key", "nothing");
     snapshot!(home.pki("issue x --dns a.dev").fails(7), @r#"error: The key "certs/ca/issuing.key" cannot be used: it holds no private key; a key is PEM with BEGIN PRIVATE KEY, or DER."#);
     let home = Home::with_ca();

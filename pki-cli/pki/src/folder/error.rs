@@ -12,7 +12,7 @@ use crate::error::ErrorKind;
 #[non_exhaustive]
 pub enum FolderError {
     /// The operating system refused.
-    #[error("{path:?} could not be {action}: {reason}.")]
+    #[error("{path:?} could not be {action}: {reason}{}.", way_out(reason))]
     Io {
         /// The file or folder.
         path: PathBuf,
@@ -79,6 +79,26 @@ pub enum FolderError {
     Busy(PathBuf),
 }
 
+/// What to do next, where the reason leaves it open.
+fn way_out(reason: &io::Error) -> &'static str {
+    match reason.kind() {
+        io::ErrorKind::PermissionDenied => {
+            "; run this as a user who may, or have the right given to you"
+        }
+        io::ErrorKind::IsADirectory => "; name a file in it",
+        io::ErrorKind::NotADirectory => "; a part of the path is a file: check the path",
+        io::ErrorKind::ReadOnlyFilesystem => "; have it mounted for writing, or work on a copy",
+        _ => match rustix::io::Errno::from_io_error(reason) {
+            Some(rustix::io::Errno::LOOP) => {
+                "; its links lead in a circle: name the file that is meant"
+            }
+            Some(rustix::io::Errno::NAMETOOLONG) => "; choose a shorter one",
+            Some(rustix::io::Errno::MFILE) => "; raise the limit (ulimit -n) and try again",
+            _ => "",
+        },
+    }
+}
+
 impl FolderError {
     pub(super) fn io(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
@@ -134,6 +154,32 @@ impl FolderError {
             }
             Self::Exists(_) | Self::NotEmpty(_) => ErrorKind::Exists,
             Self::Busy(_) => ErrorKind::Busy,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::io::Errno;
+
+    use super::*;
+
+    #[test]
+    fn what_the_operating_system_refuses_is_told_with_a_way_out() {
+        for (errno, way_out) in [
+            (Errno::ACCESS, "as a user who may"),
+            (Errno::PERM, "as a user who may"),
+            (Errno::ISDIR, "name a file"),
+            (Errno::NOTDIR, "check the path"),
+            (Errno::ROFS, "mounted for writing"),
+            (Errno::LOOP, "in a circle"),
+            (Errno::NAMETOOLONG, "a shorter one"),
+            (Errno::MFILE, "ulimit -n"),
+            (Errno::NOSPC, "make room"),
+            (Errno::FBIG, "ulimit -f"),
+        ] {
+            let told = FolderError::io(Path::new("x"), "read")(errno.into()).to_string();
+            assert!(told.contains(way_out) && told.ends_with('.'), "{told}");
         }
     }
 }
