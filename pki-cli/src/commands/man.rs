@@ -52,8 +52,10 @@ pub(crate) fn run(_: &Global, args: &Args, output: &mut Output) -> Result<(), Co
         None => vec![page_of(&args.words)?],
     };
     if let Some(out) = &args.out
-        && !args.dry_run
+        && args.dry_run
     {
+        folder::check_writable(out).map_err(pki::Error::from)?;
+    } else if let Some(out) = &args.out {
         folder::create_folder(out, 0o755).map_err(pki::Error::from)?;
         for page in &pages {
             let path = out.join(&page.name);

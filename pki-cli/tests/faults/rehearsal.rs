@@ -262,3 +262,29 @@ fn a_dry_run_refuses_what_the_real_run_refuses_in_the_same_words() {
         );
     }
 }
+
+#[test]
+fn a_folder_that_cannot_be_made_is_refused_before_as_well() {
+    let home = Home::with_ca();
+    home.write("file", "");
+    for (target, link) in [("nope", "dangling"), ("loop", "loop")] {
+        std::os::unix::fs::symlink(target, home.path(link)).expect("a link");
+    }
+    for (command, said) in [
+        ("man --out file", "\"file\" is there and is not a folder"),
+        ("man --out loop", "\"loop\" is a link that leads nowhere"),
+        (
+            "init --dir dangling",
+            "\"dangling\" is a link that leads nowhere",
+        ),
+        (
+            "issue q --dns q.dev --out dangling",
+            "\"dangling\" is a link that leads nowhere",
+        ),
+    ] {
+        for dry_run in [" --dry-run", ""] {
+            let told = home.pki(&format!("{command}{dry_run}")).fails(6);
+            assert!(told.contains(said), "{command}{dry_run}: {told}");
+        }
+    }
+}

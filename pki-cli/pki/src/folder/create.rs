@@ -89,9 +89,18 @@ pub fn create_folder(path: &Path, mode: u32) -> Result<(), FolderError> {
     made.map_err(
         |error| match path.ancestors().find(|above| above.exists()) {
             Some(above) if !above.is_dir() => FolderError::NotAFolder(above.to_owned()),
-            _ => FolderError::io(path, "created")(error),
+            _ => match path.ancestors().find(|above| is_dead_link(above)) {
+                Some(link) => FolderError::DeadLink(link.to_owned()),
+                None => FolderError::io(path, "created")(error),
+            },
         },
     )
+}
+
+/// Whether a link leads nowhere, or to itself. Where this user may not look it may lead somewhere.
+pub(super) fn is_dead_link(path: &Path) -> bool {
+    path.is_symlink()
+        && fs::metadata(path).is_err_and(|error| error.kind() != io::ErrorKind::PermissionDenied)
 }
 
 /// A folder with a name of its own that only its owner enters, whatever the umask lets through.

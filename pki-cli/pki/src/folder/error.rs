@@ -49,6 +49,9 @@ pub enum FolderError {
     /// Something else is where a folder should be.
     #[error("{0:?} is there and is not a folder; choose another one, or take it away.")]
     NotAFolder(PathBuf),
+    /// A link has the name of a folder that is to be made.
+    #[error("{0:?} is a link that leads nowhere; choose another folder, or take it away.")]
+    DeadLink(PathBuf),
     /// A folder that is to be made is there, with something in it.
     #[error(
         "{0:?} is there and is not empty; take away what is in it, or choose another folder with --dir."
@@ -146,9 +149,11 @@ impl FolderError {
             Self::Missing(_) | Self::MissingFolder(_) => ErrorKind::NotFound,
             Self::OfAuthority(_) => ErrorKind::Usage,
             Self::Full(_) | Self::Limited(_) => ErrorKind::Io,
-            Self::Io { .. } | Self::NotAFolder(_) | Self::NotAFile(_) | Self::NotOurs(_) => {
-                ErrorKind::Io
-            }
+            Self::Io { .. }
+            | Self::NotAFolder(_)
+            | Self::NotAFile(_)
+            | Self::NotOurs(_)
+            | Self::DeadLink(_) => ErrorKind::Io,
             Self::TooLarge(_) | Self::ListsTooLarge(_) | Self::NotRegular(_) => {
                 ErrorKind::Malformed
             }

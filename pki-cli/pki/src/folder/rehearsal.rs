@@ -6,7 +6,7 @@ use rustix::fs::Access;
 
 use super::{
     ANCHOR, CERTIFICATE, Folder, FolderError, KEY, REQUEST, REVOCATION_LISTS,
-    create::{is_free, parent_and_name},
+    create::{is_dead_link, is_free, parent_and_name},
     exchange::{DATA, leads_to_version},
     file::{holds_any, is_there},
     lock::AUTHORITY,
@@ -110,6 +110,7 @@ pub fn check_writable(path: &Path) -> Result<(), FolderError> {
                 return rustix::fs::access(place, Access::WRITE_OK | Access::EXEC_OK)
                     .map_err(|error| FolderError::io(path, action)(error.into()));
             }
+            Err(_) if is_dead_link(place) => return Err(FolderError::DeadLink(place.to_owned())),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) if error.kind() == io::ErrorKind::NotADirectory => {}
             Err(error) => return Err(FolderError::io(path, action)(error)),
