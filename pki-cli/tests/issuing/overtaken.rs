@@ -38,8 +38,13 @@ fn overtake(home: &Home, args: &[&str]) -> Run {
         ..rotation::Wish::default()
     };
     let mut locked = |_: &std::path::Path| panic!("no key is encrypted");
-    rotation::prepare(&dir, &wish, &mut locked, now, &mut || false).expect("prepared");
-    rotation::activate(&dir, true, now, &mut || false).expect("activated");
+    // What apply holds for a moment, the CA's folder among it, is waited for as the command would.
+    let mut wait = || {
+        thread::yield_now();
+        Instant::now() < deadline
+    };
+    rotation::prepare(&dir, &wish, &mut locked, now, &mut wait).expect("prepared");
+    rotation::activate(&dir, true, now, &mut wait).expect("activated");
     drop(second);
     Run::from(apply.wait_with_output().expect("it ends"))
 }
@@ -71,12 +76,16 @@ fn apply_that_a_rotation_overtakes_tells_people_how_much_it_had_done() {
     );
 }
 
+/// Keeps a folder from being made, by a file where it is made before it takes its place: the plan does not look there.
+fn block(home: &Home, name: &str) {
+    home.write(&format!("certs/.{name}~new"), "");
+}
+
 #[test]
 fn apply_that_fails_midway_tells_in_json_what_it_had_done() {
     let home = Home::with_ca();
     home.write("pki.toml", MANIFEST);
-    // A link that leads nowhere: the plan finds nothing there, and nothing can be made there.
-    std::os::unix::fs::symlink("nowhere", home.path("certs/b")).expect("a link");
+    block(&home, "b");
     let run = home.pki("apply pki.toml --json");
     let document = run.json();
     assert_eq!(run.code, 6, "{run:?}");
@@ -93,11 +102,7 @@ fn apply_that_fails_midway_tells_people_of_a_new_ca_and_of_trust_that_it_renewed
     let home = Home::new();
     home.write("pki.toml", MANIFEST);
     std::fs::create_dir(home.path("certs")).expect("made");
-    let block = |name: &str| {
-        let link = home.path(&format!("certs/{name}"));
-        std::os::unix::fs::symlink("nowhere", link).expect("a link");
-    };
-    block("a");
+    block(&home, "a");
     let run = home.pki("apply pki.toml");
     assert_eq!(run.code, 6, "{run:?}");
     assert!(
@@ -110,12 +115,12 @@ fn apply_that_fails_midway_tells_people_of_a_new_ca_and_of_trust_that_it_renewed
     assert_eq!(run.code, 6, "{run:?}");
     assert!(!run.stdout.contains("Done"), "{run:?}");
     // The trust comes before the pairs.
-    std::fs::remove_file(home.path("certs/a")).expect("removed");
+    std::fs::remove_file(home.path("certs/.a~new")).expect("removed");
     home.pki("issue a --dns a.dev --subject /CN=a").succeeds();
     let trust = home.read("certs/a/ca.crt");
     home.pki("ca rotate prepare --root --now").succeeds();
     home.write("certs/a/ca.crt", trust);
-    block("b");
+    block(&home, "b");
     let run = home.pki("apply pki.toml");
     assert_eq!(run.code, 6, "{run:?}");
     assert!(
